@@ -26,10 +26,16 @@ function installDependencies() {
       return
     }
     process.stderr.write('loraplex: installing dependencies (npm ci), once for this checkout\n')
-    const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: root, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' })
+    const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      encoding: 'utf8',
+    })
     if (npm.status !== 0) {
       process.stderr.write(`${npm.stderr ?? npm.error ?? ''}\n`)
-      process.stderr.write('loraplex: npm ci failed, so the dependencies are not there.\nRun `npm ci` yourself to see why, then start again.\n')
+      process.stderr.write(
+        'loraplex: npm ci failed, so the dependencies are not there.\nRun `npm ci` yourself to see why, then start again.\n',
+      )
       process.exit(1)
     }
     writeFileSync(stamp, digest)
@@ -61,7 +67,13 @@ function withInstallLock(install) {
 
 /** The Node of the lockfile (`node-<os>-<cpu>`), else the running one where it is new enough. */
 function findNode() {
-  const pinned = join(root, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node')
+  const pinned = join(
+    root,
+    'node_modules',
+    `node-${process.platform}-${process.arch}`,
+    'bin',
+    'node',
+  )
   if (existsSync(pinned)) {
     return pinned
   }
@@ -82,7 +94,11 @@ export function runOnPinnedNode(script, args) {
   // Two signals reach the child twice when a terminal sends them to the group; the child counts on that.
   const child = spawn(node, [join(root, script), ...args], {
     stdio: 'inherit',
-    env: { ...process.env, PATH: `${dirname(node)}:${process.env.PATH ?? ''}`, LORAPLEX_SHIM_PID: String(process.pid) },
+    env: {
+      ...process.env,
+      PATH: `${dirname(node)}:${process.env.PATH ?? ''}`,
+      LORAPLEX_SHIM_PID: String(process.pid),
+    },
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => child.kill(signal))

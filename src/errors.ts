@@ -17,31 +17,164 @@ interface ErrorRow {
 }
 
 export const errorTable = {
-  invalid_api_key: { status: 401, type: 'invalid_request_error', fault: 'Caller', meaning: 'No key, an unknown one, an expired or a revoked one.' },
-  tenant_suspended: { status: 403, type: 'invalid_request_error', fault: 'Tenant', shouldRetry: false, meaning: 'The tenant is suspended by its operator.' },
-  model_not_allowed: { status: 404, type: 'invalid_request_error', fault: 'Caller', meaning: 'Internal: this key may not call this name. Answered as model_not_found.' },
-  model_not_found: { status: 404, type: 'invalid_request_error', fault: 'Caller', meaning: "A name that is not this tenant's; the same words whether or not somebody else has it." },
-  route_not_found: { status: 404, type: 'invalid_request_error', fault: 'Caller', meaning: 'No such method and path.' },
-  method_not_allowed: { status: 405, type: 'invalid_request_error', fault: 'Caller', meaning: 'The path exists, the method does not.' },
-  invalid_request: { status: 400, type: 'invalid_request_error', fault: 'Caller', meaning: 'The body is not what the endpoint takes; the message names the field.' },
-  invalid_json: { status: 400, type: 'invalid_request_error', fault: 'Caller', meaning: 'The body is no JSON object, is too deep, or has a top-level key twice.' },
-  forbidden_field: { status: 400, type: 'invalid_request_error', fault: 'Caller', meaning: "A field that is the operator's, such as priority or cache_salt." },
-  context_length_exceeded: { status: 400, type: 'invalid_request_error', fault: 'Caller', meaning: 'The prompt does not fit the model.' },
-  unsupported_media_type: { status: 415, type: 'invalid_request_error', fault: 'Caller', meaning: 'Bodies are application/json.' },
-  request_too_large: { status: 413, type: 'invalid_request_error', fault: 'Caller', meaning: 'The body is larger than the gateway takes.' },
-  headers_too_large: { status: 431, type: 'invalid_request_error', fault: 'Caller', meaning: 'Too many or too large header fields.' },
-  request_timeout: { status: 408, type: 'invalid_request_error', fault: 'Caller', meaning: 'The request did not arrive in time.' },
-  queue_share_full: { status: 429, type: 'rate_limit_error', fault: 'Tenant', meaning: "The tenant's own share of the queue is full." },
-  adapter_failed: { status: 424, type: 'invalid_request_error', fault: 'Tenant', shouldRetry: false, meaning: "The adapter cannot be served; the message carries its condition's words." },
-  adapter_suspended: { status: 503, type: 'service_unavailable_error', fault: 'Tenant', shouldRetry: false, meaning: 'The adapter is suspended by its owner.' },
-  adapter_loading: { status: 503, type: 'service_unavailable_error', fault: 'Platform', shouldRetry: true, meaning: 'The adapter was not routable before the wait ended.' },
-  overloaded: { status: 503, type: 'service_unavailable_error', fault: 'Platform', shouldRetry: true, meaning: 'The pool is full, or the wait would pass the deadline.' },
-  no_replica: { status: 503, type: 'service_unavailable_error', fault: 'Platform', shouldRetry: true, meaning: 'No engine of the pool is ready.' },
-  shutting_down: { status: 503, type: 'service_unavailable_error', fault: 'Platform', shouldRetry: true, meaning: 'This gateway is draining.' },
-  engine_failed: { status: 502, type: 'server_error', fault: 'Platform', meaning: 'The engine died or answered nonsense, and no other could take the request.' },
-  engine_refused: { status: 502, type: 'server_error', fault: 'Platform', meaning: 'The engine refused a request that the gateway held to be good.' },
-  engine_timeout: { status: 504, type: 'server_error', fault: 'Platform', meaning: 'The engine sent nothing for too long.' },
-  internal_error: { status: 500, type: 'server_error', fault: 'Platform', meaning: 'A bug in Loraplex; the request id finds it in the log.' },
+  invalid_api_key: {
+    status: 401,
+    type: 'invalid_request_error',
+    fault: 'Caller',
+    meaning: 'No key, an unknown one, an expired or a revoked one.',
+  },
+  tenant_suspended: {
+    status: 403,
+    type: 'invalid_request_error',
+    fault: 'Tenant',
+    shouldRetry: false,
+    meaning: 'The tenant is suspended by its operator.',
+  },
+  model_not_allowed: {
+    status: 404,
+    type: 'invalid_request_error',
+    fault: 'Caller',
+    meaning: 'Internal: this key may not call this name. Answered as model_not_found.',
+  },
+  model_not_found: {
+    status: 404,
+    type: 'invalid_request_error',
+    fault: 'Caller',
+    meaning:
+      "A name that is not this tenant's; the same words whether or not somebody else has it.",
+  },
+  route_not_found: {
+    status: 404,
+    type: 'invalid_request_error',
+    fault: 'Caller',
+    meaning: 'No such method and path.',
+  },
+  method_not_allowed: {
+    status: 405,
+    type: 'invalid_request_error',
+    fault: 'Caller',
+    meaning: 'The path exists, the method does not.',
+  },
+  invalid_request: {
+    status: 400,
+    type: 'invalid_request_error',
+    fault: 'Caller',
+    meaning: 'The body is not what the endpoint takes; the message names the field.',
+  },
+  invalid_json: {
+    status: 400,
+    type: 'invalid_request_error',
+    fault: 'Caller',
+    meaning: 'The body is no JSON object, is too deep, or has a top-level key twice.',
+  },
+  forbidden_field: {
+    status: 400,
+    type: 'invalid_request_error',
+    fault: 'Caller',
+    meaning: "A field that is the operator's, such as priority or cache_salt.",
+  },
+  context_length_exceeded: {
+    status: 400,
+    type: 'invalid_request_error',
+    fault: 'Caller',
+    meaning: 'The prompt does not fit the model.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    type: 'invalid_request_error',
+    fault: 'Caller',
+    meaning: 'Bodies are application/json.',
+  },
+  request_too_large: {
+    status: 413,
+    type: 'invalid_request_error',
+    fault: 'Caller',
+    meaning: 'The body is larger than the gateway takes.',
+  },
+  headers_too_large: {
+    status: 431,
+    type: 'invalid_request_error',
+    fault: 'Caller',
+    meaning: 'Too many or too large header fields.',
+  },
+  request_timeout: {
+    status: 408,
+    type: 'invalid_request_error',
+    fault: 'Caller',
+    meaning: 'The request did not arrive in time.',
+  },
+  queue_share_full: {
+    status: 429,
+    type: 'rate_limit_error',
+    fault: 'Tenant',
+    meaning: "The tenant's own share of the queue is full.",
+  },
+  adapter_failed: {
+    status: 424,
+    type: 'invalid_request_error',
+    fault: 'Tenant',
+    shouldRetry: false,
+    meaning: "The adapter cannot be served; the message carries its condition's words.",
+  },
+  adapter_suspended: {
+    status: 503,
+    type: 'service_unavailable_error',
+    fault: 'Tenant',
+    shouldRetry: false,
+    meaning: 'The adapter is suspended by its owner.',
+  },
+  adapter_loading: {
+    status: 503,
+    type: 'service_unavailable_error',
+    fault: 'Platform',
+    shouldRetry: true,
+    meaning: 'The adapter was not routable before the wait ended.',
+  },
+  overloaded: {
+    status: 503,
+    type: 'service_unavailable_error',
+    fault: 'Platform',
+    shouldRetry: true,
+    meaning: 'The pool is full, or the wait would pass the deadline.',
+  },
+  no_replica: {
+    status: 503,
+    type: 'service_unavailable_error',
+    fault: 'Platform',
+    shouldRetry: true,
+    meaning: 'No engine of the pool is ready.',
+  },
+  shutting_down: {
+    status: 503,
+    type: 'service_unavailable_error',
+    fault: 'Platform',
+    shouldRetry: true,
+    meaning: 'This gateway is draining.',
+  },
+  engine_failed: {
+    status: 502,
+    type: 'server_error',
+    fault: 'Platform',
+    meaning: 'The engine died or answered nonsense, and no other could take the request.',
+  },
+  engine_refused: {
+    status: 502,
+    type: 'server_error',
+    fault: 'Platform',
+    meaning: 'The engine refused a request that the gateway held to be good.',
+  },
+  engine_timeout: {
+    status: 504,
+    type: 'server_error',
+    fault: 'Platform',
+    meaning: 'The engine sent nothing for too long.',
+  },
+  internal_error: {
+    status: 500,
+    type: 'server_error',
+    fault: 'Platform',
+    meaning: 'A bug in Loraplex; the request id finds it in the log.',
+  },
 } as const satisfies Record<string, ErrorRow>
 
 export type ErrorCode = keyof typeof errorTable
@@ -55,7 +188,11 @@ export class LoraplexError extends Error {
   /** When a retry may succeed; becomes Retry-After. */
   readonly retryAfterMs: number | undefined
 
-  constructor(code: ErrorCode, message: string, options: { param?: string; retryAfterMs?: number; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { param?: string; retryAfterMs?: number; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause })
     this.code = code
     this.param = options.param ?? null

@@ -18,8 +18,16 @@ export interface AdapterFacts {
 
 /** `Unknown`: nothing is wrong, but the base's architecture is not known here, so the canary decides. */
 export type PreflightVerdict =
-  | { readonly verdict: 'Compatible'; readonly facts: AdapterFacts; readonly notices: readonly string[] }
-  | { readonly verdict: 'Unknown'; readonly facts: AdapterFacts; readonly notices: readonly string[] }
+  | {
+      readonly verdict: 'Compatible'
+      readonly facts: AdapterFacts
+      readonly notices: readonly string[]
+    }
+  | {
+      readonly verdict: 'Unknown'
+      readonly facts: AdapterFacts
+      readonly notices: readonly string[]
+    }
   | { readonly verdict: 'Refused'; readonly problems: readonly AdapterProblem[] }
 
 /** The limits a pool sets on its adapters, with the base to compare with. */
