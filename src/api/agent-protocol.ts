@@ -1,0 +1,117 @@
+import { z } from 'zod'
+
+/**
+ * What controller and gateways say to an agent, and what it tells them. In a cluster these travel as JSON over HTTP; in
+ * one process they are the same values handed over directly.
+ */
+
+/** How near an adapter must be: on the GPU side and proved, on local disk, or merely permitted to be fetched. */
+export const want = z.enum(['Loaded', 'OnDisk', 'Allowed'])
+export type Want = z.infer<typeof want>
+
+/** One entry of a pool's catalogue. `revision` is also what the engine name is made of. */
+export const catalogueEntry = z.strictObject({
+  revision: z.string().regex(/^[0-9a-f]{32}$/),
+  digest: z.string().regex(/^[0-9a-f]{64}$/),
+  want,
+  sizeBytes: z.int().min(0),
+})
+export type CatalogueEntry = z.infer<typeof catalogueEntry>
+
+/** `PUT /v1/desired`: the whole catalogue; one older than (term, sequence) is refused. */
+export const desiredRequest = z.strictObject({
+  term: z.int().min(0),
+  sequence: z.int().min(0),
+  entries: z.array(catalogueEntry).max(20_000),
+})
+export type DesiredRequest = z.infer<typeof desiredRequest>
+
+export interface DesiredAnswer {
+  readonly accepted: boolean
+  /** What the agent holds now. */
+  readonly term: number
+  readonly sequence: number
+}
+
+/** `POST /v1/adapters/{revision}/ensure`: a cold miss. A lease of 60 s on the entry, renewed by traffic. */
+export type EnsureAnswer =
+  | { readonly state: 'Routable' }
+  | { readonly state: 'Loading'; readonly estimateMs: number }
+  | { readonly state: 'Failed'; readonly reason: string; readonly message: string }
+  /** Not in the catalogue: the controller has to say so first. */
+  | { readonly state: 'Unknown' }
+
+/** `POST /v1/lease`, on need and every 100 ms. */
+export const leaseRequest = z.strictObject({
+  gateway: z.string().min(1).max(64),
+  /** Revisions with work that waits for a slot, in the order in which they began to wait. */
+  wanted: z.array(z.string()).max(4096),
+  /** Requests now at the engine, by revision; a revision that is granted, idle and unwanted is given back by leaving it out of both. */
+  inFlight: z.record(z.string(), z.int().min(0)),
+})
+export type LeaseRequest = z.infer<typeof leaseRequest>
+
+export interface LeaseAnswer {
+  /** Revisions this gateway may send to this replica until the lease ends. */
+  readonly granted: readonly string[]
+  /** Granted ones that somebody else waits for: admit nothing new, they go back when their last request ends. */
+  readonly reclaimed: readonly string[]
+  readonly ttlMs: number
+}
+
+export type ResidencyState =
+  | { readonly state: 'Absent' }
+  | { readonly state: 'OnDisk' }
+  | { readonly state: 'Loading' }
+  /** vLLM accepted it; the canary has not spoken yet. */
+  | { readonly state: 'Loaded' }
+  | { readonly state: 'Routable' }
+  /** Known to the engine, wanted by nobody. */
+  | { readonly state: 'Retired' }
+  | {
+      readonly state: 'Failed'
+      readonly reason: string
+      readonly message: string
+      readonly permanent: boolean
+    }
+
+/** `GET /v1/state`: the first message of a stream. Everything before it on another connection is void. */
+export interface HelloMessage {
+  readonly type: 'hello'
+  readonly replica: string
+  /** Identity of the engine process (I2): changes when the engine restarts. Empty while there is none. */
+  readonly engineProcess: string
+  readonly engineVersion: string
+  readonly simulated: boolean
+}
+
+export interface ResidencyMessage {
+  readonly type: 'residency'
+  readonly revision: string
+  readonly residency: ResidencyState
+}
+
+export interface LoadMessage {
+  readonly type: 'load'
+  readonly ready: boolean
+  /** Words for `ready: false`. */
+  readonly detail: string
+  readonly draining: boolean
+  readonly running: number
+  readonly waiting: number
+  readonly kvCacheUsage: number
+  readonly slots: { readonly total: number; readonly used: number }
+}
+
+export type StateMessage = HelloMessage | ResidencyMessage | LoadMessage
+
+/** The agent as seen from controller and gateway, over whatever wire. */
+export interface AgentLink {
+  readonly replica: string
+  setDesired(request: DesiredRequest): Promise<DesiredAnswer>
+  ensure(revision: string): Promise<EnsureAnswer>
+  lease(request: LeaseRequest): Promise<LeaseAnswer>
+  drain(): Promise<void>
+  /** Delivers hello, the whole present state, then changes. Returns the unsubscribe. */
+  watchState(onMessage: (message: StateMessage) => void): () => void
+}

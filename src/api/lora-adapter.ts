@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import { modelName, namespaceName, objectName, type Resource } from './metadata.ts'
+
+export const poolRef = z.strictObject({ name: objectName, namespace: namespaceName.optional() })
+
+export const loraAdapterSpec = z.strictObject({
+  poolRefs: z
+    .array(poolRef)
+    .length(1)
+    .meta({ description: 'The pool of the base it was trained on.' }),
+  modelName: modelName
+    .optional()
+    .meta({ description: 'What callers write in `model`. Default: metadata.name.' }),
+  source: z.strictObject({
+    uri: z
+      .string()
+      .max(2048)
+      .regex(
+        /^file:/,
+        'file:./folder, file:./file.tar.gz or file:///absolute; other schemes need a cluster',
+      ),
+    digest: z
+      .string()
+      .regex(/^(sha256:)?[0-9a-f]{64}$/, '64 hex digits, optionally after sha256:')
+      .optional()
+      .meta({
+        description: '`sha256sum adapter_config.json adapter_model.safetensors | sha256sum`',
+      }),
+  }),
+  baseModel: z
+    .string()
+    .min(1)
+    .max(256)
+    .optional()
+    .meta({ description: 'Default: what adapter_config.json says.' }),
+  residency: z
+    .strictObject({
+      minCopies: z
+        .int()
+        .min(0)
+        .max(64)
+        .default(1)
+        .meta({ description: 'Replicas that keep it loaded; 0 loads on the first call.' }),
+      maxCopies: z.int().min(1).max(64).optional().meta({ description: 'Default: all replicas.' }),
+    })
+    .prefault({}),
+  suspend: z.boolean().default(false),
+})
+
+export type LoraAdapterSpec = z.infer<typeof loraAdapterSpec>
+export type LoraAdapter = Resource<'LoraAdapter', LoraAdapterSpec>
+
+export function modelNameOf(adapter: LoraAdapter): string {
+  return adapter.spec.modelName ?? adapter.metadata.name
+}
+
+/** `namespace/name` of the pool; the namespace defaults to the adapter's own. */
+export function poolKeyOf(adapter: LoraAdapter): string {
+  const [reference] = adapter.spec.poolRefs
+  return `${reference?.namespace ?? adapter.metadata.namespace}/${reference?.name ?? ''}`
+}

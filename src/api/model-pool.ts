@@ -1,0 +1,157 @@
+import { z } from 'zod'
+import { labelSelector, modelName, objectName, type Resource } from './metadata.ts'
+
+/** vLLM's own list; memory is paid at the maximum, whatever an adapter's rank. */
+export const engineRanks = [1, 8, 16, 32, 64, 128, 256, 320, 512] as const
+
+const model = z.strictObject({
+  uri: z
+    .string()
+    .max(2048)
+    .regex(/^file:/, 'file:///absolute/folder or file:./folder; other schemes need a cluster')
+    .meta({
+      description:
+        'Where the base checkpoint is: a folder with config.json, tokenizer and safetensors.',
+    }),
+  servedName: modelName
+    .optional()
+    .meta({ description: "The base's name for tenants who may call it. Default: metadata.name." }),
+  baseModelNames: z
+    .array(z.string().min(1).max(256))
+    .max(32)
+    .default([])
+    .meta({ description: 'Other names adapters may give as their base, such as mirrors.' }),
+  task: z.enum(['Generate']).default('Generate'),
+  maxModelLen: z
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .optional()
+    .meta({ description: 'Tokens; default: the model’s own.' }),
+  quantization: z.string().max(64).optional().meta({ description: "vLLM's own word." }),
+})
+
+const parallelism = z.strictObject({
+  tensor: z.int().min(1).max(64).default(1),
+  pipeline: z.int().min(1).max(64).default(1),
+  data: z.int().min(1).max(64).default(1),
+})
+
+const endpoint = z.strictObject({
+  name: objectName,
+  url: z
+    .string()
+    .max(2048)
+    .regex(/^https?:\/\/[^/?#]+\/?$/, 'http://host:port, without a path'),
+  adapterRoot: z
+    .string()
+    .max(1024)
+    .regex(/^\//, 'an absolute path')
+    .optional()
+    .meta({
+      description:
+        'Where that server sees the folder that holds our content store; default: the same path as here.',
+    }),
+  secretRef: z
+    .strictObject({ name: objectName })
+    .optional()
+    .meta({ description: 'Secret in the pool’s namespace; its `api-key` is sent to the server.' }),
+})
+
+const engine = z.strictObject({
+  version: z
+    .string()
+    .max(32)
+    .regex(/^\d+\.\d+(\.\d+)?$/, 'such as 0.32')
+    .default('0.32'),
+  args: z
+    .array(z.string().max(1024))
+    .max(64)
+    .default([])
+    .meta({ description: 'Further vLLM flags; those that other fields own are refused.' }),
+  parallelism: parallelism.prefault({}),
+  startupTimeoutSeconds: z.int().min(1).max(86_400).default(3600),
+  endpoints: z
+    .array(endpoint)
+    .max(64)
+    .default([])
+    .meta({
+      description:
+        'vLLM servers that already run, one engine each: nothing is started, adapters are managed on them.',
+    }),
+})
+
+const source = z.strictObject({
+  uriPrefix: z
+    .string()
+    .max(2048)
+    .regex(/^file:.*\/$/, 'file:… ending in /; may hold ${namespace}'),
+  credentials: z.enum(['Anonymous']).default('Anonymous'),
+})
+
+const lora = z.strictObject({
+  maxLoras: z
+    .int()
+    .min(1)
+    .max(512)
+    .default(8)
+    .meta({ description: 'Slots: distinct adapters that run at once on a replica.' }),
+  maxCpuLoras: z
+    .int()
+    .min(1)
+    .max(16_384)
+    .default(64)
+    .meta({ description: 'Host cache; covers everything registered plus ghosts.' }),
+  maxRank: z.union(engineRanks.map((rank) => z.literal(rank))).default(16),
+  dtype: z.enum(['Auto', 'Float16', 'BFloat16']).default('Auto'),
+  baseModelCheck: z.enum(['Warn', 'Strict']).default('Warn'),
+  sources: z
+    .array(source)
+    .max(64)
+    .optional()
+    .meta({
+      description:
+        'Where adapters may come from. Default: file: only from the pool’s own namespace.',
+    }),
+})
+
+const allowedNamespaces = z.strictObject({
+  from: z.enum(['Same', 'All', 'Selector']).default('Same'),
+  selector: labelSelector.optional(),
+})
+
+export const modelPoolSpec = z
+  .strictObject({
+    model,
+    engine: engine.prefault({}),
+    lora: lora.prefault({}),
+    replicas: z.int().min(0).max(64).default(1),
+    maxStreamSeconds: z.int().min(1).max(86_400).default(3600),
+    allowedNamespaces: allowedNamespaces.prefault({}),
+    paused: z.boolean().default(false),
+  })
+  .refine((spec) => spec.lora.maxCpuLoras >= spec.lora.maxLoras, {
+    path: ['lora', 'maxCpuLoras'],
+    message: 'must be at least lora.maxLoras',
+  })
+  .refine(
+    (spec) =>
+      spec.allowedNamespaces.from !== 'Selector' || spec.allowedNamespaces.selector !== undefined,
+    {
+      path: ['allowedNamespaces', 'selector'],
+      message: 'is needed with from: Selector',
+    },
+  )
+
+export type ModelPoolSpec = z.infer<typeof modelPoolSpec>
+export type ModelPool = Resource<'ModelPool', ModelPoolSpec>
+
+/** Fields of the cluster that mean nothing on one machine: accepted there with a notice. */
+export const modelPoolFieldsOfTheCluster = [
+  'podTemplate',
+  'resources',
+  'rollout',
+  'scaling',
+  'model.cache',
+  'engine.image',
+] as const
