@@ -28,7 +28,10 @@ export type PreflightVerdict =
       readonly facts: AdapterFacts
       readonly notices: readonly string[]
     }
+  /** Most important first, at least one. */
   | { readonly verdict: 'Refused'; readonly problems: readonly AdapterProblem[] }
+  /** Nothing was learned about the adapter: a busy pool, a crashed or slow worker, an unreadable disk. Worth trying again. */
+  | { readonly verdict: 'Failed'; readonly problem: AdapterProblem }
 
 /** The limits a pool sets on its adapters, with the base to compare with. */
 export interface PreflightOptions {
