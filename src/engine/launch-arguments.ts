@@ -1,0 +1,111 @@
+import type { LaunchSettings } from './types.ts'
+
+/** Ranks vLLM has kernels for (`--max-lora-rank`); any other stops it at start. */
+export const vllmRanks = [1, 8, 16, 32, 64, 128, 256, 320, 512] as const
+
+export interface LaunchPlace {
+  readonly host: string
+  readonly port: number
+  /** Goes through the environment: a command line is readable by every process of the machine. */
+  readonly apiKey: string | undefined
+}
+
+export interface LaunchCommand {
+  /** After `vllm serve`; never goes through a shell. */
+  readonly args: readonly string[]
+  /** To be laid over the parent's environment. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** How `vllm serve` is started for these settings. Flags and defaults: `vllm/engine/arg_utils.py` of 0.32. */
+export function launchArguments(settings: LaunchSettings, place: LaunchPlace): LaunchCommand {
+  return {
+    args: [
+      'serve',
+      settings.modelPath,
+      ...flag('host', place.host),
+      ...flag('port', place.port),
+      ...modelFlags(settings),
+      ...loraFlags(settings),
+      ...parallelFlags(settings),
+      ...fixedFlags,
+      ...flag('shutdown-timeout', settings.drainTimeoutSeconds),
+      ...settings.extraArgs,
+    ],
+    env: launchEnvironment(place.apiKey),
+  }
+}
+
+function modelFlags(settings: LaunchSettings): readonly string[] {
+  return [
+    ...flag('served-model-name', settings.servedModelName),
+    ...flag('max-model-len', settings.maxModelLen),
+    ...flag('quantization', settings.quantization),
+  ]
+}
+
+function loraFlags(settings: LaunchSettings): readonly string[] {
+  return [
+    '--enable-lora',
+    ...flag('max-loras', settings.maxLoras),
+    // A host cache below the slots is refused at start.
+    ...flag('max-cpu-loras', Math.max(settings.maxCpuLoras, settings.maxLoras)),
+    ...flag('max-lora-rank', rankClass(settings.maxRank)),
+    ...flag('lora-dtype', settings.loraDtype.toLowerCase()),
+  ]
+}
+
+function parallelFlags(settings: LaunchSettings): readonly string[] {
+  const { tensorParallel, pipelineParallel, dataParallel } = settings
+  return [
+    ...(tensorParallel > 1 ? flag('tensor-parallel-size', tensorParallel) : []),
+    ...(pipelineParallel > 1 ? flag('pipeline-parallel-size', pipelineParallel) : []),
+    // Runtime LoRA refuses several API servers, and their number follows the data-parallel size.
+    ...(dataParallel > 1
+      ? [...flag('data-parallel-size', dataParallel), ...flag('api-server-count', 1)]
+      : []),
+  ]
+}
+
+const fixedFlags: readonly string[] = [
+  '--enable-force-include-usage',
+  '--enable-prompt-tokens-details',
+  '--disable-fastapi-docs',
+  '--disable-uvicorn-access-log',
+  // Else every answer tells a tenant the version and topology.
+  ...flag('fingerprint-mode', 'none'),
+]
+
+function launchEnvironment(apiKey: string | undefined): Record<string, string> {
+  return {
+    VLLM_ALLOW_RUNTIME_LORA_UPDATING: '1',
+    // A path that does not exist would otherwise be taken for a hub name and downloaded inside the engine.
+    HF_HUB_OFFLINE: '1',
+    VLLM_NO_USAGE_STATS: '1',
+    DO_NOT_TRACK: '1',
+    VLLM_MEDIA_URL_ALLOW_REDIRECTS: '0',
+    ...(apiKey === undefined ? {} : { VLLM_API_KEY: apiKey }),
+  }
+}
+
+/** Variables of our own environment that must not reach the engine: they open routes or loosen names. */
+export const strippedVariables: readonly string[] = [
+  'VLLM_SERVER_DEV_MODE',
+  'VLLM_SKIP_MODEL_NAME_VALIDATION',
+  'VLLM_LORA_RESOLVER_CACHE_DIR',
+  'VLLM_LORA_RESOLVER_HF_REPO_LIST',
+  'VLLM_ALLOW_INSECURE_SERIALIZATION',
+  'VLLM_DEBUG_LOG_API_SERVER_RESPONSE',
+  'VLLM_KEEP_ALIVE_ON_ENGINE_DEATH',
+  'VLLM_USE_RUST_FRONTEND',
+  'VLLM_API_KEY',
+]
+
+/** The smallest of vLLM's ranks that holds `rank`; the largest one when none does. */
+export function rankClass(rank: number): number {
+  return vllmRanks.find((known) => known >= rank) ?? 512
+}
+
+function flag(name: string, value: string | number | undefined): readonly string[] {
+  return value === undefined ? [] : [`--${name}`, String(value)]
+}
