@@ -1,0 +1,95 @@
+/**
+ * The load generator, a process of its own: reads one `LoadJob` from stdin, writes one `LoadResult` to stdout. The watched
+ * process is sampled here, right before and after the measured part, so no message between processes blurs the window.
+ */
+import process from 'node:process'
+import { performance } from 'node:perf_hooks'
+import { text } from 'node:stream/consumers'
+import { sampleTree } from './cpu.ts'
+import { Callers } from './load/arrivals.ts'
+import type { LoadJob, LoadResult } from './load/job.ts'
+import type { Recorder } from './load/recorder.ts'
+
+const rssIntervalMs = 500
+
+function requestBytes(job: LoadJob, url: URL, body: string): Buffer {
+  const bytes = Buffer.from(body)
+  const headers = {
+    host: url.host,
+    'content-type': 'application/json',
+    'content-length': String(bytes.length),
+    ...job.headers,
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  return Buffer.concat([Buffer.from(`POST ${job.path} HTTP/1.1\r\n${lines.join('')}\r\n`), bytes])
+}
+
+async function runPhase(callers: Callers, job: LoadJob, isWarmup: boolean): Promise<Recorder> {
+  const { arrivals } = job
+  switch (arrivals.kind) {
+    case 'Closed':
+      return callers.closedLoop(isWarmup ? arrivals.warmup : arrivals.requests)
+    case 'Open': {
+      const seconds = isWarmup ? arrivals.warmupSeconds : arrivals.seconds
+      return callers.openLoop(arrivals.requestsPerSecond, seconds)
+    }
+    default:
+      return arrivals satisfies never
+  }
+}
+
+function hasWarmup({ arrivals }: LoadJob): boolean {
+  return arrivals.kind === 'Closed' ? arrivals.warmup > 0 : arrivals.warmupSeconds > 0
+}
+
+async function measure(callers: Callers, job: LoadJob): Promise<LoadResult> {
+  const watch = () =>
+    job.watchPid === undefined ? { cpuSeconds: 0, rssBytes: 0 } : sampleTree(job.watchPid)
+  let rssBytesMax = 0
+  const rssTimer = setInterval(() => {
+    rssBytesMax = Math.max(rssBytesMax, watch().rssBytes)
+  }, rssIntervalMs)
+  const ownBefore = process.cpuUsage()
+  const before = watch()
+  const start = performance.now()
+  const recorder = await runPhase(callers, job, false)
+  const wallSeconds = (performance.now() - start) / 1000
+  const after = watch()
+  const own = process.cpuUsage(ownBefore)
+  clearInterval(rssTimer)
+  return {
+    requests: recorder.requests,
+    errors: recorder.errors,
+    firstError: recorder.firstError,
+    frames: recorder.frames,
+    completionTokens: recorder.completionTokens,
+    wallSeconds,
+    cpuSeconds: after.cpuSeconds - before.cpuSeconds,
+    rssBytesMax: Math.max(rssBytesMax, after.rssBytes),
+    rssBytesAtEnd: after.rssBytes,
+    generatorCpuSeconds: (own.user + own.system) / 1e6,
+    latencyMs: recorder.latency.percentiles(),
+    firstByteMs: recorder.firstByte.percentiles(),
+    gapMs: recorder.gap.percentiles(),
+    lagMs: recorder.lag.percentiles(),
+  }
+}
+
+async function run(job: LoadJob): Promise<LoadResult> {
+  const url = new URL(job.url)
+  const requests = job.bodies.map((body) => requestBytes(job, url, body))
+  const options = { host: url.hostname, port: Number(url.port), wantFrames: job.wantFrames }
+  const callers = new Callers(options, requests)
+  try {
+    await callers.open(job.arrivals.kind === 'Closed' ? job.arrivals.connections : 1)
+    if (hasWarmup(job)) {
+      await runPhase(callers, job, true)
+    }
+    return await measure(callers, job)
+  } finally {
+    callers.close()
+  }
+}
+
+const job = JSON.parse(await text(process.stdin)) as LoadJob
+process.stdout.write(`${JSON.stringify(await run(job))}\n`)

@@ -1,0 +1,131 @@
+/** `npm run bench -- [suite…] [--quick] [--targets nginx,bare,gateway] [--json FILE]`; README.md says what each measures. */
+import { writeFile } from 'node:fs/promises'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import type { Bench } from './bench.ts'
+import { machineFacts, printFacts } from './machine.ts'
+import { startNginx } from './nginx.ts'
+import { TargetUnavailable } from './process.ts'
+import { printReport, type Report } from './report.ts'
+import { burstSuite, chunkSuite } from './suites/chunk.ts'
+import { largeSuite } from './suites/large.ts'
+import { latencySuite } from './suites/latency.ts'
+import { memorySuite } from './suites/memory.ts'
+import { requestSuite } from './suites/request.ts'
+import { runVllm } from './suites/vllm.ts'
+import { startBareRelay } from './targets/bare.ts'
+import { startGateway } from './targets/gateway.ts'
+import { targetNames, type Target } from './targets/target.ts'
+import { Upstream } from './targets/upstream.ts'
+
+const suites: Record<string, (bench: Bench) => Promise<Report>> = {
+  request: requestSuite,
+  chunk: chunkSuite,
+  burst: burstSuite,
+  large: largeSuite,
+  latency: latencySuite,
+  memory: memorySuite,
+}
+/** Without names: what the bars of every change are about. */
+const defaultSuites = ['request', 'chunk', 'burst', 'large', 'latency']
+
+const starters = {
+  nginx: startNginx,
+  bare: startBareRelay,
+  gateway: startGateway,
+} as const
+
+const usage = `npm run bench -- [SUITE…] [options]
+
+suites: ${Object.keys(suites).join(', ')} (default: ${defaultSuites.join(', ')}), or vllm
+  --quick               one or two short rounds: shows that it works, not how fast
+  --targets A,B         of ${targetNames.join(', ')}; default all
+  --json FILE           writes every round's figures
+vllm only:
+  --engine-url URL      a running vLLM on test/fixtures/tiny-llama; the gateway is started in front of it
+  --pairs N             default 10`
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    targets: { type: 'string', default: targetNames.join(',') },
+    json: { type: 'string' },
+    help: { type: 'boolean', default: false },
+    'engine-url': { type: 'string' },
+    pairs: { type: 'string', default: '10' },
+  },
+})
+
+async function startTargets(upstreamUrl: string, stack: AsyncDisposableStack): Promise<Target[]> {
+  const wanted = values.targets.split(',')
+  const targets: Target[] = []
+  for (const name of targetNames.filter((known) => wanted.includes(known))) {
+    try {
+      const target = await starters[name](upstreamUrl)
+      stack.defer(() => target.stop())
+      targets.push(target)
+    } catch (error) {
+      if (!(error instanceof TargetUnavailable)) {
+        throw error
+      }
+      console.log(`${name} is left out: ${error.message}`)
+      process.exitCode = 1
+    }
+  }
+  return targets
+}
+
+async function runSuites(names: readonly string[], stack: AsyncDisposableStack): Promise<Report[]> {
+  const upstream = await Upstream.start()
+  stack.defer(() => upstream.stop())
+  const targets = await startTargets(upstream.url, stack)
+  const reports: Report[] = []
+  for (const name of names) {
+    const report = await suites[name]?.({ upstream, targets, quick: values.quick })
+    if (report !== undefined) {
+      console.log(printReport(report))
+      reports.push(report)
+    }
+  }
+  return reports
+}
+
+async function main(): Promise<void> {
+  const names = positionals.length === 0 ? defaultSuites : positionals
+  const unknown = names.filter((name) => name !== 'vllm' && suites[name] === undefined)
+  if (values.help || unknown.length > 0) {
+    console.log(unknown.length > 0 ? `no suite ${unknown.join(', ')}\n\n${usage}` : usage)
+    process.exitCode = values.help ? 0 : 2
+    return
+  }
+  const machine = machineFacts()
+  console.log(printFacts(machine))
+  await using stack = new AsyncDisposableStack()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void stack.disposeAsync().then(() => process.exit(130)))
+  }
+  const reports: unknown[] = []
+  const relayed = names.filter((name) => name !== 'vllm')
+  if (relayed.length > 0) {
+    reports.push(...(await runSuites(relayed, stack)))
+  }
+  if (names.includes('vllm')) {
+    const report = await runVllm(values['engine-url'], Number(values.pairs), values.quick, stack)
+    console.log(report.text)
+    reports.push(report)
+  }
+  if (values.json !== undefined) {
+    await writeFile(values.json, `${JSON.stringify({ machine, reports }, null, 2)}\n`)
+  }
+}
+
+try {
+  await main()
+} catch (error) {
+  if (!(error instanceof TargetUnavailable)) {
+    throw error
+  }
+  console.error(error.message)
+  process.exitCode = 1
+}
