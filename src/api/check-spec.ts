@@ -1,0 +1,99 @@
+import type { FieldPath } from './field-path.ts'
+import { fault, type FieldProblem } from './field-problem.ts'
+import type { Kind } from './kinds.ts'
+import type { LoraAdapterSpec } from './lora-adapter.ts'
+import type { ModelPoolSpec } from './model-pool.ts'
+import type { ModelTenantSpec } from './model-tenant.ts'
+import { findReservedFlags } from './reserved-engine-flags.ts'
+import type { TenantKeySpec } from './tenant-key.ts'
+
+/** What the schema cannot say: names that occur twice, flags that are ours, a key where its hash belongs. */
+export function checkSpec(kind: Kind, spec: unknown): readonly FieldProblem[] {
+  // The schema of `kind` parsed it.
+  switch (kind) {
+    case 'ModelPool':
+      return checkPool(spec as ModelPoolSpec)
+    case 'LoraAdapter':
+      return checkAdapter(spec as LoraAdapterSpec)
+    case 'ModelTenant':
+      return checkTenant(spec as ModelTenantSpec)
+    case 'TenantKey':
+      return checkKey(spec as TenantKeySpec)
+    default:
+      return kind satisfies never
+  }
+}
+
+function checkPool(spec: ModelPoolSpec): readonly FieldProblem[] {
+  const args = ['spec', 'engine', 'args']
+  return [
+    ...findReservedFlags(spec.engine.args).map(({ flag, index, instead }) =>
+      fault([...args, index], `holds ${flag}, which is not yours to set: ${instead}`),
+    ),
+    ...spec.engine.args.flatMap((arg, index) =>
+      arg === '--' || (index === 0 && !arg.startsWith('-'))
+        ? [
+            fault(
+              [...args, index],
+              'is no flag; write flags such as --enforce-eager, each word an entry of its own',
+            ),
+          ]
+        : [],
+    ),
+    ...repeated(['spec', 'engine', 'endpoints'], spec.engine.endpoints, ({ name }) => name, 'name'),
+    ...repeated(
+      ['spec', 'engine', 'endpoints'],
+      spec.engine.endpoints,
+      ({ url }) => url.replace(/\/$/, ''),
+      'url',
+    ),
+  ]
+}
+
+function checkAdapter({ residency }: LoraAdapterSpec): readonly FieldProblem[] {
+  return residency.maxCopies !== undefined && residency.maxCopies < residency.minCopies
+    ? [
+        fault(
+          ['spec', 'residency', 'maxCopies'],
+          `is ${residency.maxCopies}; write at least residency.minCopies, which is ${residency.minCopies}`,
+        ),
+      ]
+    : []
+}
+
+function checkTenant(spec: ModelTenantSpec): readonly FieldProblem[] {
+  return [
+    ...repeated(['spec', 'namespaces'], spec.namespaces ?? [], ({ name }) => name, 'name'),
+    ...repeated(['spec', 'models'], spec.models, ({ name }) => name, 'name'),
+  ]
+}
+
+const mintedKey = /^lpx_.+_[A-Za-z0-9_-]{43}$/
+
+function checkKey(spec: TenantKeySpec): readonly FieldProblem[] {
+  return spec.id !== undefined && mintedKey.test(spec.id)
+    ? [
+        fault(
+          ['spec', 'id'],
+          'looks like a whole key, which must not be in a file; write its part between the underscores',
+        ),
+      ]
+    : []
+}
+
+function repeated<T>(
+  path: FieldPath,
+  entries: readonly T[],
+  nameOf: (entry: T) => string,
+  field: string,
+): readonly FieldProblem[] {
+  const seen = new Set<string>()
+  return entries.flatMap((entry, index) => {
+    const name = nameOf(entry)
+    const isRepeated = seen.has(name)
+    seen.add(name)
+    return isRepeated
+      ? [fault([...path, index, field], 'is there twice; each must be another one')]
+      : []
+  })
+}

@@ -1,0 +1,19 @@
+import type { Kind } from './kinds.ts'
+
+/**
+ * Spec fields that a later version has. An object with one of them is refused as a whole, so that nobody is served
+ * without the limits somebody wrote. List indices are left out of the paths.
+ */
+export const laterFields: Readonly<Record<Kind, readonly string[]>> = {
+  ModelPool: [
+    'model.secretRef',
+    'model.inputs',
+    'model.chatTemplateRef',
+    'model.chatTemplateKwargs',
+    'pricing',
+    'allowedNamespaces.onRevoke',
+  ],
+  LoraAdapter: ['source.secretRef'],
+  ModelTenant: ['weight', 'limits', 'perUser', 'adapterQuota', 'budgets', 'models.limits'],
+  TenantKey: ['limits', 'perUser'],
+}
