@@ -30,12 +30,6 @@ export const errorTable = {
     shouldRetry: false,
     meaning: 'The tenant is suspended by its operator.',
   },
-  model_not_allowed: {
-    status: 404,
-    type: 'invalid_request_error',
-    fault: 'Caller',
-    meaning: 'Internal: this key may not call this name. Answered as model_not_found.',
-  },
   model_not_found: {
     status: 404,
     type: 'invalid_request_error',

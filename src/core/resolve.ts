@@ -1,0 +1,289 @@
+import type { LoraAdapterStatus } from '../api/condition.ts'
+import type { ResourceSnapshot } from '../api/kinds.ts'
+import { modelNameOf, poolKeyOf, type LoraAdapter } from '../api/lora-adapter.ts'
+import { keyOf } from '../api/metadata.ts'
+import type { ModelPool } from '../api/model-pool.ts'
+import type { ModelTenant } from '../api/model-tenant.ts'
+import type { TenantKey } from '../api/tenant-key.ts'
+import { byAge, createOwnership, namespacesOf, type Ownership } from './ownership.ts'
+
+/** What a name stands for, for one tenant at one moment. */
+export interface RouteTarget {
+  /** What the caller writes and reads back in `model`. */
+  readonly name: string
+  readonly poolKey: string
+  readonly pool: ModelPool
+  /** `namespace/name`; undefined for the base model. */
+  readonly adapterKey: string | undefined
+  /** What answers: undefined for the base, and while no revision has passed. */
+  readonly revision: string | undefined
+  readonly state: 'Ready' | 'OnDemand' | 'Loading' | 'Failed' | 'Suspended'
+  readonly reason: string
+  readonly message: string
+  readonly createdMs: number
+}
+
+/** A key and everything it may call. */
+export interface Caller {
+  readonly keyKey: string
+  readonly tenant: string
+  readonly suspended: boolean
+  readonly revoked: boolean
+  readonly expiresAtMs: number
+  /** By every name that works, `<namespace>/<name>` included. */
+  readonly targets: ReadonlyMap<string, RouteTarget>
+  /** One entry a target, by its preferred name; what `/v1/models` lists. */
+  readonly listed: readonly RouteTarget[]
+}
+
+/** A gateway's whole knowledge of who may call what, replaced as one value (I1, I7, I13). */
+export interface RoutingTable {
+  /** By hex SHA-256 of the whole key string. */
+  readonly callers: ReadonlyMap<string, Caller>
+  /** Revisions that some name resolves to. */
+  readonly revisions: ReadonlySet<string>
+  readonly pools: ReadonlyMap<string, ModelPool>
+}
+
+export interface ResolveInput {
+  readonly snapshot: ResourceSnapshot
+  readonly statusOf: (adapterKey: string) => LoraAdapterStatus | undefined
+}
+
+/** Two adapters that want one name in one place: the older holds it. By the loser's key. */
+export type NameConflicts = ReadonlyMap<string, string>
+
+export function buildRoutingTable(input: ResolveInput): RoutingTable {
+  const { snapshot } = input
+  const ownerOf = createOwnership(snapshot.tenants.values())
+  const adaptersByTenant = groupByTenant(snapshot.adapters.values(), ownerOf)
+  const scopes = new Map<string, Scope>()
+  const callers = new Map<string, Caller>()
+  for (const key of [...snapshot.keys.values()].sort(byAge)) {
+    const tenant = tenantOfKey(key, ownerOf(key.metadata))
+    if (tenant === undefined || callers.has(key.spec.sha256)) {
+      continue
+    }
+    const scopeKey = `${tenant.metadata.name}\0${key.metadata.namespace}`
+    let scope = scopes.get(scopeKey)
+    if (scope === undefined) {
+      scope = buildScope(
+        tenant,
+        key.metadata.namespace,
+        adaptersByTenant.get(tenant.metadata.name) ?? [],
+        input,
+      )
+      scopes.set(scopeKey, scope)
+    }
+    callers.set(key.spec.sha256, callerOf(key, tenant, scope))
+  }
+  return { callers, revisions: revisionsOf(scopes.values()), pools: snapshot.pools }
+}
+
+/** A key is its namespace's tenant's; naming another tenant does not make it theirs. */
+export function tenantOfKey(key: TenantKey, ownership: Ownership): ModelTenant | undefined {
+  const claimants = ownership.owner === undefined ? [] : [ownership.owner, ...ownership.rivals]
+  const wanted = key.spec.tenantRef?.name
+  return wanted === undefined
+    ? ownership.owner
+    : claimants.find((tenant) => tenant.metadata.name === wanted)
+}
+
+export function findNameConflicts(snapshot: ResourceSnapshot): NameConflicts {
+  const ownerOf = createOwnership(snapshot.tenants.values())
+  const conflicts = new Map<string, string>()
+  const holders = new Map<string, string>()
+  for (const adapter of [...snapshot.adapters.values()].sort(byAge)) {
+    const owner = ownerOf(adapter.metadata).owner?.metadata.name ?? ''
+    const place = `${owner}\0${adapter.metadata.namespace}\0${modelNameOf(adapter)}`
+    const holder = holders.get(place)
+    if (holder === undefined) {
+      holders.set(place, keyOf(adapter.metadata))
+    } else {
+      conflicts.set(keyOf(adapter.metadata), holder)
+    }
+  }
+  return conflicts
+}
+
+/** Whether the pool's owner lets this namespace attach adapters. */
+export function mayAttach(pool: ModelPool, namespace: string, snapshot: ResourceSnapshot): boolean {
+  const { from, selector } = pool.spec.allowedNamespaces
+  switch (from) {
+    case 'All':
+      return true
+    case 'Same':
+      return namespace === pool.metadata.namespace
+    case 'Selector': {
+      const labels = snapshot.namespaces.get(namespace)?.labels ?? {}
+      return Object.entries(selector?.matchLabels ?? {}).every(
+        ([name, value]) => labels[name] === value,
+      )
+    }
+    default:
+      return from satisfies never
+  }
+}
+
+interface Scope {
+  readonly targets: ReadonlyMap<string, RouteTarget>
+  readonly listed: readonly RouteTarget[]
+}
+
+function groupByTenant(
+  adapters: Iterable<LoraAdapter>,
+  ownerOf: (object: LoraAdapter['metadata']) => Ownership,
+): ReadonlyMap<string, readonly LoraAdapter[]> {
+  const groups = new Map<string, LoraAdapter[]>()
+  for (const adapter of [...adapters].sort(byAge)) {
+    const owner = ownerOf(adapter.metadata).owner?.metadata.name
+    if (owner !== undefined) {
+      const group = groups.get(owner)
+      if (group === undefined) {
+        groups.set(owner, [adapter])
+      } else {
+        group.push(adapter)
+      }
+    }
+  }
+  return groups
+}
+
+/** Names in the order of DESIGN section 4: the key's namespace, then the tenant's in order, then `models[]`. */
+function buildScope(
+  tenant: ModelTenant,
+  keyNamespace: string,
+  adapters: readonly LoraAdapter[],
+  input: ResolveInput,
+): Scope {
+  const targets = new Map<string, RouteTarget>()
+  const listed: RouteTarget[] = []
+  const add = (name: string, target: RouteTarget | undefined): boolean => {
+    if (target === undefined || targets.has(name)) {
+      return false
+    }
+    targets.set(name, { ...target, name })
+    return true
+  }
+  const qualified = new Map<string, RouteTarget>()
+  for (const namespace of new Set([keyNamespace, ...namespacesOf(tenant)])) {
+    for (const adapter of adapters.filter((one) => one.metadata.namespace === namespace)) {
+      const target = adapterTarget(adapter, modelNameOf(adapter), input)
+      if (target === undefined) {
+        continue
+      }
+      qualified.set(`${namespace}/${modelNameOf(adapter)}`, target)
+      if (add(target.name, target)) {
+        listed.push(target)
+      }
+    }
+  }
+  for (const extra of tenant.spec.models) {
+    const target = extraTarget(extra, input)
+    if (add(extra.name, target) && target !== undefined) {
+      listed.push(target)
+    }
+  }
+  for (const [name, target] of qualified) {
+    add(name, target)
+  }
+  return { targets, listed }
+}
+
+function extraTarget(
+  extra: ModelTenant['spec']['models'][number],
+  input: ResolveInput,
+): RouteTarget | undefined {
+  const key = `${extra.targetRef.namespace}/${extra.targetRef.name}`
+  if (extra.targetRef.kind === 'LoraAdapter') {
+    const adapter = input.snapshot.adapters.get(key)
+    return adapter === undefined ? undefined : adapterTarget(adapter, extra.name, input)
+  }
+  const pool = input.snapshot.pools.get(key)
+  return pool === undefined
+    ? undefined
+    : {
+        name: extra.name,
+        poolKey: key,
+        pool,
+        adapterKey: undefined,
+        revision: undefined,
+        state: 'Ready',
+        reason: 'BaseModel',
+        message: '',
+        createdMs: pool.metadata.creationTimeMs,
+      }
+}
+
+function adapterTarget(
+  adapter: LoraAdapter,
+  name: string,
+  input: ResolveInput,
+): RouteTarget | undefined {
+  const poolKey = poolKeyOf(adapter)
+  const pool = input.snapshot.pools.get(poolKey)
+  if (pool === undefined) {
+    return undefined
+  }
+  const status = input.statusOf(keyOf(adapter.metadata))
+  const active = status?.revisions.find((revision) => revision.role === 'Active')
+  const ready = status?.conditions.find((condition) => condition.type === 'Ready')
+  const base = {
+    name,
+    poolKey,
+    pool,
+    adapterKey: keyOf(adapter.metadata),
+    createdMs: adapter.metadata.creationTimeMs,
+  }
+  const words = { reason: ready?.reason ?? 'Pending', message: ready?.message ?? '' }
+  if (adapter.spec.suspend) {
+    return { ...base, ...words, revision: undefined, state: 'Suspended' }
+  }
+  if (active !== undefined) {
+    return {
+      ...base,
+      ...words,
+      revision: active.revision,
+      state: ready?.reason === 'OnDemand' ? 'OnDemand' : 'Ready',
+    }
+  }
+  const failed = status?.conditions.some(
+    (condition) =>
+      (condition.type === 'Fetched' || condition.type === 'Compatible') &&
+      condition.status === 'False',
+  )
+  return { ...base, ...words, revision: undefined, state: failed === true ? 'Failed' : 'Loading' }
+}
+
+function callerOf(key: TenantKey, tenant: ModelTenant, scope: Scope): Caller {
+  const allowed = key.spec.models === undefined ? undefined : new Set(key.spec.models)
+  const permitted = (target: RouteTarget): boolean =>
+    allowed === undefined || allowed.has(target.name)
+  return {
+    keyKey: keyOf(key.metadata),
+    tenant: tenant.metadata.name,
+    suspended: tenant.spec.suspend,
+    revoked: key.spec.revoked,
+    expiresAtMs:
+      key.spec.expirationTime === undefined
+        ? Number.POSITIVE_INFINITY
+        : Date.parse(key.spec.expirationTime),
+    targets:
+      allowed === undefined
+        ? scope.targets
+        : new Map([...scope.targets].filter(([name]) => allowed.has(name))),
+    listed: scope.listed.filter(permitted),
+  }
+}
+
+function revisionsOf(scopes: Iterable<Scope>): ReadonlySet<string> {
+  const revisions = new Set<string>()
+  for (const scope of scopes) {
+    for (const target of scope.targets.values()) {
+      if (target.revision !== undefined) {
+        revisions.add(target.revision)
+      }
+    }
+  }
+  return revisions
+}

@@ -1,0 +1,54 @@
+import { hash } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Caller, RoutingTable } from '../core/resolve.ts'
+import { LoraplexError } from '../errors.ts'
+
+/**
+ * Whose key this is. Looked up by the SHA-256 of the whole string, never by a part of it, and never compared byte by byte.
+ * @throws LoraplexError invalid_api_key or tenant_suspended
+ */
+export function authenticate(
+  table: RoutingTable,
+  headers: IncomingHttpHeaders,
+  nowMs: number,
+): Caller {
+  const key = readKey(headers)
+  if (key === undefined) {
+    throw new LoraplexError(
+      'invalid_api_key',
+      'You did not provide an API key. Send it as `Authorization: Bearer YOUR_KEY`.',
+    )
+  }
+  const caller = table.callers.get(hash('sha256', key))
+  if (caller === undefined) {
+    throw new LoraplexError('invalid_api_key', 'Incorrect API key provided.')
+  }
+  if (caller.revoked) {
+    throw new LoraplexError('invalid_api_key', 'This API key was revoked.')
+  }
+  if (caller.expiresAtMs <= nowMs) {
+    throw new LoraplexError('invalid_api_key', 'This API key has expired.')
+  }
+  if (caller.suspended) {
+    throw new LoraplexError(
+      'tenant_suspended',
+      'Access is suspended. Ask the operator of this service.',
+    )
+  }
+  return caller
+}
+
+/** Any token of 20–256 printable characters is a key; what is not one is not looked up. */
+const keyShape = /^[\x21-\x7e]{20,256}$/
+
+function readKey(headers: IncomingHttpHeaders): string | undefined {
+  const { authorization } = headers
+  if (authorization !== undefined) {
+    const separator = authorization.indexOf(' ')
+    const scheme = authorization.slice(0, separator).toLowerCase()
+    const token = authorization.slice(separator + 1).trim()
+    return scheme === 'bearer' && keyShape.test(token) ? token : undefined
+  }
+  const alternative = headers['x-api-key'] ?? headers['api-key']
+  return typeof alternative === 'string' && keyShape.test(alternative) ? alternative : undefined
+}

@@ -1,0 +1,281 @@
+import type { ServerResponse } from 'node:http'
+import type { Caller, RouteTarget } from '../core/resolve.ts'
+import { engineNameOf, fingerprintOf } from '../api/names.ts'
+import { LoraplexError, type ErrorCode } from '../errors.ts'
+import type { PoolAdmission, Ticket } from './admission.ts'
+import { EngineAttempt } from './engine-attempt.ts'
+import { errorBody, errorFrames, errorHeaders } from './error-body.ts'
+import type { InferenceRequest } from './inference-request.ts'
+import type { ReplicaView } from './replica-view.ts'
+import type { RetryBudget } from './retry-budget.ts'
+import type { Usage } from './usage.ts'
+
+/** How an exchange ended; what metrics and, later, the ledger are made of. */
+export interface ExchangeOutcome {
+  readonly code: ErrorCode | 'ok' | 'client_closed'
+  readonly usage: Usage | undefined
+  /** Milliseconds from arrival to the first byte to the caller; undefined when there was none. */
+  readonly firstByteMs: number | undefined
+  readonly durationMs: number
+  readonly attempts: number
+}
+
+export interface ExchangeLimits {
+  /** A caller that accepts nothing for so long is cut off. */
+  readonly slowReaderMs: number
+  /** Streams are told after so long without a word that we are still there. */
+  readonly keepAliveMs: number
+  /** Silence of the engine inside a stream. */
+  readonly engineSilenceMs: number
+}
+
+export interface ExchangeContext {
+  readonly id: string
+  readonly request: InferenceRequest
+  readonly caller: Caller
+  readonly target: RouteTarget
+  readonly cacheSalt: string
+  readonly deadline: number
+  readonly admission: PoolAdmission
+  readonly retries: RetryBudget
+  readonly limits: ExchangeLimits
+  readonly now: () => number
+  readonly onEnd: (exchange: Exchange, outcome: ExchangeOutcome) => void
+}
+
+/** I10: one further attempt, never on the same engine process. */
+const maxAttempts = 2
+
+/** One request from its admission to its last byte: waiting, attempts, the answer, and whatever ends it early. */
+export class Exchange {
+  readonly context: ExchangeContext
+  readonly #response: ServerResponse
+  readonly #ticket: Ticket
+  readonly #tried = new Set<string>()
+  readonly #startedAt: number
+  #state: 'Waiting' | 'AtEngine' | 'Ended' = 'Waiting'
+  #attempt: EngineAttempt | undefined
+  #view: ReplicaView | undefined
+  #attempts = 0
+  #firstByteAt: number | undefined
+  #lastWriteAt: number
+  #blockedSince: number | undefined
+
+  constructor(context: ExchangeContext, response: ServerResponse) {
+    this.context = context
+    this.#response = response
+    this.#startedAt = context.now()
+    this.#lastWriteAt = this.#startedAt
+    this.#ticket = {
+      revision: context.target.revision,
+      tenant: context.caller.tenant,
+      sizeBytes: context.request.sizeBytes,
+      deadline: context.deadline,
+      tried: this.#tried,
+      place: (view) => this.#send(view),
+      refuse: (error) => this.fail(error),
+    }
+    response.on('close', () => this.#onClientClosed())
+    response.on('drain', () => this.#onDrain())
+  }
+
+  get id(): string {
+    return this.context.id
+  }
+
+  start(): void {
+    this.context.admission.submit(this.#ticket)
+  }
+
+  /** Nothing but perhaps keep-alive comments has gone to the caller: another attempt would not be noticed. */
+  get isPristine(): boolean {
+    return this.#firstByteAt === undefined
+  }
+
+  /** Called about once a second: everything that depends on time, without a timer per request. */
+  sweep(now: number): void {
+    const { limits, request, target } = this.context
+    if (this.#state === 'Ended') {
+      return
+    }
+    if (now - this.#startedAt > target.pool.spec.maxStreamSeconds * 1000) {
+      this.fail(
+        new LoraplexError(
+          'engine_timeout',
+          'The answer took longer than this pool lets a stream last.',
+        ),
+      )
+    } else if (this.#blockedSince !== undefined && now - this.#blockedSince > limits.slowReaderMs) {
+      this.#response.destroy()
+    } else if (
+      !this.isPristine &&
+      this.#attempt !== undefined &&
+      now - this.#attempt.lastDataAt > limits.engineSilenceMs &&
+      request.stream
+    ) {
+      this.fail(new LoraplexError('engine_timeout', 'The engine fell silent.'))
+    } else if (
+      request.stream &&
+      now - this.#lastWriteAt > limits.keepAliveMs &&
+      this.#blockedSince === undefined
+    ) {
+      this.#writeStreamHead()
+      this.#writeText(': keep-alive\n\n')
+    }
+  }
+
+  /** One whole, rewritten answer of a request without streaming. */
+  answer(text: string, usage: Usage | undefined): void {
+    this.#noteFirstByte()
+    this.#response.writeHead(200, {
+      ...this.#commonHeaders(),
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': text.length,
+    })
+    this.#response.end(text, 'latin1')
+    this.#end('ok', usage)
+  }
+
+  /** Whole frames for the caller. False: stop reading from the engine until `EngineAttempt.resume`. */
+  writeFrames(text: string): boolean {
+    if (this.isPristine) {
+      this.#noteFirstByte()
+      this.#writeStreamHead()
+    }
+    return this.#writeText(text)
+  }
+
+  endStream(usage: Usage | undefined): void {
+    this.#response.end()
+    this.#end('ok', usage)
+  }
+
+  /** The attempt came to nothing before the caller saw a byte: once more elsewhere, or the error. */
+  attemptLost(error: LoraplexError): void {
+    const view = this.#leaveEngine()
+    if (view !== undefined) {
+      this.#tried.add(view.engineProcess)
+    }
+    if (this.#attempts >= maxAttempts || !this.context.retries.take()) {
+      this.fail(error)
+      return
+    }
+    this.#state = 'Waiting'
+    this.context.admission.submit(this.#ticket)
+  }
+
+  /** Ends with a refusal: a status where none was sent yet, else one error frame and `[DONE]`. */
+  fail(error: LoraplexError, usage?: Usage): void {
+    if (this.#state === 'Ended') {
+      return
+    }
+    this.context.admission.withdraw(this.#ticket)
+    const partial = usage ?? this.#attempt?.usageSoFar()
+    this.#leaveEngine()
+    if (this.#response.headersSent) {
+      this.#response.end(errorFrames(error), 'latin1')
+    } else {
+      const body = Buffer.from(errorBody(error))
+      this.#response.writeHead(error.row.status, {
+        ...this.#commonHeaders(),
+        ...errorHeaders(error),
+        'content-length': body.length,
+      })
+      this.#response.end(body)
+    }
+    this.#end(error.code, partial)
+  }
+
+  #send(view: ReplicaView): void {
+    const { request, target, cacheSalt } = this.context
+    const engineModel =
+      target.revision === undefined ? view.replica.servedModelName : engineNameOf(target.revision)
+    this.#state = 'AtEngine'
+    this.#view = view
+    this.#attempts += 1
+    this.#attempt = new EngineAttempt(this, {
+      engineModel,
+      callerModel: target.name,
+      servedModelName: view.replica.servedModelName,
+      fingerprint: fingerprintOf(target.revision ?? view.baseRevision, view.simulated),
+      includeUsage: request.includeUsage,
+      continuousUsage: request.continuousUsage,
+      stream: request.stream,
+      now: this.context.now,
+    })
+    this.#attempt.dispatch(view, request.endpoint.path, request.build(engineModel, cacheSalt))
+  }
+
+  #leaveEngine(): ReplicaView | undefined {
+    const view = this.#view
+    const attempt = this.#attempt
+    this.#view = undefined
+    this.#attempt = undefined
+    attempt?.abandon()
+    view?.release(this.context.target.revision)
+    return view
+  }
+
+  #onClientClosed(): void {
+    if (this.#state === 'Ended') {
+      return
+    }
+    this.context.admission.withdraw(this.#ticket)
+    const usage = this.#attempt?.usageSoFar()
+    this.#leaveEngine()
+    this.#end('client_closed', usage)
+  }
+
+  #onDrain(): void {
+    this.#blockedSince = undefined
+    this.#lastWriteAt = this.context.now()
+    this.#attempt?.resume()
+  }
+
+  #end(code: ExchangeOutcome['code'], usage: Usage | undefined): void {
+    if (this.#state === 'Ended') {
+      return
+    }
+    this.#leaveEngine()
+    this.#state = 'Ended'
+    this.context.onEnd(this, {
+      code,
+      usage,
+      firstByteMs:
+        this.#firstByteAt === undefined ? undefined : this.#firstByteAt - this.#startedAt,
+      durationMs: this.context.now() - this.#startedAt,
+      attempts: this.#attempts,
+    })
+  }
+
+  #noteFirstByte(): void {
+    this.#firstByteAt = this.context.now()
+  }
+
+  #writeStreamHead(): void {
+    if (!this.#response.headersSent) {
+      this.#response.writeHead(200, {
+        ...this.#commonHeaders(),
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-cache',
+        'x-accel-buffering': 'no',
+      })
+    }
+  }
+
+  #writeText(text: string): boolean {
+    this.#lastWriteAt = this.context.now()
+    if (this.#response.write(text, 'latin1')) {
+      return true
+    }
+    this.#blockedSince ??= this.#lastWriteAt
+    return false
+  }
+
+  #commonHeaders(): Record<string, string> {
+    const { id, request } = this.context
+    return request.ignoredFields.length === 0
+      ? { 'x-request-id': id }
+      : { 'x-request-id': id, 'x-loraplex-ignored-fields': request.ignoredFields.join(', ') }
+  }
+}

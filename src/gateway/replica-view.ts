@@ -1,0 +1,282 @@
+import { createHash } from 'node:crypto'
+import { Pool } from 'undici'
+import type { AgentLink, LeaseAnswer, ResidencyState, StateMessage } from '../api/agent-protocol.ts'
+import type { EngineAddress } from '../engine/types.ts'
+
+/** One replica as the gateway is told of it; what it has, it learns from the agent's stream. */
+export interface GatewayReplica {
+  readonly name: string
+  readonly poolKey: string
+  /** The base's name inside the engine. */
+  readonly servedModelName: string
+  /** May change when the engine restarts; asked again at every hello. */
+  address(): EngineAddress
+  readonly link: AgentLink
+}
+
+/** Whether a request for a revision can go to a replica now, and if not, what is missing. */
+export type Placement = 'Now' | 'NeedsSlot' | 'NotRoutable' | 'Down' | 'Full'
+
+export interface ReplicaViewOptions {
+  readonly gateway: string
+  /** Requests at one engine at once; more wait here, where order and fairness are decided (DESIGN 2.7). */
+  readonly maxInFlight: number
+  /** Milliseconds, monotonic. */
+  readonly now: () => number
+  /** Something changed that a waiting request may be waiting for. */
+  readonly onChange: (view: ReplicaView) => void
+}
+
+/** The gateway's picture of one replica: residency and load from its agent, slots by lease, in-flight counts its own. */
+export class ReplicaView {
+  readonly replica: GatewayReplica
+  /** Stands for the base where a revision would: what `system_fingerprint` shows. */
+  readonly baseRevision: string
+  readonly #options: ReplicaViewOptions
+  readonly #unwatch: () => void
+  readonly #residency = new Map<string, ResidencyState>()
+  readonly #inFlight = new Map<string, number>()
+  readonly #wanted = new Set<string>()
+  readonly #frozen = new Set<string>()
+  #granted: ReadonlySet<string> = new Set()
+  #reclaimed: ReadonlySet<string> = new Set()
+  #leaseEnd = 0
+  #leaseCall: 'Idle' | 'Out' | 'OutAndAgain' = 'Idle'
+  #engineProcess = ''
+  #simulated = false
+  #ready = false
+  #detail = 'no word from the agent yet'
+  #total = 0
+  #connections: Pool | undefined
+  #authorization: string | undefined
+
+  constructor(replica: GatewayReplica, options: ReplicaViewOptions) {
+    this.replica = replica
+    this.baseRevision = createHash('sha256')
+      .update(replica.servedModelName)
+      .digest('hex')
+      .slice(0, 32)
+    this.#options = options
+    this.#unwatch = replica.link.watchState((message) => this.#onMessage(message))
+  }
+
+  /** Identity of the engine process; a replica is a process (I2), so a restarted engine may be tried again. */
+  get engineProcess(): string {
+    return this.#engineProcess
+  }
+
+  get simulated(): boolean {
+    return this.#simulated
+  }
+
+  get ready(): boolean {
+    return this.#ready && this.#connections !== undefined
+  }
+
+  get detail(): string {
+    return this.#detail
+  }
+
+  get inFlight(): number {
+    return this.#total
+  }
+
+  get connections(): Pool | undefined {
+    return this.#connections
+  }
+
+  get authorization(): string | undefined {
+    return this.#authorization
+  }
+
+  residencyOf(revision: string): ResidencyState {
+    return this.#residency.get(revision) ?? { state: 'Absent' }
+  }
+
+  *routable(): Iterable<string> {
+    for (const [revision, residency] of this.#residency) {
+      if (residency.state === 'Routable') {
+        yield revision
+      }
+    }
+  }
+
+  /** `undefined` is the base model, which takes no slot. */
+  placementOf(revision: string | undefined): Placement {
+    if (!this.ready) {
+      return 'Down'
+    }
+    if (this.#total >= this.#options.maxInFlight) {
+      return 'Full'
+    }
+    if (revision === undefined) {
+      return 'Now'
+    }
+    if (this.#residency.get(revision)?.state !== 'Routable') {
+      return 'NotRoutable'
+    }
+    const admitted =
+      this.#granted.has(revision) && !this.#reclaimed.has(revision) && !this.#frozen.has(revision)
+    return admitted && this.#options.now() < this.#leaseEnd ? 'Now' : 'NeedsSlot'
+  }
+
+  acquire(revision: string | undefined): void {
+    this.#total += 1
+    if (revision !== undefined) {
+      this.#inFlight.set(revision, (this.#inFlight.get(revision) ?? 0) + 1)
+    }
+  }
+
+  release(revision: string | undefined): void {
+    this.#total -= 1
+    if (revision !== undefined) {
+      const left = (this.#inFlight.get(revision) ?? 1) - 1
+      if (left > 0) {
+        this.#inFlight.set(revision, left)
+      } else {
+        this.#inFlight.delete(revision)
+        if (this.#reclaimed.has(revision)) {
+          this.renewLease()
+        }
+      }
+    }
+    this.#options.onChange(this)
+  }
+
+  /** Asks for a slot; `onChange` tells when it came. */
+  wantSlot(revision: string): void {
+    if (!this.#wanted.has(revision)) {
+      this.#wanted.add(revision)
+      this.renewLease()
+    }
+  }
+
+  /** Nobody waits for this revision here any more. */
+  unwantSlot(revision: string): void {
+    this.#wanted.delete(revision)
+  }
+
+  /** Renews what is in use, asks for what is wanted, gives back what was reclaimed and is idle. */
+  renewLease(): void {
+    if (this.#leaseCall !== 'Idle') {
+      this.#leaseCall = 'OutAndAgain'
+      return
+    }
+    const inFlight: Record<string, number> = {}
+    for (const revision of this.#granted) {
+      const count = this.#inFlight.get(revision) ?? 0
+      if (count > 0 || !this.#reclaimed.has(revision)) {
+        inFlight[revision] = count
+      }
+    }
+    for (const [revision, count] of this.#inFlight) {
+      inFlight[revision] = count
+    }
+    const wanted = [...this.#wanted]
+    if (wanted.length === 0 && Object.keys(inFlight).length === 0 && this.#granted.size === 0) {
+      return
+    }
+    this.#leaseCall = 'Out'
+    // The agent may take an idle slot on the word of this report, so nothing starts on it until the answer is here.
+    for (const [revision, count] of Object.entries(inFlight)) {
+      if (count === 0) {
+        this.#frozen.add(revision)
+      }
+    }
+    this.replica.link.lease({ gateway: this.#options.gateway, wanted, inFlight }).then(
+      (answer) => this.#onLease(answer),
+      () => this.#afterLease(),
+    )
+  }
+
+  close(): Promise<void> {
+    this.#unwatch()
+    const connections = this.#connections
+    this.#connections = undefined
+    return connections === undefined ? Promise.resolve() : connections.destroy()
+  }
+
+  #onLease(answer: LeaseAnswer): void {
+    this.#granted = new Set(answer.granted)
+    this.#reclaimed = new Set(answer.reclaimed)
+    this.#leaseEnd = this.#options.now() + answer.ttlMs
+    for (const revision of answer.granted) {
+      if (!this.#reclaimed.has(revision)) {
+        this.#wanted.delete(revision)
+      }
+    }
+    const idleReclaimed = answer.reclaimed.some((revision) => !this.#inFlight.has(revision))
+    this.#afterLease()
+    if (idleReclaimed) {
+      this.renewLease()
+    }
+  }
+
+  #afterLease(): void {
+    this.#frozen.clear()
+    const again = this.#leaseCall === 'OutAndAgain'
+    this.#leaseCall = 'Idle'
+    this.#options.onChange(this)
+    if (again) {
+      this.renewLease()
+    }
+  }
+
+  #onMessage(message: StateMessage): void {
+    switch (message.type) {
+      case 'hello':
+        this.#onHello(message.engineProcess, message.simulated)
+        break
+      case 'residency':
+        this.#residency.set(message.revision, message.residency)
+        if (message.residency.state === 'Absent') {
+          this.#residency.delete(message.revision)
+        }
+        break
+      case 'load':
+        this.#ready = message.ready && !message.draining
+        this.#detail = message.detail
+        break
+      default:
+        message satisfies never
+    }
+    this.#options.onChange(this)
+  }
+
+  /** Another process: nothing that was known of the old one holds (I2), and its connections are of no use. */
+  #onHello(engineProcess: string, simulated: boolean): void {
+    this.#residency.clear()
+    this.#simulated = simulated
+    if (engineProcess === this.#engineProcess && this.#connections !== undefined) {
+      return
+    }
+    this.#engineProcess = engineProcess
+    const old = this.#connections
+    this.#connections = undefined
+    if (old !== undefined) {
+      void old.close().catch(() => undefined)
+    }
+    if (engineProcess !== '') {
+      const address = this.replica.address()
+      this.#authorization = address.apiKey === undefined ? undefined : `Bearer ${address.apiKey}`
+      this.#connections = connect(address.url)
+    }
+  }
+}
+
+/**
+ * uvicorn closes idle connections after 5 s, so ours must go first. Answers may take as long as a stream may last: time
+ * limits are the exchange's, by sweep, not one timer a request.
+ */
+function connect(url: string): Pool {
+  return new Pool(url, {
+    connections: null,
+    pipelining: 1,
+    allowH2: false,
+    keepAliveTimeout: 4000,
+    keepAliveMaxTimeout: 4000,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: { timeout: 2000 },
+  })
+}

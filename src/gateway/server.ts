@@ -1,0 +1,61 @@
+import type { Socket } from 'node:net'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import { errorBody, errorHeaders } from './error-body.ts'
+import type { Gateway } from './gateway.ts'
+import { LoraplexError } from '../errors.ts'
+import { errorReplies } from './plugins/error-replies.ts'
+import { inferenceRoutes, type InferenceRouteOptions } from './plugins/inference-routes.ts'
+import { modelRoutes } from './plugins/model-routes.ts'
+import { requestGuard } from './plugins/request-guard.ts'
+
+export interface GatewayServerOptions extends InferenceRouteOptions {
+  readonly gateway: Gateway
+  readonly logger: FastifyBaseLogger
+  /** Bytes of a body; 4 MiB. */
+  readonly bodyLimit?: number
+}
+
+/** The tenant port: an allow-list of methods and paths, in the order in which a request meets them. */
+export async function createGatewayServer(options: GatewayServerOptions): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: options.logger,
+    disableRequestLogging: true,
+    bodyLimit: options.bodyLimit ?? 4 * 1024 * 1024,
+    // Slow headers and slow bodies are cut; Fastify's defaults wait for ever.
+    requestTimeout: 60_000,
+    keepAliveTimeout: 75_000,
+    forceCloseConnections: 'idle',
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 5000, maxHeaderSize: 16 * 1024 },
+    routerOptions: { maxParamLength: 512, ignoreTrailingSlash: false },
+    genReqId: () => options.gateway.nextRequestId(),
+    clientErrorHandler,
+    exposeHeadRoutes: false,
+  })
+  await app.register(requestGuard, options)
+  await app.register(errorReplies, options)
+  await app.register(modelRoutes, options)
+  await app.register(inferenceRoutes, options)
+  await app.ready()
+  return app
+}
+
+/** What Node's parser refuses never becomes a request; it is answered in the same shape. */
+function clientErrorHandler(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const refusal =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new LoraplexError('headers_too_large', 'The request headers are too large.')
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? new LoraplexError('request_timeout', 'The request did not arrive in time.')
+        : new LoraplexError('invalid_request', 'This is not a valid HTTP request.')
+  const body = errorBody(refusal)
+  const headers = Object.entries(errorHeaders(refusal)).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  )
+  socket.end(
+    `HTTP/1.1 ${refusal.row.status} Error\r\n${headers.join('')}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  )
+}
