@@ -41,12 +41,20 @@ export type EnsureAnswer =
   /** Not in the catalogue: the controller has to say so first. */
   | { readonly state: 'Unknown' }
 
-/** `POST /v1/lease`, on need and every 100 ms. */
+/**
+ * `POST /v1/lease`, on need and every 100 ms: one call at a time for each gateway. The gateway's side of the bargain:
+ * a revision left out of both lists is given back from the moment the request is sent, until an answer grants it again;
+ * a call that failed means that nothing new is admitted until the next answer, and so does a lease older than its TTL,
+ * counted from when its request was sent.
+ */
 export const leaseRequest = z.strictObject({
   gateway: z.string().min(1).max(64),
   /** Revisions with work that waits for a slot, in the order in which they began to wait. */
   wanted: z.array(z.string()).max(4096),
-  /** Requests now at the engine, by revision; a revision that is granted, idle and unwanted is given back by leaving it out of both. */
+  /**
+   * Requests now at the engine, by revision. 0 keeps a granted one although it is idle, so that its next request needs no
+   * call; it goes back on demand.
+   */
   inFlight: z.record(z.string(), z.int().min(0)),
 })
 export type LeaseRequest = z.infer<typeof leaseRequest>
@@ -54,7 +62,10 @@ export type LeaseRequest = z.infer<typeof leaseRequest>
 export interface LeaseAnswer {
   /** Revisions this gateway may send to this replica until the lease ends. */
   readonly granted: readonly string[]
-  /** Granted ones that somebody else waits for: admit nothing new, they go back when their last request ends. */
+  /**
+   * Held, but admit nothing new: somebody else waits for the slot, or the revision is not routable here any more. They go
+   * back when their last request ends; one that is wanted still queues again at the end.
+   */
   readonly reclaimed: readonly string[]
   readonly ttlMs: number
 }
@@ -75,7 +86,10 @@ export type ResidencyState =
       readonly permanent: boolean
     }
 
-/** `GET /v1/state`: the first message of a stream. Everything before it on another connection is void. */
+/**
+ * `GET /v1/state`: the first message of a stream, sent again with the whole state after it whenever the engine process
+ * changes. Everything before it is void.
+ */
 export interface HelloMessage {
   readonly type: 'hello'
   readonly replica: string
@@ -103,7 +117,13 @@ export interface LoadMessage {
   readonly slots: { readonly total: number; readonly used: number }
 }
 
-export type StateMessage = HelloMessage | ResidencyMessage | LoadMessage
+/** The grants of these gateways changed since their last answer: they had better call `lease` now than in 100 ms. */
+export interface SlotsMessage {
+  readonly type: 'slots'
+  readonly gateways: readonly string[]
+}
+
+export type StateMessage = HelloMessage | ResidencyMessage | LoadMessage | SlotsMessage
 
 /** The agent as seen from controller and gateway, over whatever wire. */
 export interface AgentLink {

@@ -10,6 +10,11 @@ export function engineNameOf(revision: string): string {
   return `lpx-${revision}`
 }
 
+/** The revision behind an engine name of ours; undefined for the base and for names that somebody else gave. */
+export function revisionOfEngineName(name: string): string | undefined {
+  return /^lpx-([0-9a-f]{32})$/.exec(name)?.[1]
+}
+
 /** `--served-model-name`: a hash too, so that a request that reaches a wrong engine fails by construction. */
 export function servedModelNameOf(
   poolKey: string,
