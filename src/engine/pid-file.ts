@@ -67,7 +67,8 @@ async function endGroup(leader: ProcessIdentity, graceMs: number): Promise<boole
     process.kill(leader.pid, 'SIGTERM')
   }
   const deadline = Date.now() + graceMs
-  while (groupMembers(leader).length > 0 && Date.now() < deadline) {
+  // Once the founder is gone, nobody drains any more: what is left of the group only holds memory.
+  while (isRunning(leader) && Date.now() < deadline) {
     await delay(50)
   }
   // Looked at again right before: only members that are still this group's may be killed.
