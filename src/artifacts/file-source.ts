@@ -1,0 +1,98 @@
+import { stat } from 'node:fs/promises'
+import type { ContentStore } from './content-store.ts'
+import { isDigest } from './digest.ts'
+import { fillFromFolder } from './folder-source.ts'
+import { problem, quoted } from './problems.ts'
+import { pathOfFileUri } from './source-uri.ts'
+import { codeOf } from './storage-error.ts'
+import { fillFromArchive } from './tar-source.ts'
+import type { AdapterProblem, FetchOutcome } from './types.ts'
+
+export interface FileFetch {
+  /** `file:` URI of a folder or a `.tar.gz`. */
+  readonly uri: string
+  /** Where `file:./…` begins: the folder of the YAML. */
+  readonly baseFolder: string
+  readonly store: ContentStore
+  /** 64 hex digits, optionally after `sha256:`. */
+  readonly expectedDigest?: string | undefined
+  /** For both files together. */
+  readonly maxBytes?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A rank-64 LoRA over all linear layers of a 70B model is about 3.3 GB in bf16. */
+export const defaultMaxAdapterBytes = 8 * 1024 ** 3
+
+/**
+ * Copies an adapter into the store. Everything that can be wrong with the source is an outcome; rejects only with the
+ * signal's reason, or for a bug. Only the two files an adapter consists of are ever copied.
+ */
+export async function fetchFromFile(fetch: FileFetch): Promise<FetchOutcome> {
+  const { store, signal, maxBytes = defaultMaxAdapterBytes } = fetch
+  const digest = fetch.expectedDigest?.replace(/^sha256:/, '').toLowerCase()
+  if (digest !== undefined && !isDigest(digest)) {
+    return refused(problem('SourceInvalid', 'source.digest is not 64 hex digits.'))
+  }
+  const source = pathOfFileUri(fetch.uri, fetch.baseFolder)
+  if (!source.ok) {
+    return refused(source.problem)
+  }
+  const kind = await kindOf(source.path)
+  switch (kind) {
+    case 'Folder':
+      return store.put(
+        (staging) => fillFromFolder(staging, { folder: source.path, maxBytes, signal }),
+        digest,
+      )
+    case 'Archive':
+      return store.put(
+        (staging) => fillFromArchive(staging, { path: source.path, maxBytes, signal }),
+        digest,
+      )
+    case 'Absent':
+      return refused(
+        problem(
+          'SourceNotFound',
+          `There is nothing at ${quoted(fetch.uri)}. Check the path; file:./x begins at the YAML's own folder.`,
+        ),
+      )
+    case 'Other':
+      return refused(
+        problem(
+          'SourceInvalid',
+          `${quoted(fetch.uri)} is neither a folder nor a .tar.gz file. Point it at the folder that save_pretrained wrote, or pack that folder.`,
+        ),
+      )
+    case 'Unreadable':
+      return {
+        outcome: 'Failed',
+        problem: problem(
+          'SourceUnreadable',
+          `${quoted(fetch.uri)} cannot be read by this process. Check its permissions; the fetch is tried again.`,
+        ),
+      }
+    default:
+      return kind satisfies never
+  }
+}
+
+type SourceKind = 'Folder' | 'Archive' | 'Absent' | 'Other' | 'Unreadable'
+
+/** The path itself is the operator's and may be a link. */
+async function kindOf(path: string): Promise<SourceKind> {
+  try {
+    const found = await stat(path)
+    if (found.isDirectory()) {
+      return 'Folder'
+    }
+    return found.isFile() && /\.(?:tar\.gz|tgz)$/i.test(path) ? 'Archive' : 'Other'
+  } catch (error) {
+    const code = codeOf(error)
+    return code === 'ENOENT' || code === 'ENOTDIR' ? 'Absent' : 'Unreadable'
+  }
+}
+
+function refused(cause: AdapterProblem): FetchOutcome {
+  return { outcome: 'Refused', problem: cause }
+}
