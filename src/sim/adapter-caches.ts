@@ -1,0 +1,57 @@
+import { Lru } from './lru.ts'
+
+/** What the engine finds in an adapter's weights that matters to others: NaN or infinity, or finite values far too large. */
+export type Harm = 'None' | 'NonFinite' | 'Huge'
+
+/**
+ * Where adapters' weights are, by vLLM's int id: `maxLoras` GPU slots inside `maxCpuLoras` places in host memory, each
+ * least recently used first out. A name that was unloaded leaves nothing here: its weights go by age (a ghost), and a
+ * reload under the same name is another id, so a second copy (vllm-project/vllm#54839).
+ */
+export class AdapterCaches {
+  readonly #slots: Lru<number, true>
+  readonly #host: Lru<number, Harm>
+
+  constructor(maxLoras: number, maxCpuLoras: number) {
+    this.#slots = new Lru(maxLoras)
+    this.#host = new Lru(maxCpuLoras)
+  }
+
+  /** In host memory: nothing has to be read. Marks it as used. */
+  inHost(id: number): boolean {
+    return this.#host.touch(id) !== undefined
+  }
+
+  isOnGpu(id: number): boolean {
+    return this.#slots.has(id)
+  }
+
+  harmOf(id: number): Harm {
+    return this.#host.touch(id) ?? 'None'
+  }
+
+  /** Puts weights just read into host memory; what is evicted there leaves its slot too. */
+  hold(id: number, harm: Harm): void {
+    const evicted = this.#host.set(id, harm)
+    if (evicted !== undefined) {
+      this.#slots.delete(evicted)
+    }
+  }
+
+  /** True when the weights had to be copied into a slot. */
+  activate(id: number): boolean {
+    if (this.#slots.touch(id) !== undefined) {
+      return false
+    }
+    this.#slots.set(id, true)
+    return true
+  }
+
+  get onGpu(): readonly number[] {
+    return [...this.#slots.keys()]
+  }
+
+  get inHostMemory(): readonly number[] {
+    return [...this.#host.keys()]
+  }
+}
