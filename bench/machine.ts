@@ -30,5 +30,6 @@ export function printFacts(facts: MachineFacts): string {
   const pinning = facts.pinned
     ? 'target on core 0, upstream and load generator on core 1'
     : 'nothing pinned (needs taskset and two cores)'
-  return `${facts.cpu}, ${facts.cores} cores, ${facts.memoryGb} GiB, Linux ${facts.kernel}, Node ${facts.node}; ${pinning}; load before the run ${facts.loadBefore.toFixed(2)}`
+  const others = facts.loadBefore > 0.5 ? ': others are at work here, trust ratios only' : ''
+  return `${facts.cpu}, ${facts.cores} cores, ${facts.memoryGb} GiB, Linux ${facts.kernel}, Node ${facts.node}; ${pinning}; load before the run ${facts.loadBefore.toFixed(2)}${others}`
 }
