@@ -247,13 +247,12 @@ function adapterTarget(
       state: ready?.reason === 'OnDemand' ? 'OnDemand' : 'Ready',
     }
   }
-  const failed = status?.conditions.some(
-    (condition) =>
-      (condition.type === 'Fetched' || condition.type === 'Compatible') &&
-      condition.status === 'False',
-  )
-  return { ...base, ...words, revision: undefined, state: failed === true ? 'Failed' : 'Loading' }
+  const isComing = ready === undefined || comingReasons.has(ready.reason)
+  return { ...base, ...words, revision: undefined, state: isComing ? 'Loading' : 'Failed' }
 }
+
+/** Reasons of `Ready=False` that end by themselves. */
+const comingReasons: ReadonlySet<string> = new Set(['Fetching', 'Loading', 'WaitingForGateways'])
 
 function callerOf(key: TenantKey, tenant: ModelTenant, scope: Scope): Caller {
   const allowed = key.spec.models === undefined ? undefined : new Set(key.spec.models)

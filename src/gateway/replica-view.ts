@@ -185,7 +185,10 @@ export class ReplicaView {
     }
     this.replica.link.lease({ gateway: this.#options.gateway, wanted, inFlight }).then(
       (answer) => this.#onLease(answer),
-      () => this.#afterLease(),
+      () => {
+        this.#leaseEnd = 0 // an agent out of reach: nothing new there
+        this.#afterLease()
+      },
     )
   }
 
@@ -236,6 +239,11 @@ export class ReplicaView {
       case 'load':
         this.#ready = message.ready && !message.draining
         this.#detail = message.detail
+        break
+      case 'slots':
+        if (message.gateways.includes(this.#options.gateway)) {
+          this.renewLease()
+        }
         break
       default:
         message satisfies never

@@ -1,0 +1,200 @@
+import type { Intake } from '../../core/adapter-plan.ts'
+import type {
+  AdapterProblem,
+  FetchOutcome,
+  PreflightOptions,
+  PreflightVerdict,
+  StoredAdapter,
+} from '../../artifacts/types.ts'
+
+/** What has to be true of an adapter's content; a change of any part starts it over. */
+export interface IntakeRequest {
+  readonly uri: string
+  readonly baseFolder: string
+  readonly expectedDigest: string | undefined
+  /** Content that was fetched for this very spec before; it is not resolved again. */
+  readonly knownDigest: string | undefined
+  readonly generation: number
+  readonly preflight: PreflightOptions
+}
+
+export interface IntakeTools {
+  fetch(request: IntakeRequest, signal: AbortSignal): Promise<FetchOutcome>
+  stored(digest: string): Promise<StoredAdapter | undefined>
+  preflight(path: string, options: PreflightOptions, signal: AbortSignal): Promise<PreflightVerdict>
+  /** Something became known: look again. */
+  readonly onChange: () => void
+}
+
+interface Job {
+  readonly fingerprint: string
+  readonly abort: AbortController
+  intake: Intake
+  retryTimer: NodeJS.Timeout | undefined
+  failures: number
+}
+
+const firstRetryMs = 1000
+const maxRetryMs = 60_000
+
+/** Fetches and checks adapters in the background, each content once a spec; what failed for a while is tried again. */
+export class AdapterIntake {
+  readonly #tools: IntakeTools
+  readonly #jobs = new Map<string, Job>()
+
+  constructor(tools: IntakeTools) {
+    this.#tools = tools
+  }
+
+  /** What is known now; starts the work where it has not begun. */
+  of(adapterKey: string, request: IntakeRequest): Intake {
+    const fingerprint = JSON.stringify([
+      request.uri,
+      request.baseFolder,
+      request.expectedDigest ?? '',
+      request.generation,
+      request.preflight,
+    ])
+    const existing = this.#jobs.get(adapterKey)
+    if (existing?.fingerprint === fingerprint) {
+      return existing.intake
+    }
+    existing?.abort.abort()
+    clearTimeout(existing?.retryTimer)
+    const job: Job = {
+      fingerprint,
+      abort: new AbortController(),
+      intake: { state: 'Pending', message: 'The source is being fetched and checked.' },
+      retryTimer: undefined,
+      failures: 0,
+    }
+    this.#jobs.set(adapterKey, job)
+    void this.#run(job, request)
+    return job.intake
+  }
+
+  /** Ends and forgets the work for adapters that are gone. */
+  retain(adapterKeys: ReadonlySet<string>): void {
+    for (const [key, job] of this.#jobs) {
+      if (!adapterKeys.has(key)) {
+        this.#jobs.delete(key)
+        stop(job)
+      }
+    }
+  }
+
+  /** Digests that some adapter's present spec stands for. */
+  digests(): ReadonlySet<string> {
+    const digests = new Set<string>()
+    for (const { intake } of this.#jobs.values()) {
+      if (intake.state === 'Accepted' || intake.state === 'Refused') {
+        digests.add(intake.digest)
+      }
+    }
+    return digests
+  }
+
+  /** Whether content may be on its way into the store right now. */
+  get busy(): boolean {
+    return [...this.#jobs.values()].some((job) => job.intake.state === 'Pending')
+  }
+
+  close(): void {
+    for (const job of this.#jobs.values()) {
+      stop(job)
+    }
+    this.#jobs.clear()
+  }
+
+  async #run(job: Job, request: IntakeRequest): Promise<void> {
+    const { signal } = job.abort
+    try {
+      const { intake, again } = await this.#take(request, signal)
+      if (signal.aborted) {
+        return
+      }
+      job.intake = intake
+      if (again) {
+        this.#retryLater(job, request)
+      }
+    } catch (error) {
+      if (signal.aborted) {
+        return
+      }
+      job.intake = failed({
+        reason: 'FetchFailed',
+        message: `The source could not be read (${error instanceof Error ? error.name : 'error'}). It is tried again.`,
+      })
+      this.#retryLater(job, request)
+    }
+    this.#tools.onChange()
+  }
+
+  async #take(
+    request: IntakeRequest,
+    signal: AbortSignal,
+  ): Promise<{ readonly intake: Intake; readonly again: boolean }> {
+    const known =
+      request.knownDigest === undefined ? undefined : await this.#tools.stored(request.knownDigest)
+    const fetched: FetchOutcome =
+      known === undefined
+        ? await this.#tools.fetch(request, signal)
+        : { outcome: 'Stored', adapter: known }
+    if (fetched.outcome !== 'Stored') {
+      return {
+        intake: failed(fetched.problem),
+        again: fetched.outcome === 'Failed' || isSourceMissing(fetched.problem),
+      }
+    }
+    const { digest, path, sizeBytes } = fetched.adapter
+    const verdict = await this.#tools.preflight(path, request.preflight, signal)
+    return { intake: judge(digest, sizeBytes, verdict), again: verdict.verdict === 'Failed' }
+  }
+
+  #retryLater(job: Job, request: IntakeRequest): void {
+    const delayMs = Math.min(maxRetryMs, firstRetryMs * 2 ** job.failures)
+    job.failures += 1
+    job.retryTimer = setTimeout(() => void this.#run(job, request), delayMs)
+    job.retryTimer.unref()
+  }
+}
+
+function stop(job: Job): void {
+  clearTimeout(job.retryTimer)
+  job.abort.abort()
+}
+
+/** A folder that is not there yet may be on its way. */
+function isSourceMissing(problem: AdapterProblem): boolean {
+  return problem.reason === 'SourceNotFound'
+}
+
+function failed(problem: AdapterProblem): Intake {
+  return { state: 'FetchFailed', reason: problem.reason, message: problem.message }
+}
+
+function judge(digest: string, sizeBytes: number, verdict: PreflightVerdict): Intake {
+  switch (verdict.verdict) {
+    case 'Refused':
+      return {
+        state: 'Refused',
+        digest,
+        reason: verdict.problems[0]?.reason ?? 'Refused',
+        message: verdict.problems.map((problem) => problem.message).join(' '),
+      }
+    case 'Failed':
+      return failed(verdict.problem)
+    case 'Compatible':
+    case 'Unknown':
+      return {
+        state: 'Accepted',
+        digest,
+        sizeBytes,
+        rank: verdict.facts.rank,
+        compatible: verdict.verdict === 'Compatible' ? 'True' : 'Unknown',
+        notices: verdict.notices,
+      }
+    default:
+      return verdict satisfies never
+  }
+}

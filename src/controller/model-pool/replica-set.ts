@@ -1,0 +1,211 @@
+import type {
+  AgentLink,
+  HelloMessage,
+  LoadMessage,
+  ResidencyState,
+  StateMessage,
+} from '../../api/agent-protocol.ts'
+import { keyOf } from '../../api/metadata.ts'
+import type { ModelPool } from '../../api/model-pool.ts'
+import type { ReplicaSnapshot } from '../../core/adapter-plan.ts'
+import type { Engine } from '../../engine/types.ts'
+
+/** An engine with its agent, as whoever makes them hands them over. */
+export interface ManagedReplica {
+  readonly name: string
+  readonly engine: Engine
+  readonly link: AgentLink
+  /** Content whose files the engine may still read; it must not be deleted yet. */
+  mayDelete(digest: string): boolean
+  start(): void
+  /** Lets what runs finish for at most `graceMs`, then ends the engine where it is ours. */
+  close(graceMs: number): Promise<void>
+}
+
+export interface ReplicaFactory {
+  /** `place` counts from 0, or names one of `engine.endpoints`. */
+  create(pool: ModelPool, place: number | string): Promise<ManagedReplica>
+  /** Changes when a replica made before would be made differently now. */
+  fingerprint(pool: ModelPool, place: number | string): string
+}
+
+interface Member {
+  readonly poolKey: string
+  readonly fingerprint: string
+  readonly replica: ManagedReplica
+  unwatch: () => void
+  readonly residency: Map<string, ResidencyState>
+  hello: HelloMessage | undefined
+  load: LoadMessage | undefined
+}
+
+/** A replica with what its agent says of it. */
+export interface ReplicaState extends ReplicaSnapshot {
+  readonly poolKey: string
+  readonly replica: ManagedReplica
+  readonly detail: string
+  readonly engineVersion: string
+  readonly simulated: boolean
+}
+
+const replaceGraceMs = 30_000
+
+/** Makes, watches and ends replicas so that they are those the pools ask for. */
+export class ReplicaSet {
+  readonly #factory: ReplicaFactory
+  readonly #onChange: () => void
+  readonly #members = new Map<string, Member>()
+  readonly #busy = new Map<string, Promise<void>>()
+  readonly #failures = new Map<string, string>()
+  #closed = false
+
+  constructor(factory: ReplicaFactory, onChange: () => void) {
+    this.#factory = factory
+    this.#onChange = onChange
+  }
+
+  /** Level-triggered: call it with all pools at every change. */
+  sync(pools: Iterable<ModelPool>): void {
+    const wanted = new Map<string, { readonly pool: ModelPool; readonly place: number | string }>()
+    const paused = new Set<string>()
+    for (const pool of pools) {
+      if (pool.spec.paused) {
+        paused.add(keyOf(pool.metadata))
+      }
+      for (const place of placesOf(pool)) {
+        wanted.set(`${keyOf(pool.metadata)}#${place}`, { pool, place })
+      }
+    }
+    for (const [slot, member] of this.#members) {
+      const want = wanted.get(slot)
+      const changed =
+        want === undefined ||
+        this.#factory.fingerprint(want.pool, want.place) !== member.fingerprint
+      if (changed && !paused.has(member.poolKey)) {
+        this.#exclusive(slot, () =>
+          this.#remove(slot, member, want === undefined ? 0 : replaceGraceMs),
+        )
+      }
+    }
+    for (const [slot, { pool, place }] of wanted) {
+      if (!this.#members.has(slot) && !paused.has(keyOf(pool.metadata))) {
+        this.#exclusive(slot, () => this.#add(slot, pool, place))
+      }
+    }
+  }
+
+  states(): readonly ReplicaState[] {
+    return [...this.#members.values()].map((member) => ({
+      name: member.replica.name,
+      poolKey: member.poolKey,
+      replica: member.replica,
+      ready: member.load?.ready === true && !member.load.draining,
+      detail: member.load?.detail ?? 'starting',
+      engineVersion: member.hello?.engineVersion ?? '',
+      simulated: member.hello?.simulated ?? false,
+      residencyOf: (revision) => member.residency.get(revision) ?? { state: 'Absent' },
+    }))
+  }
+
+  /** Why a pool's engines could not even be made, if so. */
+  failureOf(poolKey: string): string | undefined {
+    return this.#failures.get(poolKey)
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#closed = true
+    await Promise.allSettled(this.#busy.values())
+    await Promise.allSettled(
+      [...this.#members].map(async ([slot, member]) => {
+        this.#members.delete(slot)
+        member.unwatch()
+        await member.replica.close(graceMs)
+      }),
+    )
+  }
+
+  /** One step at a time in each place: the old engine is gone before the next one starts there. */
+  #exclusive(slot: string, step: () => Promise<void>): void {
+    if (this.#closed || this.#busy.has(slot)) {
+      return
+    }
+    const done = step().finally(() => {
+      this.#busy.delete(slot)
+      this.#onChange()
+    })
+    this.#busy.set(slot, done)
+  }
+
+  async #add(slot: string, pool: ModelPool, place: number | string): Promise<void> {
+    const poolKey = keyOf(pool.metadata)
+    let replica: ManagedReplica
+    try {
+      replica = await this.#factory.create(pool, place)
+      this.#failures.delete(poolKey)
+    } catch (error) {
+      this.#failures.set(poolKey, error instanceof Error ? error.message : String(error))
+      await new Promise((resolve) => setTimeout(resolve, 1000).unref())
+      return
+    }
+    if (this.#closed) {
+      await replica.close(0)
+      return
+    }
+    const member: Member = {
+      poolKey,
+      fingerprint: this.#factory.fingerprint(pool, place),
+      replica,
+      residency: new Map(),
+      unwatch: () => undefined,
+      hello: undefined,
+      load: undefined,
+    }
+    member.unwatch = replica.link.watchState((message) => this.#note(member, message))
+    this.#members.set(slot, member)
+    replica.start()
+  }
+
+  #note(member: Member, message: StateMessage): void {
+    switch (message.type) {
+      case 'hello':
+        member.residency.clear()
+        member.hello = message
+        break
+      case 'residency':
+        member.residency.set(message.revision, message.residency)
+        break
+      case 'load': {
+        const before = member.load
+        member.load = message
+        if (
+          before !== undefined &&
+          before.ready === message.ready &&
+          before.detail === message.detail &&
+          before.draining === message.draining
+        ) {
+          return // numbers alone decide nothing here
+        }
+        break
+      }
+      case 'slots':
+        return
+      default:
+        message satisfies never
+    }
+    this.#onChange()
+  }
+
+  async #remove(slot: string, member: Member, graceMs: number): Promise<void> {
+    this.#members.delete(slot)
+    member.unwatch()
+    this.#onChange()
+    await member.replica.close(graceMs)
+  }
+}
+
+function placesOf(pool: ModelPool): readonly (number | string)[] {
+  const { endpoints } = pool.spec.engine
+  return endpoints.length > 0
+    ? endpoints.map((endpoint) => endpoint.name)
+    : Array.from({ length: pool.spec.replicas }, (_, place) => place)
+}

@@ -1,0 +1,347 @@
+import type { ResidencyState, Want } from '../api/agent-protocol.ts'
+import {
+  withCondition,
+  type Condition,
+  type LoraAdapterStatus,
+  type RevisionStatus,
+} from '../api/condition.ts'
+import { poolKeyOf, type LoraAdapter } from '../api/lora-adapter.ts'
+import type { ModelPool } from '../api/model-pool.ts'
+import { revisionOf } from '../api/names.ts'
+import { rankReplicas } from './placement.ts'
+
+/** What is known of an adapter's content for the present spec. */
+export type Intake =
+  | { readonly state: 'Pending'; readonly message: string }
+  | { readonly state: 'FetchFailed'; readonly reason: string; readonly message: string }
+  | {
+      readonly state: 'Refused'
+      readonly digest: string
+      readonly reason: string
+      readonly message: string
+    }
+  | {
+      readonly state: 'Accepted'
+      readonly digest: string
+      readonly sizeBytes: number
+      readonly rank: number
+      readonly compatible: 'True' | 'Unknown'
+      readonly notices: readonly string[]
+    }
+
+export interface ReplicaSnapshot {
+  readonly name: string
+  readonly ready: boolean
+  readonly residencyOf: (revision: string) => ResidencyState
+}
+
+/** Everything the plan of one adapter depends on, gathered once. */
+export interface AdapterSnapshot {
+  readonly adapter: LoraAdapter
+  readonly pool: ModelPool | undefined
+  readonly mayAttach: boolean
+  /** The adapter that holds the same name already. */
+  readonly nameHolder: string | undefined
+  readonly intake: Intake
+  readonly previous: LoraAdapterStatus | undefined
+  readonly replicas: readonly ReplicaSnapshot[]
+  /** Every gateway that must know can route to this revision. */
+  readonly isAcknowledged: (revision: string) => boolean
+  readonly now: Date
+}
+
+/** One line of a replica's catalogue. */
+export interface WantedRevision {
+  readonly replica: string
+  readonly revision: string
+  readonly digest: string
+  readonly sizeBytes: number
+  readonly want: Want
+}
+
+export interface AdapterPlan {
+  readonly wanted: readonly WantedRevision[]
+  readonly status: LoraAdapterStatus
+}
+
+interface Verdict {
+  readonly status: Condition['status']
+  readonly reason: string
+  readonly message: string
+}
+
+/**
+ * The whole decision about one adapter: which revisions its replicas should hold, which one callers get, and what its
+ * status says. A candidate takes over only once it is routable (I2), and the one before serves until then.
+ */
+export function planAdapter(snapshot: AdapterSnapshot): AdapterPlan {
+  const obstacle = findObstacle(snapshot)
+  const before = snapshot.previous?.revisions.find((revision) => revision.role === 'Active')
+  if (snapshot.pool === undefined || obstacle !== undefined) {
+    const verdict = obstacle ?? { status: 'False', reason: 'PoolNotFound', message: '' }
+    return {
+      wanted: [],
+      status: buildStatus(snapshot, [], { Ready: verdict }, { routable: 0, wanted: 0 }),
+    }
+  }
+  const candidate = candidateOf(snapshot, poolKeyOf(snapshot.adapter))
+  const active = chooseActive(snapshot, before, candidate)
+  const revisions: RevisionStatus[] = []
+  if (active !== undefined) {
+    revisions.push({ ...active, role: 'Active' })
+  }
+  if (candidate !== undefined && candidate.revision !== active?.revision) {
+    revisions.push({ ...candidate, role: 'Candidate' })
+  }
+  const wanted = snapshot.adapter.spec.suspend ? [] : planResidence(snapshot, revisions)
+  return { wanted, status: judge(snapshot, revisions, wanted) }
+}
+
+/** Reasons for which nothing of this adapter is served, in the order in which they are told. */
+const obstacles: readonly ((snapshot: AdapterSnapshot) => Verdict | undefined)[] = [
+  ({ adapter, pool }) =>
+    pool === undefined
+      ? no(
+          'PoolNotFound',
+          `There is no ModelPool ${poolKeyOf(adapter)}. Create it, or correct spec.poolRefs.`,
+        )
+      : undefined,
+  ({ adapter, mayAttach }) =>
+    mayAttach
+      ? undefined
+      : no(
+          'NotAllowedByPool',
+          `ModelPool ${poolKeyOf(adapter)} does not take adapters of this namespace (spec.allowedNamespaces).`,
+        ),
+  ({ nameHolder }) =>
+    nameHolder === undefined
+      ? undefined
+      : no(
+          'NameConflict',
+          `LoraAdapter ${nameHolder} is older and has the same model name. Give this one another spec.modelName.`,
+        ),
+]
+
+function findObstacle(snapshot: AdapterSnapshot): Verdict | undefined {
+  for (const find of obstacles) {
+    const verdict = find(snapshot)
+    if (verdict !== undefined) {
+      return verdict
+    }
+  }
+  return undefined
+}
+
+interface Content {
+  readonly revision: string
+  readonly digest: string
+}
+
+function candidateOf({ intake }: AdapterSnapshot, poolKey: string): Content | undefined {
+  return intake.state === 'Accepted'
+    ? { revision: revisionOf(poolKey, intake.digest), digest: intake.digest }
+    : undefined
+}
+
+/** I2: callers get the candidate once enough replicas proved it; where none has to hold it, once it was accepted. */
+function chooseActive(
+  snapshot: AdapterSnapshot,
+  before: Content | undefined,
+  candidate: Content | undefined,
+): Content | undefined {
+  if (candidate === undefined || candidate.revision === before?.revision) {
+    return before
+  }
+  if (isOnDemand(snapshot)) {
+    return candidate
+  }
+  const routable = countRoutable(snapshot, candidate.revision)
+  const ready = snapshot.replicas.filter((replica) => replica.ready).length
+  const needed = Math.max(1, Math.min(snapshot.adapter.spec.residency.minCopies, ready))
+  return routable >= needed ? candidate : before
+}
+
+function isOnDemand({ adapter, pool }: AdapterSnapshot): boolean {
+  const nothingRuns =
+    pool !== undefined && pool.spec.replicas === 0 && pool.spec.engine.endpoints.length === 0
+  return adapter.spec.residency.minCopies === 0 || nothingRuns
+}
+
+function countRoutable({ replicas }: AdapterSnapshot, revision: string): number {
+  return replicas.filter((replica) => replica.residencyOf(revision).state === 'Routable').length
+}
+
+function planResidence(
+  snapshot: AdapterSnapshot,
+  revisions: readonly RevisionStatus[],
+): readonly WantedRevision[] {
+  const { adapter, replicas, intake } = snapshot
+  const { minCopies, maxCopies } = adapter.spec.residency
+  const copies = isOnDemand(snapshot) ? 0 : Math.max(minCopies, maxCopies ?? replicas.length)
+  const sizeBytes =
+    intake.state === 'Accepted' ? intake.sizeBytes : (snapshot.previous?.sizeBytes ?? 0)
+  return revisions.flatMap(({ revision, digest }) =>
+    rankReplicas(
+      revision,
+      replicas.map((replica) => replica.name),
+    ).map((replica, place): WantedRevision => {
+      const want = place < copies ? 'Loaded' : 'Allowed'
+      return { replica, revision, digest, sizeBytes, want }
+    }),
+  )
+}
+
+function judge(
+  snapshot: AdapterSnapshot,
+  revisions: readonly RevisionStatus[],
+  wanted: readonly WantedRevision[],
+): LoraAdapterStatus {
+  const active = revisions.find((revision) => revision.role === 'Active')
+  const newest = revisions.at(-1)
+  const copies = {
+    routable: active === undefined ? 0 : countRoutable(snapshot, active.revision),
+    wanted: wanted.filter(
+      (one) => one.want === 'Loaded' && one.revision === (active ?? newest)?.revision,
+    ).length,
+  }
+  const failure = newest === undefined ? undefined : findFailure(snapshot, newest.revision)
+  const Fetched = judgeFetched(snapshot.intake)
+  const Compatible = judgeCompatible(snapshot.intake, failure)
+  const Resident = judgeResident(snapshot, newest, copies)
+  const Ready = judgeReady(snapshot, { Fetched, Compatible, Resident }, active, newest)
+  return buildStatus(snapshot, revisions, { Fetched, Compatible, Resident, Ready }, copies)
+}
+
+type Failure = Extract<ResidencyState, { state: 'Failed' }>
+
+function findFailure({ replicas }: AdapterSnapshot, revision: string): Failure | undefined {
+  for (const replica of replicas) {
+    const residency = replica.residencyOf(revision)
+    if (residency.state === 'Failed') {
+      return residency
+    }
+  }
+  return undefined
+}
+
+function judgeFetched(intake: Intake): Verdict {
+  switch (intake.state) {
+    case 'Pending':
+      return { status: 'Unknown', reason: 'Fetching', message: intake.message }
+    case 'FetchFailed':
+      return no(intake.reason, intake.message)
+    case 'Refused':
+    case 'Accepted':
+      return yes('Fetched', `sha256:${intake.digest}`)
+    default:
+      return intake satisfies never
+  }
+}
+
+function judgeCompatible(intake: Intake, failure: Failure | undefined): Verdict {
+  if (intake.state === 'Refused') {
+    return no(intake.reason, intake.message)
+  }
+  if (intake.state !== 'Accepted') {
+    return { status: 'Unknown', reason: 'NotChecked', message: '' }
+  }
+  if (failure?.permanent === true) {
+    return no(failure.reason, failure.message)
+  }
+  return intake.compatible === 'True'
+    ? yes('Compatible', intake.notices.join(' '))
+    : {
+        status: 'Unknown',
+        reason: 'UnknownArchitecture',
+        message: 'The base’s architecture is not known here; the canary decides.',
+      }
+}
+
+function judgeResident(
+  snapshot: AdapterSnapshot,
+  newest: RevisionStatus | undefined,
+  copies: { routable: number; wanted: number },
+): Verdict {
+  if (newest === undefined) {
+    return { status: 'Unknown', reason: 'Waiting', message: '' }
+  }
+  const routable = countRoutable(snapshot, newest.revision)
+  const failure = findFailure(snapshot, newest.revision)
+  if (isOnDemand(snapshot)) {
+    return yes('OnDemand', `${routable} copies are routable; it is loaded on the first call.`)
+  }
+  if (
+    routable >=
+    Math.max(1, Math.min(snapshot.adapter.spec.residency.minCopies, snapshot.replicas.length))
+  ) {
+    return yes('Routable', `${routable} of ${copies.wanted} copies are routable.`)
+  }
+  return failure === undefined
+    ? no('Loading', `${routable} of ${copies.wanted} copies are routable.`)
+    : no(failure.reason, failure.message)
+}
+
+/** `Ready` is folded from the others, in the order in which a person would mend them. */
+function judgeReady(
+  snapshot: AdapterSnapshot,
+  others: { readonly Fetched: Verdict; readonly Compatible: Verdict; readonly Resident: Verdict },
+  active: RevisionStatus | undefined,
+  newest: RevisionStatus | undefined,
+): Verdict {
+  if (snapshot.adapter.spec.suspend) {
+    return no('Suspended', 'spec.suspend is true.')
+  }
+  for (const verdict of [others.Fetched, others.Compatible, others.Resident]) {
+    if (verdict.status === 'False') {
+      const still =
+        active === undefined || active === newest
+          ? ''
+          : ` Revision ${active.revision.slice(0, 12)} still answers.`
+      return no(verdict.reason, `${verdict.message}${still}`)
+    }
+  }
+  if (snapshot.intake.state !== 'Accepted') {
+    return no('Fetching', 'The source is being fetched and checked.')
+  }
+  if (active === undefined || active !== newest) {
+    return no('Loading', 'The new revision is being proved.')
+  }
+  if (isOnDemand(snapshot)) {
+    return yes('OnDemand', 'It is loaded on the first call.')
+  }
+  return snapshot.isAcknowledged(active.revision)
+    ? yes('Ready', `Revision ${active.revision.slice(0, 12)} answers.`)
+    : no('WaitingForGateways', 'Not every gateway has said that it can route to the revision.')
+}
+
+function buildStatus(
+  snapshot: AdapterSnapshot,
+  revisions: readonly RevisionStatus[],
+  verdicts: Readonly<Record<string, Verdict>>,
+  copies: { readonly routable: number; readonly wanted: number },
+): LoraAdapterStatus {
+  const { adapter, intake, previous, now } = snapshot
+  const observedGeneration = adapter.metadata.generation
+  let conditions = (previous?.conditions ?? []).filter((condition) => condition.type in verdicts)
+  for (const [type, verdict] of Object.entries(verdicts)) {
+    conditions = [...withCondition(conditions, { type, ...verdict, observedGeneration }, now)]
+  }
+  const rank = intake.state === 'Accepted' ? intake.rank : previous?.rank
+  const sizeBytes = intake.state === 'Accepted' ? intake.sizeBytes : previous?.sizeBytes
+  return {
+    observedGeneration,
+    conditions,
+    revisions,
+    copies,
+    ...(rank === undefined ? {} : { rank }),
+    ...(sizeBytes === undefined ? {} : { sizeBytes }),
+  }
+}
+
+function yes(reason: string, message: string): Verdict {
+  return { status: 'True', reason, message }
+}
+
+function no(reason: string, message: string): Verdict {
+  return { status: 'False', reason, message }
+}

@@ -1,0 +1,229 @@
+import {
+  withCondition,
+  type Condition,
+  type LoraAdapterStatus,
+  type ModelPoolStatus,
+  type ModelTenantStatus,
+  type TenantKeyStatus,
+} from '../api/condition.ts'
+import type { ResourceSnapshot } from '../api/kinds.ts'
+import { poolKeyOf } from '../api/lora-adapter.ts'
+import { keyOf, type ObjectMeta } from '../api/metadata.ts'
+import type { ModelPool } from '../api/model-pool.ts'
+import type { ModelTenant } from '../api/model-tenant.ts'
+import type { TenantKey } from '../api/tenant-key.ts'
+import { createOwnership, namespacesOf } from './ownership.ts'
+import { tenantOfKey } from './resolve.ts'
+
+interface Verdict {
+  readonly type: string
+  readonly status: Condition['status']
+  readonly reason: string
+  readonly message: string
+}
+
+function conditionsOf(
+  verdicts: readonly Verdict[],
+  metadata: ObjectMeta,
+  previous: readonly Condition[] | undefined,
+  now: Date,
+): { readonly observedGeneration: number; readonly conditions: readonly Condition[] } {
+  const types = new Set(verdicts.map((verdict) => verdict.type))
+  const kept = (previous ?? []).filter((condition) => types.has(condition.type))
+  return {
+    observedGeneration: metadata.generation,
+    conditions: verdicts.reduce<readonly Condition[]>(
+      (all, verdict) =>
+        withCondition(all, { ...verdict, observedGeneration: metadata.generation }, now),
+      kept,
+    ),
+  }
+}
+
+export interface PoolSnapshot {
+  readonly pool: ModelPool
+  readonly replicas: readonly {
+    readonly name: string
+    readonly ready: boolean
+    readonly detail: string
+  }[]
+  readonly engine: { readonly version: string; readonly simulated: boolean } | undefined
+  /** Why no engine could be made, if so. */
+  readonly failure: string | undefined
+  readonly adapters: readonly LoraAdapterStatus[]
+  readonly previous: ModelPoolStatus | undefined
+  readonly now: Date
+}
+
+export function planPoolStatus(snapshot: PoolSnapshot): ModelPoolStatus {
+  const { pool, replicas, engine, adapters, previous, now } = snapshot
+  const ready = replicas.filter((replica) => replica.ready)
+  const wanted = pool.spec.engine.endpoints.length || pool.spec.replicas
+  const isReady = (status: LoraAdapterStatus): boolean =>
+    status.conditions.some((condition) => condition.type === 'Ready' && condition.status === 'True')
+  return {
+    ...conditionsOf(
+      [judgePool(snapshot, ready.length, wanted)],
+      pool.metadata,
+      previous?.conditions,
+      now,
+    ),
+    replicas: replicas.length,
+    readyReplicas: ready.length,
+    ...(engine === undefined ? {} : { engine }),
+    adapters: { routable: adapters.filter(isReady).length, wanted: adapters.length },
+  }
+}
+
+function judgePool(
+  { pool, replicas, failure }: PoolSnapshot,
+  ready: number,
+  wanted: number,
+): Verdict {
+  const verdict = (status: Condition['status'], reason: string, message: string): Verdict => ({
+    type: 'Ready',
+    status,
+    reason,
+    message,
+  })
+  if (pool.spec.paused) {
+    return verdict(
+      ready > 0 ? 'True' : 'False',
+      'Paused',
+      'spec.paused is true: engines are left as they are.',
+    )
+  }
+  if (failure !== undefined) {
+    return verdict('False', 'EngineNotMade', failure)
+  }
+  if (wanted === 0) {
+    return verdict('True', 'OnDemand', 'spec.replicas is 0.')
+  }
+  if (ready >= wanted) {
+    return verdict('True', 'Ready', `${ready} of ${wanted} replicas are ready.`)
+  }
+  const waiting = replicas.find((replica) => !replica.ready)
+  return verdict(
+    'False',
+    ready > 0 ? 'SomeReplicasReady' : 'EngineStarting',
+    `${ready} of ${wanted} replicas are ready. ${waiting?.detail ?? ''}`.trim(),
+  )
+}
+
+/** Statuses of all tenants: what is theirs, and where an older tenant holds what they claim too. */
+export function planTenantStatuses(
+  snapshot: ResourceSnapshot,
+  previousOf: (key: string) => ModelTenantStatus | undefined,
+  now: Date,
+): ReadonlyMap<string, ModelTenantStatus> {
+  const ownerOf = createOwnership(snapshot.tenants.values())
+  const counts = new Map<string, { adapters: number; keys: number; lost: Set<string> }>()
+  const countOf = (tenant: string) => {
+    const found = counts.get(tenant) ?? { adapters: 0, keys: 0, lost: new Set<string>() }
+    counts.set(tenant, found)
+    return found
+  }
+  const count = (metadata: ObjectMeta, what: 'adapters' | 'keys'): void => {
+    const { owner, rivals } = ownerOf(metadata)
+    if (owner !== undefined) {
+      countOf(owner.metadata.name)[what] += 1
+      for (const rival of rivals) {
+        countOf(rival.metadata.name).lost.add(`${keyOf(metadata)} (held by ${owner.metadata.name})`)
+      }
+    }
+  }
+  snapshot.adapters.forEach((adapter) => count(adapter.metadata, 'adapters'))
+  snapshot.keys.forEach((key) => count(key.metadata, 'keys'))
+  return new Map(
+    [...snapshot.tenants].map(([key, tenant]) => {
+      const { adapters, keys, lost } = countOf(tenant.metadata.name)
+      const conditions = conditionsOf(
+        judgeTenant(tenant, [...lost]),
+        tenant.metadata,
+        previousOf(key)?.conditions,
+        now,
+      )
+      return [key, { ...conditions, namespaces: namespacesOf(tenant), adapters, keys }]
+    }),
+  )
+}
+
+function judgeTenant(tenant: ModelTenant, lost: readonly string[]): readonly Verdict[] {
+  const ready: Verdict = tenant.spec.suspend
+    ? {
+        type: 'Ready',
+        status: 'False',
+        reason: 'Suspended',
+        message: 'spec.suspend is true: its keys are answered with 403.',
+      }
+    : { type: 'Ready', status: 'True', reason: 'Ready', message: '' }
+  if (lost.length === 0) {
+    return [ready]
+  }
+  const message = `Older tenants hold what this one claims too: ${lost.slice(0, 5).join(', ')}${lost.length > 5 ? ` and ${lost.length - 5} more` : ''}.`
+  return [
+    ready,
+    { type: 'OwnershipConflict', status: 'True', reason: 'OlderTenantHoldsIt', message },
+  ]
+}
+
+export function planKeyStatuses(
+  snapshot: ResourceSnapshot,
+  previousOf: (key: string) => TenantKeyStatus | undefined,
+  now: Date,
+): ReadonlyMap<string, TenantKeyStatus> {
+  const ownerOf = createOwnership(snapshot.tenants.values())
+  return new Map(
+    [...snapshot.keys].map(([keyKey, key]) => {
+      const tenant = tenantOfKey(key, ownerOf(key.metadata))?.metadata.name
+      const conditions = conditionsOf(
+        [judgeKey(key, tenant, now)],
+        key.metadata,
+        previousOf(keyKey)?.conditions,
+        now,
+      )
+      return [keyKey, { ...conditions, ...(tenant === undefined ? {} : { tenant }) }]
+    }),
+  )
+}
+
+function judgeKey(key: TenantKey, tenant: string | undefined, now: Date): Verdict {
+  const no = (reason: string, message: string): Verdict => ({
+    type: 'Ready',
+    status: 'False',
+    reason,
+    message,
+  })
+  if (key.spec.revoked) {
+    return no('Revoked', 'spec.revoked is true; a revoked key does not come back.')
+  }
+  if (
+    key.spec.expirationTime !== undefined &&
+    Date.parse(key.spec.expirationTime) <= now.getTime()
+  ) {
+    return no('Expired', `It expired at ${key.spec.expirationTime}.`)
+  }
+  if (tenant === undefined) {
+    return no(
+      'NoTenant',
+      `No ModelTenant claims namespace ${key.metadata.namespace} for this key. Name the namespace in a tenant's spec.namespaces, or correct spec.tenantRef.`,
+    )
+  }
+  return { type: 'Ready', status: 'True', reason: 'Ready', message: '' }
+}
+
+/** Statuses of a pool's adapters, by pool. */
+export function groupByPool(
+  snapshot: ResourceSnapshot,
+  statusOf: (adapterKey: string) => LoraAdapterStatus | undefined,
+): ReadonlyMap<string, readonly LoraAdapterStatus[]> {
+  const groups = new Map<string, LoraAdapterStatus[]>()
+  for (const [key, adapter] of snapshot.adapters) {
+    const status = statusOf(key)
+    if (status !== undefined) {
+      const pool = poolKeyOf(adapter)
+      groups.set(pool, [...(groups.get(pool) ?? []), status])
+    }
+  }
+  return groups
+}
