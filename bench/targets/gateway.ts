@@ -88,9 +88,12 @@ export async function startGateway(
     join(root, 'bin/loraplex.mjs'),
     'up',
     join(folder, 'resources'),
-    `--state=${join(folder, 'state')}`,
-    `--port=${port}`,
-    `--admin-port=${adminPort}`,
+    '--state',
+    join(folder, 'state'),
+    '--port',
+    String(port),
+    '--admin-port',
+    String(adminPort),
   ])
   const stop = async () => {
     await child.stop()
