@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import type { Bench } from './bench.ts'
 import { machineFacts, printFacts } from './machine.ts'
 import { startNginx } from './nginx.ts'
-import { TargetUnavailable } from './process.ts'
+import { stopAllChildren, TargetUnavailable } from './process.ts'
 import { printReport, type Report } from './report.ts'
 import { burstSuite, chunkSuite } from './suites/chunk.ts'
 import { largeSuite } from './suites/large.ts'
@@ -103,7 +103,11 @@ async function main(): Promise<void> {
   console.log(printFacts(machine))
   await using stack = new AsyncDisposableStack()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void stack.disposeAsync().then(() => process.exit(130)))
+    process.once(signal, () => {
+      void stopAllChildren()
+        .then(() => stack.disposeAsync())
+        .then(() => process.exit(130))
+    })
   }
   const reports: unknown[] = []
   const relayed = names.filter((name) => name !== 'vllm')

@@ -47,6 +47,13 @@ function pinned(core: Core, command: string, args: readonly string[]): [string, 
   return [taskset, ['-c', core === 'Target' ? '0' : '1', command, ...args]]
 }
 
+const running = new Set<Child>()
+
+/** Ends every child there is: for an interrupted run. */
+export async function stopAllChildren(): Promise<void> {
+  await Promise.all([...running].map((child) => child.stop()))
+}
+
 /** A child process of the bench; `stop` ends it with SIGTERM, then SIGKILL. */
 export class Child {
   readonly name: string
@@ -57,6 +64,8 @@ export class Child {
     this.name = name
     const [executable, all] = pinned(core, command, args)
     this.#process = spawn(executable, all, { stdio: ['pipe', 'pipe', 'pipe'] })
+    running.add(this)
+    this.#process.once('exit', () => running.delete(this))
     const { stdout, stderr } = this.#process
     for (const stream of [stdout, stderr]) {
       stream?.on('data', (bytes: Buffer) => {
