@@ -1,6 +1,7 @@
 /** `npm run bench -- [suite…] [--quick] [--targets nginx,bare,gateway] [--json FILE]`; README.md says what each measures. */
 import { writeFile } from 'node:fs/promises'
 import process from 'node:process'
+import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Bench } from './bench.ts'
 import { machineFacts, printFacts } from './machine.ts'
@@ -102,13 +103,6 @@ async function main(): Promise<void> {
   const machine = machineFacts()
   console.log(printFacts(machine))
   await using stack = new AsyncDisposableStack()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      void stopAllChildren()
-        .then(() => stack.disposeAsync())
-        .then(() => process.exit(130))
-    })
-  }
   const reports: unknown[] = []
   const relayed = names.filter((name) => name !== 'vllm')
   if (relayed.length > 0) {
@@ -124,8 +118,19 @@ async function main(): Promise<void> {
   }
 }
 
+/** Ctrl-C ends the children; the run then fails on its own and cleans up, within reason. */
+async function interrupt(finished: Promise<void>): Promise<void> {
+  await stopAllChildren()
+  await Promise.race([finished.catch(() => undefined), delay(5_000)])
+  process.exit(130)
+}
+
+const finished = main()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void interrupt(finished))
+}
 try {
-  await main()
+  await finished
 } catch (error) {
   if (!(error instanceof TargetUnavailable)) {
     throw error
