@@ -4,6 +4,7 @@ import type { Kind, ResourceSnapshot } from '../api/kinds.ts'
 import { poolKeyOf, type LoraAdapter } from '../api/lora-adapter.ts'
 import { keyOf } from '../api/metadata.ts'
 import type { ModelPool } from '../api/model-pool.ts'
+import { pathOfFileUri } from '../artifacts/source-uri.ts'
 import type { PreflightOptions } from '../artifacts/types.ts'
 import { planAdapter, type Intake, type WantedRevision } from '../core/adapter-plan.ts'
 import { findNameConflicts, mayAttach, type NameConflicts } from '../core/resolve.ts'
@@ -14,7 +15,6 @@ import {
   planPoolStatus,
   planTenantStatuses,
 } from '../core/statuses.ts'
-import { absoluteFileUri, pathOfFileUri } from '../resources/file-uri.ts'
 import type { ResourceSource } from '../resources/resource-source.ts'
 import { AdapterIntake, type IntakeTools } from './lora-adapter/intake.ts'
 import { ReplicaSet, type ReplicaFactory, type ReplicaState } from './model-pool/replica-set.ts'
@@ -152,15 +152,16 @@ export class Controller {
     const baseFolder = snapshot.baseFolders.get(`LoraAdapter/${key}`) ?? process.cwd()
     const poolFolder =
       snapshot.baseFolders.get(`ModelPool/${keyOf(pool.metadata)}`) ?? process.cwd()
+    const path = pathOrNothing(source.uri, baseFolder)
     const refusal = refuseSource({
       pool,
       adapterNamespace: adapter.metadata.namespace,
-      uri: absoluteFileUri(source.uri, baseFolder),
+      path,
       prefixes: pool.spec.lora.sources?.map(({ uriPrefix }) =>
-        absoluteFileUri(uriPrefix, poolFolder),
+        pathOrNothing(uriPrefix, poolFolder),
       ),
     })
-    if (refusal !== undefined) {
+    if (refusal !== undefined && path !== '') {
       return { state: 'FetchFailed', reason: 'SourceNotAllowed', message: refusal }
     }
     const previous = this.#options.source.status('LoraAdapter', key)
@@ -262,7 +263,7 @@ function preflightOptions(
   pool: ModelPool,
   poolFolder: string,
 ): PreflightOptions {
-  const baseModelPath = pathOfFileUri(pool.spec.model.uri, poolFolder)
+  const baseModelPath = pathOrNothing(pool.spec.model.uri, poolFolder)
   const { servedName, baseModelNames } = pool.spec.model
   return {
     baseModelPath,
@@ -279,4 +280,10 @@ function preflightOptions(
     maxRank: pool.spec.lora.maxRank,
     dtype: pool.spec.lora.dtype,
   }
+}
+
+/** Empty for a URI that leads nowhere; whoever fetches it says so in words. */
+function pathOrNothing(uri: string, baseFolder: string): string {
+  const found = pathOfFileUri(uri, baseFolder)
+  return found.ok ? found.path.replace(/\/$/, '') : ''
 }

@@ -3,9 +3,9 @@ import type { ModelPool } from '../api/model-pool.ts'
 export interface SourceRequest {
   readonly pool: ModelPool
   readonly adapterNamespace: string
-  /** The adapter's URI with its relative part resolved: `file:///absolute/…`. */
-  readonly uri: string
-  /** `lora.sources[].uriPrefix`, resolved the same way, `${namespace}` not yet filled in. */
+  /** Where the adapter's URI leads: absolute and normal. */
+  readonly path: string
+  /** The folders of `lora.sources[].uriPrefix`, absolute, `${namespace}` not yet filled in. */
   readonly prefixes: readonly string[] | undefined
 }
 
@@ -13,7 +13,7 @@ export interface SourceRequest {
 export function refuseSource({
   pool,
   adapterNamespace,
-  uri,
+  path,
   prefixes,
 }: SourceRequest): string | undefined {
   if (prefixes === undefined) {
@@ -22,7 +22,7 @@ export function refuseSource({
       : `ModelPool ${pool.metadata.namespace}/${pool.metadata.name} takes files only from its own namespace. Its operator can allow more in spec.lora.sources.`
   }
   const allowed = prefixes.map((prefix) => prefix.replaceAll('${namespace}', adapterNamespace))
-  return allowed.some((prefix) => uri.startsWith(prefix) && !uri.includes('/../'))
+  return allowed.some((prefix) => path.startsWith(`${prefix}/`))
     ? undefined
     : `ModelPool ${pool.metadata.namespace}/${pool.metadata.name} does not take adapters from there. spec.lora.sources of the pool says from where.`
 }

@@ -1,0 +1,290 @@
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { ContentStore } from '../artifacts/content-store.ts'
+import { fetchFromFile } from '../artifacts/file-source.ts'
+import { PreflightPool } from '../artifacts/preflight-pool.ts'
+import { Controller } from '../controller/controller.ts'
+import { buildRoutingTable } from '../core/resolve.ts'
+import { reapOrphans } from '../engine/pid-file.ts'
+import { UserError } from '../errors.ts'
+import { Gateway } from '../gateway/gateway.ts'
+import { createGatewayServer } from '../gateway/server.ts'
+import { createDirectorySource } from '../resources/directory/directory-source.ts'
+import { createAdminServer } from '../telemetry/admin-server.ts'
+import type { ServiceLogger } from '../telemetry/logger.ts'
+import { chooseEngine, type EngineKind } from './engine-kind.ts'
+import { createReplicaFactory } from './replica-factory.ts'
+import { StarterKeySource } from './starter-keys.ts'
+import { StateFolder } from './state-folder.ts'
+
+export interface StandaloneOptions {
+  readonly folder: string
+  readonly stateFolder: string
+  readonly engine: 'auto' | 'vllm' | 'simulator'
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  readonly adminPort: number
+  readonly unknownFields: 'Drop' | 'Reject'
+  readonly maxQueueMs: number
+  readonly logger: ServiceLogger
+  readonly env: NodeJS.ProcessEnv
+  /** Words of progress for whoever waits. */
+  readonly onProgress: (words: string) => void
+}
+
+/** A whole service in one process: resources from a folder, engines as children, one gateway. */
+export class Standalone {
+  readonly source: StarterKeySource
+  readonly controller: Controller
+  readonly gateway: Gateway
+  readonly engine: EngineKind
+  readonly #parts: Parts
+
+  private constructor(parts: Parts) {
+    this.#parts = parts
+    this.source = parts.source
+    this.controller = parts.controller
+    this.gateway = parts.gateway
+    this.engine = parts.engine
+  }
+
+  /** @throws UserError for what the person who starts it has to mend. */
+  static async start(options: StandaloneOptions): Promise<Standalone> {
+    const engine = await chooseEngine(options.engine, options.env)
+    const state = StateFolder.open(options.stateFolder)
+    try {
+      const reaped = await reapOrphans(state.path)
+      if (reaped.length > 0) {
+        options.onProgress(
+          `ended engines that an earlier process left behind: ${reaped.join(', ')}`,
+        )
+      }
+      const parts = await assemble(options, engine, state)
+      const standalone = new Standalone(parts)
+      try {
+        await standalone.#start(options)
+      } catch (error) {
+        await standalone.close(0)
+        throw error
+      }
+      return standalone
+    } catch (error) {
+      state.close()
+      throw error
+    }
+  }
+
+  get url(): string {
+    return urlOf(this.#parts.server)
+  }
+
+  get adminUrl(): string {
+    return urlOf(this.#parts.admin)
+  }
+
+  /** Readiness goes first, then nothing new is taken, what runs may end within `graceMs`, and engines stop last. */
+  async close(graceMs: number): Promise<void> {
+    const { server, admin, gateway, controller, source, preflight, state, timers } = this.#parts
+    for (const timer of timers) {
+      clearInterval(timer)
+    }
+    const deadline = new AbortController()
+    const timer = setTimeout(() => deadline.abort(), graceMs)
+    const drained = gateway.drain(deadline.signal)
+    server.server.close()
+    await drained
+    clearTimeout(timer)
+    await gateway.close()
+    await Promise.allSettled([server.close(), admin.close(), controller.close(0)])
+    await preflight.close()
+    await source.close()
+    state.close()
+  }
+
+  async #start(options: StandaloneOptions): Promise<void> {
+    const { source, controller, server, admin } = this.#parts
+    await source.start(new AbortController().signal)
+    await listen(server, options.host, options.port, '--port')
+    await listen(admin, options.host, options.adminPort, '--admin-port')
+    controller.start()
+  }
+}
+
+interface Parts {
+  readonly engine: EngineKind
+  readonly state: StateFolder
+  readonly source: StarterKeySource
+  readonly preflight: PreflightPool
+  readonly controller: Controller
+  readonly gateway: Gateway
+  readonly server: FastifyInstance
+  readonly admin: FastifyInstance
+  readonly timers: readonly NodeJS.Timeout[]
+}
+
+const collectEveryMs = 30_000
+
+async function assemble(
+  options: StandaloneOptions,
+  engine: EngineKind,
+  state: StateFolder,
+): Promise<Parts> {
+  const { logger } = options
+  const store = await ContentStore.open(`${state.path}/adapters`)
+  const preflight = new PreflightPool()
+  const source = new StarterKeySource(
+    createDirectorySource({ folder: options.folder, stateFolder: state.path, logger }),
+    state,
+  )
+  const gateway = new Gateway({
+    saltSecret: state.secret('cache-salt'),
+    maxQueueMs: options.maxQueueMs,
+    contextWindowOf: (poolKey) =>
+      source.current().snapshot.pools.get(poolKey)?.spec.model.maxModelLen,
+  })
+  const controller = new Controller({
+    source,
+    replicas: createReplicaFactory({
+      engine,
+      stateFolder: state.path,
+      store,
+      snapshot: () => source.current().snapshot,
+      logger,
+    }),
+    intake: {
+      fetch: ({ uri, baseFolder, expectedDigest }, signal) =>
+        fetchFromFile({ uri, baseFolder, expectedDigest, store, signal }),
+      stored: (digest) => store.get(digest),
+      preflight: (path, preflightOptions, signal) => preflight.run(path, preflightOptions, signal),
+    },
+    acknowledged: (poolKey) => acknowledgedBy(gateway, poolKey),
+    onPass: (self) => inform(gateway, self, source),
+    term: Date.now(),
+    logger,
+  })
+  const server = await createGatewayServer({
+    gateway,
+    logger,
+    unknownFields: options.unknownFields,
+  })
+  const admin = await createAdminServer({
+    logger,
+    registry: gateway.metrics.registry,
+    isReady: () => !gateway.draining,
+    debugState: () => debugState(gateway, controller),
+  })
+  const timers = [
+    setInterval(
+      () =>
+        void collectGarbage(store, controller).catch((error: unknown) =>
+          logger.warn({ err: error }, 'unused adapter files were not removed'),
+        ),
+      collectEveryMs,
+    ).unref(),
+  ]
+  return { engine, state, source, preflight, controller, gateway, server, admin, timers }
+}
+
+/** The one gateway routes to a revision when its table names it and a replica of it is routable. */
+function acknowledgedBy(gateway: Gateway, poolKey: string): ReadonlySet<string> {
+  const { revisions } = gateway.table
+  return new Set(
+    [...gateway.routableRevisions(poolKey)].filter((revision) => revisions.has(revision)),
+  )
+}
+
+/** After every pass of the controller: the gateway gets the replicas and the table, and its acknowledgement may change. */
+function inform(gateway: Gateway, controller: Controller, source: StarterKeySource): void {
+  gateway.setReplicas(
+    controller.replicas().map(({ replica, poolKey }) => gatewayReplicaOf(replica, poolKey)),
+  )
+  const before = gateway.table.revisions
+  gateway.setTable(
+    buildRoutingTable({
+      snapshot: source.current().snapshot,
+      statusOf: (key) => source.status('LoraAdapter', key),
+    }),
+  )
+  const after = gateway.table.revisions
+  if (after.size !== before.size || [...after].some((revision) => !before.has(revision))) {
+    controller.kick()
+  }
+}
+
+type ReplicaOfController = ReturnType<Controller['replicas']>[number]['replica']
+type ReplicaOfGateway = Parameters<Gateway['setReplicas']>[0][number]
+
+const gatewayReplicas = new WeakMap<ReplicaOfController, ReplicaOfGateway>()
+
+/** The same object every time: the gateway knows by it whether a view is still of the same replica. */
+function gatewayReplicaOf(replica: ReplicaOfController, poolKey: string): ReplicaOfGateway {
+  const known = gatewayReplicas.get(replica)
+  if (known !== undefined) {
+    return known
+  }
+  const made: ReplicaOfGateway = {
+    name: replica.name,
+    poolKey,
+    servedModelName: replica.engine.servedModelName,
+    address: () => replica.engine.address,
+    link: replica.link,
+  }
+  gatewayReplicas.set(replica, made)
+  return made
+}
+
+async function collectGarbage(store: ContentStore, controller: Controller): Promise<void> {
+  for (const { digest } of await store.list()) {
+    if (!controller.isInUse(digest)) {
+      await store.delete(digest)
+    }
+  }
+}
+
+function debugState(gateway: Gateway, controller: Controller): object {
+  return {
+    inFlight: gateway.inFlight,
+    queued: gateway.queued,
+    draining: gateway.draining,
+    replicas: gateway.views().map((view) => ({
+      name: view.replica.name,
+      pool: view.replica.poolKey,
+      ready: view.ready,
+      detail: view.detail,
+      engineProcess: view.engineProcess,
+      simulated: view.simulated,
+      inFlight: view.inFlight,
+      routable: [...view.routable()],
+    })),
+    engines: controller
+      .replicas()
+      .map((state) => ({ name: state.name, state: state.replica.engine.state })),
+  }
+}
+
+async function listen(
+  app: FastifyInstance,
+  host: string,
+  port: number,
+  flag: string,
+): Promise<void> {
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    const why = code === 'EADDRINUSE' ? 'another process listens there already' : code
+    throw new UserError(
+      `Cannot listen on ${host}:${port}: ${why}.\nChoose another with ${flag} PORT (0 takes any free one).`,
+    )
+  }
+}
+
+function urlOf(app: FastifyInstance): string {
+  const address = app.server.address() as AddressInfo | null
+  if (address === null) {
+    return ''
+  }
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return `http://${host}:${address.port}`
+}
