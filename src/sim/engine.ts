@@ -31,7 +31,6 @@ export class SimulatedEngine implements ModelListener<Generation> {
   readonly #loading = new Map<number, (load: EngineLoad) => void>()
   readonly #random: () => number
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined
-  #lastTokenMs = new WeakMap<Generation, number>()
   readonly maxModelLen: number
   readonly metrics: EngineMetrics
   /** Unix milliseconds: the start of the simulated process. */
@@ -152,12 +151,12 @@ export class SimulatedEngine implements ModelListener<Generation> {
       this.metrics.cachedTokens += sequence.cachedTokens
       this.metrics.firstToken.observe((nowMs - sequence.arrivedMs) / 1000)
     } else {
-      this.metrics.interToken.observe((nowMs - (this.#lastTokenMs.get(request) ?? nowMs)) / 1000)
+      this.metrics.interToken.observe((nowMs - request.lastTokenMs) / 1000)
     }
     if (last) {
       this.#finished(sequence, nowMs)
     } else {
-      this.#lastTokenMs.set(request, nowMs)
+      request.lastTokenMs = nowMs
     }
     request.listener.token(request, generated - 1, last)
   }

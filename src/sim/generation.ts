@@ -36,6 +36,8 @@ export class Generation implements ModelRequest {
   /** Tokens generated so far. */
   generated = 0
   cachedTokens = 0
+  /** When its newest token came. */
+  lastTokenMs = 0
 
   constructor(spec: GenerationSpec, listener: GenerationListener, random: () => number) {
     this.spec = spec

@@ -15,6 +15,8 @@ import {
   version,
 } from './control.ts'
 import { loadAdapter, registerAlias, unloadAdapter, unregisterAlias } from './lora.ts'
+import { countTokens, messages } from './messages.ts'
+import { responses } from './responses.ts'
 import { parseBody, wrongMediaType } from './validation.ts'
 import {
   jsonHeaders,
@@ -46,6 +48,9 @@ const always: readonly Route[] = [
   { method: 'GET', path: '/v1/models', handle: listModels },
   { method: 'POST', path: '/v1/chat/completions', handle: chatCompletions, json: true },
   { method: 'POST', path: '/v1/completions', handle: completions, json: true },
+  { method: 'POST', path: '/v1/responses', handle: responses, json: true },
+  { method: 'POST', path: '/v1/messages', handle: messages, json: true },
+  { method: 'POST', path: '/v1/messages/count_tokens', handle: countTokens, json: true },
   { method: 'POST', path: '/tokenize', handle: tokenize, json: true },
 ]
 

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Faults, FaultOf } from '../faults.ts'
+import { writeChunk } from './chunked-writer.ts'
 
 /** The faults of one request, chosen when it arrives, and the writing they get in the way of. */
 export class StreamFaults {
@@ -42,7 +43,7 @@ export class StreamFaults {
 
   pace(response: ServerResponse, frames: string): void {
     if (this.#drip === undefined) {
-      response.write(frames)
+      writeChunk(response, frames)
       return
     }
     this.#queue.push(frames)
@@ -75,7 +76,7 @@ export class StreamFaults {
       this.#timer = undefined
       const frames = this.#queue.shift()
       if (frames !== undefined) {
-        response.write(frames)
+        writeChunk(response, frames)
         this.#dripNext(response, delayMs)
       } else if (this.#isLast) {
         response.end()
