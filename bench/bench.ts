@@ -11,6 +11,8 @@ export interface Bench {
   readonly targets: readonly Target[]
   /** Fewer rounds and requests: shows that it works, not how fast. */
   readonly quick: boolean
+  /** A figure is the median of so many. */
+  readonly rounds: number
 }
 
 export type Load = Omit<LoadJob, 'url' | 'headers' | 'watchPid'>

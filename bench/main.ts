@@ -39,7 +39,8 @@ const starters = {
 const usage = `npm run bench -- [SUITE…] [options]
 
 suites: ${Object.keys(suites).join(', ')} (default: ${defaultSuites.join(', ')}), or vllm
-  --quick               one or two short rounds: shows that it works, not how fast
+  --quick               one short round: shows that it works, not how fast
+  --rounds N            default 5; more on a busy machine
   --targets A,B         of ${targetNames.join(', ')}; default all
   --json FILE           writes every round's figures
 vllm only:
@@ -50,6 +51,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
     targets: { type: 'string', default: targetNames.join(',') },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -81,9 +83,11 @@ async function runSuites(names: readonly string[], stack: AsyncDisposableStack):
   const upstream = await Upstream.start()
   stack.defer(() => upstream.stop())
   const targets = await startTargets(upstream.url, stack)
+  const { quick } = values
+  const rounds = Math.max(1, Number(values.rounds ?? (quick ? 1 : 5)))
   const reports: Report[] = []
   for (const name of names) {
-    const report = await suites[name]?.({ upstream, targets, quick: values.quick })
+    const report = await suites[name]?.({ upstream, targets, quick, rounds })
     if (report !== undefined) {
       console.log(printReport(report))
       reports.push(report)

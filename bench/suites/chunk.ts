@@ -37,7 +37,7 @@ interface ChunkSuite {
 
 /** CPU a chunk = (a stream of 64 chunks − a stream of 1 chunk) / 63, so that what a stream costs once cancels out. */
 async function measureChunks(bench: Bench, plan: ChunkSuite): Promise<Report> {
-  const rounds = bench.quick ? 1 : 5
+  const { rounds } = bench
   const { connections, waves, atMost } = plan
   const bar = atMost === undefined ? undefined : ({ kind: 'TimesBare', atMost } as const)
   const cost = new Measure('CPU a chunk', 'µs', 2, bar)

@@ -7,7 +7,7 @@ const connections = 8
 
 /** Requests a second that one core carries when every prompt is 300 KB: requests / CPU seconds of the target. */
 export async function largeSuite(bench: Bench): Promise<Report> {
-  const rounds = bench.quick ? 1 : 5
+  const { rounds } = bench
   const requests = bench.quick ? 400 : 2_000
   const bar = { kind: 'AtLeast', value: 400 } as const
   const texts: readonly [Text, Measure][] = [

@@ -8,7 +8,7 @@ const chunks = 4
 
 /** Latency at a fixed rate, over what nginx takes in the same round. */
 export async function latencySuite(bench: Bench): Promise<Report> {
-  const rounds = bench.quick ? 1 : 5
+  const { rounds } = bench
   const seconds = bench.quick ? 3 : 8
   const p50 = new Measure('answer, p50', 'ms', 2, { kind: 'OverNginx', atMost: 0.5 })
   const p99 = new Measure('answer, p99', 'ms', 2, { kind: 'OverNginx', atMost: 3 })

@@ -9,7 +9,7 @@ const laterWarmup = 2_000
 
 /** CPU a request: 1 kB prompts, answers of 1.3 kB, closed loop. */
 export async function requestSuite(bench: Bench): Promise<Report> {
-  const rounds = bench.quick ? 2 : 5
+  const { rounds } = bench
   const requests = bench.quick ? 8_000 : 30_000
   const cost = new Measure('CPU a request', 'µs', 1, { kind: 'TimesBare', atMost: 1.7 })
   const busy = new Measure('busy', 'share of a core', 2)
