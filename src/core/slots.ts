@@ -127,6 +127,10 @@ export class SlotTable {
     return this.#queue.size
   }
 
+  get hasStale(): boolean {
+    return this.#stale.size > 0
+  }
+
   /** Gateways whose grants changed since their last answer; each is named once. */
   takeStale(): readonly string[] {
     const stale = [...this.#stale]

@@ -1,0 +1,430 @@
+import type {
+  DesiredAnswer,
+  DesiredRequest,
+  EnsureAnswer,
+  HelloMessage,
+  LeaseAnswer,
+  LeaseRequest,
+  LoadMessage,
+  ResidencyState,
+  StateMessage,
+} from '../api/agent-protocol.ts'
+import type { EngineMetrics } from '../engine/types.ts'
+import { Actions } from './actions.ts'
+import { AdapterLedger } from './adapter-ledger.ts'
+import { BaseVoice } from './base-voice.ts'
+import { systemClock, type Clock } from './clock.ts'
+import { DurationEstimate } from './duration-estimate.ts'
+import { EngineLink, type EngineProcess } from './engine-link.ts'
+import {
+  settingsOf,
+  type Agent,
+  type AgentOptions,
+  type AgentSettings,
+  type AgentSnapshot,
+} from './options.ts'
+import { ResidencyLoop } from './residency-loop.ts'
+import { SlotDesk } from './slot-desk.ts'
+import { StateFeed } from './state-feed.ts'
+
+/** One replica's residency: the only writer of what is loaded on its engine, and the owner of its slots. */
+export function createAgent(options: AgentOptions): Agent {
+  return new EngineAgent(options)
+}
+
+class EngineAgent implements Agent {
+  readonly replica: string
+  readonly #options: AgentOptions
+  readonly #settings: AgentSettings
+  readonly #clock: Clock
+  readonly #ledger: AdapterLedger
+  readonly #base: BaseVoice
+  readonly #desk: SlotDesk
+  readonly #feed: StateFeed
+  readonly #link: EngineLink
+  readonly #loop: ResidencyLoop
+  readonly #closing = new AbortController()
+  readonly #starts = new DurationEstimate(30_000)
+  #desired = { term: -1, sequence: -1 }
+  #detail = 'The agent has not started.'
+  #silence: string | undefined
+  /** A process that did not answer a call of ours, until its next metrics. */
+  #suspected = false
+  #draining = false
+  #restarting: string | undefined
+  /** Nobody restarts this one for us. */
+  #unrestartable: EngineProcess | undefined
+  #lastIdentity = ''
+  #downSinceMs: number
+  #metrics: EngineMetrics | undefined
+  #stocking: Promise<void> = Promise.resolve()
+  #muted = false
+
+  constructor(options: AgentOptions) {
+    this.replica = options.replica
+    this.#options = options
+    this.#settings = settingsOf(options)
+    this.#clock = options.clock ?? systemClock
+    this.#downSinceMs = this.#clock.now()
+    this.#feed = this.#createFeed()
+    this.#ledger = this.#createLedger()
+    this.#desk = new SlotDesk({
+      settings: { total: options.maxLoras, ...this.#settings.slots },
+      clock: this.#clock,
+      isRoutable: (revision) => this.#ledger.isRoutable(revision),
+      onStale: (gateways) => this.#feed.slots(gateways),
+    })
+    this.#base = new BaseVoice({
+      servedModelName: options.engine.servedModelName,
+      clock: this.#clock,
+      canary: this.#settings.canary,
+      times: this.#settings.times,
+    })
+    this.#link = this.#createLink()
+    this.#loop = this.#createLoop()
+  }
+
+  start(): void {
+    this.#link.start()
+    this.#loop.start()
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    this.#desk.setOpen(false)
+    await this.#link.close()
+    await this.#loop.close()
+    await this.#stocking
+    this.#feed.close()
+  }
+
+  setDesired(request: DesiredRequest): Promise<DesiredAnswer> {
+    const { term, sequence } = request
+    const held = this.#desired
+    const accepted = term > held.term || (term === held.term && sequence > held.sequence)
+    if (accepted) {
+      this.#desired = { term, sequence }
+      this.#ledger.setCatalogue(request.entries)
+      this.#stocking = this.#stocking.then(() => this.#stock())
+      this.#loop.wake()
+    }
+    return Promise.resolve({ accepted, ...this.#desired })
+  }
+
+  ensure(revision: string): Promise<EnsureAnswer> {
+    if (this.#ledger.get(revision)?.want === undefined) {
+      return Promise.resolve({ state: 'Unknown' })
+    }
+    this.#ledger.use(revision, false)
+    this.#loop.wake()
+    const residency = this.#ledger.residency(revision)
+    if (residency.state === 'Routable') {
+      return Promise.resolve({ state: 'Routable' })
+    }
+    if (residency.state === 'Failed' && (residency.permanent || this.#isFull(revision))) {
+      const { reason, message } = residency
+      return Promise.resolve({ state: 'Failed', reason, message })
+    }
+    return Promise.resolve({ state: 'Loading', estimateMs: Math.ceil(this.#estimateMs(revision)) })
+  }
+
+  lease(request: LeaseRequest): Promise<LeaseAnswer> {
+    let becameWanted = false
+    for (const revision of request.wanted) {
+      becameWanted = this.#ledger.use(revision, false) || becameWanted
+    }
+    for (const [revision, inFlight] of Object.entries(request.inFlight)) {
+      if (inFlight > 0) {
+        this.#ledger.use(revision, true)
+      }
+    }
+    const answer = this.#desk.lease(request)
+    if (becameWanted || this.#loop.awaitsRelease) {
+      this.#loop.wake()
+    }
+    this.#feed.loadSoon()
+    return Promise.resolve(answer)
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true
+    this.#readinessChanged()
+    await this.#desk.whenIdle(this.#settings.times.drainLimitMs, this.#closing.signal)
+  }
+
+  watchState(onMessage: (message: StateMessage) => void): () => void {
+    return this.#feed.watch(onMessage)
+  }
+
+  mayDelete(digest: string): boolean {
+    return (
+      this.#link.process !== undefined &&
+      this.#ledger.mayDelete(digest, (revision) => this.#desk.isHeld(revision))
+    )
+  }
+
+  snapshot(): AgentSnapshot {
+    const { process } = this.#link
+    return {
+      replica: this.replica,
+      engineProcess: process?.identity ?? '',
+      engineVersion: process?.version ?? '',
+      simulated: process?.simulated ?? false,
+      ready: this.#ready,
+      detail: this.#words,
+      draining: this.#draining,
+      residency: this.#residencies,
+      slots: {
+        total: this.#desk.table.total,
+        used: this.#desk.table.used,
+        waiting: this.#desk.table.waiting,
+      },
+      hostCache: {
+        capacity: this.#options.maxCpuLoras,
+        registered: this.#ledger.registered,
+        ghosts: this.#ledger.ghosts,
+      },
+    }
+  }
+
+  #createFeed(): StateFeed {
+    return new StateFeed({
+      clock: this.#clock,
+      logger: this.#options.logger,
+      hello: () => this.#hello(),
+      load: () => this.#loadMessage(),
+      residencies: () => this.#residencies,
+      onRoutable: (revision) => this.#desk.revisit(revision),
+    })
+  }
+
+  #createLedger(): AdapterLedger {
+    const { maxCpuLoras, engine } = this.#options
+    return new AdapterLedger({
+      ...this.#settings.times,
+      maxCpuLoras,
+      adapterRoot: engine.adapterRoot,
+      now: () => this.#clock.now(),
+      onChange: (revision) => this.#tell(revision),
+    })
+  }
+
+  #createLink(): EngineLink {
+    const { engine, logger } = this.#options
+    return new EngineLink({
+      engine,
+      createClient: (address) => this.#options.createClient(address),
+      clock: this.#clock,
+      logger,
+      metricsEveryMs: this.#settings.times.metricsEveryMs,
+      onUp: (process) => this.#up(process),
+      onDown: (detail) => this.#down(detail),
+      onMetrics: (metrics) => this.#scraped(metrics),
+      onSilence: (detail) => {
+        this.#silence = detail
+        this.#readinessChanged()
+      },
+    })
+  }
+
+  #createLoop(): ResidencyLoop {
+    const { adapters, logger } = this.#options
+    const [ledger, base, desk] = [this.#ledger, this.#base, this.#desk]
+    return new ResidencyLoop({
+      clock: this.#clock,
+      logger,
+      times: this.#settings.times,
+      ledger,
+      base,
+      desk,
+      maxLoras: this.#options.maxLoras,
+      actions: new Actions({
+        ledger,
+        base,
+        adapters,
+        logger,
+        canary: this.#settings.canary,
+        onEngineGone: () => this.#suspect(),
+      }),
+      process: () => (this.#suspected ? undefined : this.#link.process),
+      mayRestart: (process) => this.#unrestartable !== process,
+      canRestart: (process) =>
+        this.#unrestartable !== process && this.#options.canRestart?.() === true,
+      restart: (process, because) => this.#restart(process, because),
+      onStep: () => this.#readinessChanged(),
+    })
+  }
+
+  #up(process: EngineProcess): void {
+    const isNewProcess = process.identity !== this.#lastIdentity
+    this.#lastIdentity = process.identity
+    this.#silence = undefined
+    this.#suspected = false
+    if (isNewProcess) {
+      this.#base.reset()
+      this.#starts.add(this.#clock.now() - this.#downSinceMs)
+    }
+    this.#ledger.arrived(isNewProcess, this.#downSinceMs)
+    this.#options.logger.info({ engineProcess: process.identity }, 'the engine is up')
+    this.#detail = ''
+    this.#feed.startOver()
+    this.#readinessChanged()
+    this.#loop.relist()
+    // Its first answer may take long (kernels are compiled): it can do so while adapters load.
+    this.#base.recent(process).catch(() => undefined)
+  }
+
+  #down(detail: string): void {
+    this.#detail = detail
+    if (this.#lastIdentity !== '' && this.#metrics !== undefined) {
+      this.#downSinceMs = this.#clock.now()
+      this.#options.logger.warn({ detail }, 'the engine is gone')
+    }
+    this.#metrics = undefined
+    // I2: nothing that was proved on that process holds on the next one.
+    this.#muted = true
+    this.#ledger.void()
+    this.#muted = false
+    this.#desk.setOpen(false)
+    this.#desk.clear()
+    this.#feed.startOver()
+    this.#readinessChanged()
+    this.#loop.wake()
+  }
+
+  #scraped(metrics: EngineMetrics): void {
+    this.#metrics = metrics
+    this.#silence = undefined
+    if (this.#suspected) {
+      this.#suspected = false
+      this.#loop.relist()
+    }
+    this.#desk.advance()
+    this.#readinessChanged()
+    this.#feed.load(true)
+  }
+
+  #suspect(): void {
+    this.#suspected = true
+    this.#link.suspect()
+  }
+
+  async #restart(process: EngineProcess, because: 'BaseChanged' | 'Ghosts'): Promise<void> {
+    const { times } = this.#settings
+    const reason =
+      because === 'Ghosts'
+        ? 'Unloaded adapters fill its host cache.'
+        : 'Its base model no longer answers as it did at the start.'
+    this.#options.logger.warn({ reason }, 'the engine is restarted once its requests have ended')
+    this.#restarting = reason
+    this.#readinessChanged()
+    try {
+      const limitMs = because === 'Ghosts' ? times.drainLimitMs : times.poisonDrainMs
+      await this.#desk.whenIdle(limitMs, process.signal)
+      if (!process.signal.aborted && !(await this.#options.engine.restart(reason))) {
+        this.#unrestartable = process
+        this.#options.logger.error({ reason }, 'the engine needs a restart that is not ours to do')
+        this.#options.onRestartNeeded?.(reason)
+      }
+    } finally {
+      this.#restarting = undefined
+      this.#readinessChanged()
+    }
+  }
+
+  /** Learns what is on disk, so that the state stream can say so. */
+  async #stock(): Promise<void> {
+    for (const { revision, digest, stored } of Array.from(this.#ledger.records)) {
+      if (this.#closing.signal.aborted) {
+        return
+      }
+      if (digest !== undefined && stored === undefined) {
+        try {
+          this.#ledger.stored(revision, await this.#options.adapters.get(digest))
+        } catch (error) {
+          this.#options.logger.warn({ err: error, revision }, 'the content store did not answer')
+        }
+      }
+    }
+  }
+
+  get #ready(): boolean {
+    return (
+      this.#link.process !== undefined &&
+      this.#silence === undefined &&
+      this.#restarting === undefined &&
+      !this.#base.changed &&
+      !this.#draining
+    )
+  }
+
+  get #words(): string {
+    if (this.#link.process === undefined) {
+      return this.#detail
+    }
+    const doubts = this.#base.changed
+      ? 'The base model no longer answers as it did when its engine started.'
+      : undefined
+    const ghosts = this.#loop.ghostsHigh
+      ? 'GhostsHigh: unloaded adapters fill the host cache of the engine; a restart frees it.'
+      : ''
+    const drains = this.#draining ? 'The replica drains.' : undefined
+    return this.#restarting ?? doubts ?? this.#silence ?? drains ?? ghosts
+  }
+
+  #readinessChanged(): void {
+    this.#desk.setOpen(this.#ready)
+    this.#feed.load(false)
+  }
+
+  #tell(revision: string): void {
+    if (!this.#muted) {
+      this.#feed.residency(revision, this.#ledger.residency(revision))
+    }
+  }
+
+  get #residencies(): ReadonlyMap<string, ResidencyState> {
+    return new Map(
+      [...this.#ledger.records].map(({ revision }) => [revision, this.#ledger.residency(revision)]),
+    )
+  }
+
+  #hello(): HelloMessage {
+    const { process } = this.#link
+    return {
+      type: 'hello',
+      replica: this.replica,
+      engineProcess: process?.identity ?? '',
+      engineVersion: process?.version ?? '',
+      simulated: process?.simulated ?? false,
+    }
+  }
+
+  #loadMessage(): LoadMessage {
+    return {
+      type: 'load',
+      ready: this.#ready,
+      detail: this.#words,
+      draining: this.#draining,
+      running: this.#metrics?.running ?? 0,
+      waiting: this.#metrics?.waiting ?? 0,
+      kvCacheUsage: this.#metrics?.kvCacheUsage ?? 0,
+      slots: { total: this.#desk.table.total, used: this.#desk.table.used },
+    }
+  }
+
+  #isFull(revision: string): boolean {
+    return this.#ledger.get(revision)?.noRoom === true
+  }
+
+  /** Its own load and canary, those ahead of it, and the engine's start where it is away. */
+  #estimateMs(revision: string): number {
+    const ahead = [...this.#ledger.records].filter(
+      (record) => record.loading && record.revision !== revision,
+    ).length
+    const away = this.#link.process === undefined
+    const sinceMs = this.#clock.now() - this.#downSinceMs
+    const startMs = away ? Math.max(this.#starts.ms - sinceMs, 1000) : 0
+    return startMs + (1 + ahead) * this.#loop.unitMs
+  }
+}
