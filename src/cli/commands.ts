@@ -1,4 +1,5 @@
 import type { Command } from './command.ts'
+import { up } from './commands/up.ts'
 
 /** Every command of `loraplex`, in the order of the help. */
-export const commands: readonly Command[] = []
+export const commands: readonly Command[] = [up]
