@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { errorBody, errorHeaders } from './error-body.ts'
 import type { Gateway } from './gateway.ts'
 import { LoraplexError } from '../errors.ts'
@@ -19,7 +19,7 @@ export interface GatewayServerOptions extends InferenceRouteOptions {
 export async function createGatewayServer(options: GatewayServerOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: options.logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimit ?? 4 * 1024 * 1024,
     // Slow headers and slow bodies are cut; Fastify's defaults wait for ever.
     requestTimeout: 60_000,
