@@ -26,6 +26,7 @@ export interface ArchiveSource {
 
 type TarEntry = Extract extends AsyncIterable<infer Source> ? Source : never
 
+const pieceBytes = 128 * 1024
 const maxEntries = 4_096
 /** Room for a tokenizer, a README and other things that are read past. */
 const maxOtherBytes = 64 * 1024 * 1024
@@ -101,6 +102,23 @@ function isErrno(error: unknown): boolean {
   return error instanceof Error && 'errno' in error && 'syscall' in error
 }
 
+/** A file handle's own stream would close it, and it is asked once more at the end. Fresh buffers: zlib queues them. */
+async function* compressed(handle: FileHandle): AsyncGenerator<Uint8Array> {
+  for (let position = 0; ;) {
+    const { buffer, bytesRead } = await handle.read(
+      Buffer.allocUnsafe(pieceBytes),
+      0,
+      pieceBytes,
+      position,
+    )
+    if (bytesRead === 0) {
+      return
+    }
+    position += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
+}
+
 class ArchiveReader {
   readonly #staging: StagingFolder
   readonly #source: ArchiveSource
@@ -123,7 +141,7 @@ class ArchiveReader {
     const archive = extract()
     const options = this.#source.signal === undefined ? {} : { signal: this.#source.signal }
     const feeding = pipeline(
-      this.#handle.createReadStream({ autoClose: false, highWaterMark: 256 * 1024 }),
+      compressed(this.#handle),
       createGunzip(),
       (expanded: Readable) => this.#counted(expanded),
       archive,

@@ -59,13 +59,19 @@ export class TensorBuilder {
       case 'F16':
         return Buffer.from(new Float16Array(values).buffer)
       case 'BF16':
-        return Buffer.from(
-          Uint16Array.from(new Uint32Array(values.buffer), (word) => word >>> 16).buffer,
-        )
+        return Buffer.from(upperHalves(new Uint32Array(values.buffer)).buffer)
       default:
         return Buffer.alloc(count * (sizes[this.dtype] ?? 1))
     }
   }
+}
+
+function upperHalves(words: Uint32Array): Uint16Array<ArrayBuffer> {
+  const halves = new Uint16Array(words.length)
+  for (let index = 0; index < words.length; index++) {
+    halves[index] = (words[index] ?? 0) >>> 16
+  }
+  return halves
 }
 
 export function aTensor(name: string, shape: readonly number[]): TensorBuilder {
