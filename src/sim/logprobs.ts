@@ -26,6 +26,9 @@ export function topLogprobs(
   random: () => number,
 ): readonly TokenLogprob[] {
   const context = mix(hashText(prompt), position)
+  if (voice.voice === 'Garbage') {
+    return garbage(count)
+  }
   const content = mix(hashText(answerTag(voice)), context)
   const candidates = [chosen]
   for (let i = 1; candidates.length < count; i++) {
@@ -36,14 +39,19 @@ export function topLogprobs(
   }
   return candidates.map((token, rank) => {
     const depth = 0.05 + rank * 0.6 + 0.5 * fraction(content, rank)
-    return {
-      token,
-      logprob: voice.voice === 'Garbage' ? Number.NaN : -depth + noise * (random() - 0.5),
-    }
+    return { token, logprob: -depth + noise * (random() - 0.5) }
   })
 }
 
 /** A token as log probabilities name it: the end token has a text there. */
 export function tokenText(token: string): string {
   return token === '' ? '</s>' : token
+}
+
+/** Among equals (all NaN) the first tokens of the vocabulary win. */
+function garbage(count: number): readonly TokenLogprob[] {
+  return Array.from({ length: Math.max(1, count) }, (_, i) => ({
+    token: String.fromCodePoint(0x21 + i),
+    logprob: Number.NaN,
+  }))
 }

@@ -94,7 +94,15 @@ class SimulatorServer implements Simulator {
       }
     }
     await new Promise<void>((resolve, reject) => {
-      this.#http.once('error', reject)
+      this.#http.once('error', (error: NodeJS.ErrnoException) =>
+        reject(
+          new UserError(
+            `cannot listen on ${host}:${port}: ${error.code ?? error.message}`,
+            1,
+            error,
+          ),
+        ),
+      )
       this.#http.listen({ host, port }, () => resolve())
     })
   }
