@@ -6,6 +6,8 @@ export type Bar =
   | { readonly kind: 'TimesBare'; readonly atMost: number }
   | { readonly kind: 'OverNginx'; readonly atMost: number }
   | { readonly kind: 'AtLeast'; readonly value: number }
+  /** A ratio to the bare relay that no bar is set for. */
+  | { readonly kind: 'Told' }
 
 /** One figure, for every target, once a round. */
 export class Measure {
@@ -37,21 +39,22 @@ export class Measure {
   /** The gateway's figure against the bar's yardstick: of medians, and round by round. */
   get comparison(): Comparison | undefined {
     const ours = this.of('gateway')
-    if (ours.length === 0) {
+    const { bar } = this
+    if (ours.length === 0 || bar === undefined) {
       return undefined
     }
-    const bar = this.bar ?? { kind: 'TimesBare', atMost: Number.POSITIVE_INFINITY }
     if (bar.kind === 'AtLeast') {
-      return compare(ours, bar.value, median(ours) >= bar.value)
+      return compare(ours, median(ours) >= bar.value)
     }
-    const theirs = this.of(bar.kind === 'TimesBare' ? 'bare' : 'nginx')
+    const theirs = this.of(bar.kind === 'OverNginx' ? 'nginx' : 'bare')
     if (theirs.length === 0) {
       return undefined
     }
-    const against = (value: number, base: number) =>
-      bar.kind === 'TimesBare' ? value / base : value - base
-    const perRound = ours.map((value, round) => against(value, theirs[round] ?? Number.NaN))
-    return compare(perRound, bar.atMost, median(perRound) <= bar.atMost)
+    const perRound = ours.map((value, round) => {
+      const base = theirs[round] ?? Number.NaN
+      return bar.kind === 'OverNginx' ? value - base : value / base
+    })
+    return compare(perRound, bar.kind === 'Told' ? undefined : median(perRound) <= bar.atMost)
   }
 
   toJSON(): unknown {
@@ -71,17 +74,16 @@ export interface Comparison {
   readonly median: number
   readonly min: number
   readonly max: number
-  readonly limit: number
-  readonly isKept: boolean
+  /** Undefined where no bar is set. */
+  readonly isKept: boolean | undefined
 }
 
-function compare(perRound: readonly number[], limit: number, isKept: boolean): Comparison {
+function compare(perRound: readonly number[], isKept: boolean | undefined): Comparison {
   return {
     perRound,
     median: median(perRound),
     min: Math.min(...perRound),
     max: Math.max(...perRound),
-    limit,
     isKept,
   }
 }
@@ -117,27 +119,30 @@ function cell(measure: Measure, target: TargetName): string {
   return `${text(median(values))}${range}`
 }
 
-function verdict(measure: Measure): string {
-  const { bar, comparison } = measure
-  if (comparison === undefined) {
-    return bar === undefined ? '' : `– (bar: ${barText(bar)})`
-  }
-  const figure = (value: number) => value.toFixed(bar?.kind === 'AtLeast' ? 0 : 2)
-  const range = `${figure(comparison.median)} [${figure(comparison.min)}–${figure(comparison.max)}]`
+function verdict({ bar, comparison }: Measure): string {
   if (bar === undefined) {
-    return `${range} × bare`
+    return ''
   }
-  return `${range}, bar ${barText(bar)}: ${comparison.isKept ? 'kept' : 'MISSED'}`
+  if (comparison === undefined) {
+    return `– (${barText(bar)})`
+  }
+  const figure = (value: number) => value.toFixed(bar.kind === 'AtLeast' ? 0 : 2)
+  const range = `${figure(comparison.median)} [${figure(comparison.min)}–${figure(comparison.max)}]`
+  return bar.kind === 'Told'
+    ? `${range} × bare`
+    : `${range}, ${barText(bar)}: ${comparison.isKept === true ? 'kept' : 'MISSED'}`
 }
 
 function barText(bar: Bar): string {
   switch (bar.kind) {
     case 'TimesBare':
-      return `≤ ${bar.atMost} × bare`
+      return `bar ≤ ${bar.atMost} × bare`
     case 'OverNginx':
-      return `≤ ${bar.atMost} over nginx`
+      return `bar ≤ ${bar.atMost} over nginx`
     case 'AtLeast':
-      return `≥ ${bar.value}`
+      return `bar ≥ ${bar.value}`
+    case 'Told':
+      return '× bare'
     default:
       return bar satisfies never
   }

@@ -1,11 +1,17 @@
 import { interleave, runLoad, type Bench } from '../bench.ts'
 import { chatBody, promptOf } from '../prompts.ts'
-import { Measure, type Report } from '../report.ts'
+import { Measure, type Bar, type Report } from '../report.ts'
+import { median } from '../statistics.ts'
 import type { Target } from '../targets/target.ts'
 
 const longChunks = 64
 /** Frames beside the content frames: the role in front, [DONE] at the end. */
 const otherFrames = 2
+
+/** Above this many frames an arrival, chunks no longer came singly. */
+const mergedFrames = 1.3
+const mergedNote =
+  'Something was starved: chunks piled up and were read together, so this is no cost of single chunks. Try again on a calmer machine.'
 
 interface Streams {
   readonly chunks: number
@@ -39,11 +45,12 @@ interface ChunkSuite {
 async function measureChunks(bench: Bench, plan: ChunkSuite): Promise<Report> {
   const { rounds } = bench
   const { connections, waves, atMost } = plan
-  const bar = atMost === undefined ? undefined : ({ kind: 'TimesBare', atMost } as const)
+  const bar: Bar = atMost === undefined ? { kind: 'Told' } : { kind: 'TimesBare', atMost }
   const cost = new Measure('CPU a chunk', 'µs', 2, bar)
-  const once = new Measure('CPU a stream of 1 chunk', 'µs', 1)
+  const once = new Measure('CPU a stream of 1 chunk', 'µs', 1, { kind: 'Told' })
   const busy = new Measure('busy with long streams', 'share of a core', 2)
   const gap = new Measure('gap between chunks, p99', 'ms', 1)
+  const together = new Measure('frames an arrival', '1.03 when single', 2)
   await bench.upstream.setTickMs(plan.tickMs)
   await interleave(bench, rounds, async (target, round) => {
     const warmup = connections * (round === 0 ? 10 : 2)
@@ -60,10 +67,13 @@ async function measureChunks(bench: Bench, plan: ChunkSuite): Promise<Report> {
     once.add(target.name, perStream(short))
     busy.add(target.name, long.cpuSeconds / long.wallSeconds)
     gap.add(target.name, long.gapMs.p99)
+    together.add(target.name, long.frames / (long.gapMs.count + long.requests))
   })
-  const measures = plan.tickMs > 0 ? [cost, once, busy, gap] : [cost, once, busy]
+  const measures = plan.tickMs > 0 ? [cost, once, busy, gap, together] : [cost, once, busy]
   const title = `${plan.title}, (64-chunk − 1-chunk) / 63, ${rounds} rounds`
-  return { suite: plan.suite, title, measures, notes: [] }
+  const isMerged = together.targets.some((target) => median(together.of(target)) > mergedFrames)
+  const notes = plan.tickMs > 0 && isMerged ? [mergedNote] : []
+  return { suite: plan.suite, title, measures, notes }
 }
 
 /** Chunks that come one by one: every one is a read and a write of its own. */
