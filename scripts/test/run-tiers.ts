@@ -1,0 +1,58 @@
+import process from 'node:process'
+import { runVitest } from './run-vitest.ts'
+import type { TestCounts } from './vitest-counts.ts'
+
+/** One project of vitest.config.ts. */
+export interface Tier {
+  readonly project: string
+  /** What its tests need, for the heading. */
+  readonly what: string
+  /** Installs what it needs; throws where that cannot be. */
+  readonly prepare?: () => Promise<void>
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** A tier that is not run here, and how somebody runs it. */
+export interface LeftOut {
+  readonly what: string
+  readonly command: string
+}
+
+/**
+ * Runs tiers one after another: they measure time and use the same ports. The last line of the output is
+ * `N passed, N failed`; the exit code follows it.
+ */
+export async function runTiers(
+  tiers: readonly Tier[],
+  args: readonly string[],
+  leftOut: readonly LeftOut[],
+): Promise<void> {
+  const results: { readonly tier: Tier; readonly counts: TestCounts }[] = []
+  for (const tier of tiers) {
+    console.log(`\n── ${tier.project}: ${tier.what} ──`)
+    results.push({ tier, counts: await runTier(tier, args) })
+  }
+  console.log('')
+  for (const { tier, counts } of results) {
+    console.log(
+      `${tier.project.padEnd(8)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`,
+    )
+  }
+  for (const { what, command } of leftOut) {
+    console.log(`not run: ${what}; run it with \`${command}\``)
+  }
+  const sum = (name: keyof TestCounts): number =>
+    results.reduce((total, { counts }) => total + counts[name], 0)
+  process.exitCode = sum('failed') === 0 ? 0 : 1
+  console.log(`${sum('passed')} passed, ${sum('failed')} failed`)
+}
+
+async function runTier(tier: Tier, args: readonly string[]): Promise<TestCounts> {
+  try {
+    await tier.prepare?.()
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    return { passed: 0, failed: 1, skipped: 0 }
+  }
+  return await runVitest(tier.project, args, { ...process.env, ...tier.env })
+}
