@@ -60,7 +60,7 @@ class DirectorySource implements ResourceSource {
   #state: HeldState = { objects: new Map(), revokedKeys: new Set() }
   #update: ResourceUpdate = { snapshot: emptySnapshot, problems: [] }
   #scanning: Promise<void> = Promise.resolve()
-  #isDeletionPending = false
+  #isLookPending = false
   #isClosed = false
   #stopListening = (): void => undefined
 
@@ -130,7 +130,7 @@ class DirectorySource implements ResourceSource {
     }
     for (let scans = 0; scans < maxStartScans && !signal.aborted; scans += 1) {
       const retryAfterMs = await this.#scan()
-      if (retryAfterMs === undefined && !this.#isDeletionPending) {
+      if (retryAfterMs === undefined && !this.#isLookPending) {
         break
       }
       await this.#timer.pause(retryAfterMs ?? this.#quietMs)
@@ -176,7 +176,7 @@ class DirectorySource implements ResourceSource {
   async #rescan(): Promise<void> {
     try {
       const retryAfterMs = await this.#scan()
-      if (this.#isDeletionPending || retryAfterMs !== undefined) {
+      if (this.#isLookPending || retryAfterMs !== undefined) {
         this.#timer.again(retryAfterMs ?? this.#quietMs)
       }
     } catch (error) {
@@ -203,7 +203,7 @@ class DirectorySource implements ResourceSource {
       // What was written into a new folder before its watch began has been missed.
       this.#timer.changed()
     }
-    if (outcome.isChanged || this.#isDeletionPending) {
+    if (outcome.isChanged || this.#isLookPending) {
       this.#take(outcome)
     }
     return outcome.retryAfterMs
@@ -211,9 +211,9 @@ class DirectorySource implements ResourceSource {
 
   #take({ scan }: ReaderOutcome): void {
     const context = { folder: this.#folder, nowMs: Date.now(), newUid: randomUUID }
-    const { state, problems, isDeletionPending } = reconcile(this.#state, scan, context)
+    const { state, problems, isLookPending } = reconcile(this.#state, scan, context)
     this.#state = state
-    this.#isDeletionPending = isDeletionPending
+    this.#isLookPending = isLookPending
     const snapshot = snapshotOf(state.objects, this.#folder)
     const isSame = isSameSnapshot(snapshot, this.#update.snapshot)
     if (isSame && JSON.stringify(problems) === JSON.stringify(this.#update.problems)) {

@@ -109,8 +109,11 @@ export class FileReader {
       return { known: before, retryAfterMs: waitMs }
     }
     const { reading, cache } = await readText(content.text, before?.cache)
-    const mtimeMs = Number(found.stats?.mtimeMs ?? 0)
-    return { known: { stamp, text: content.text, reading: { ...reading, mtimeMs }, cache } }
+    const dated: FileReading =
+      reading.outcome === 'Read'
+        ? { ...reading, mtimeMs: Number(found.stats?.mtimeMs ?? 0) }
+        : reading
+    return { known: { stamp, text: content.text, reading: dated, cache } }
   }
 
   /** How long until the file has been quiet for long enough; 0 when it has. */

@@ -12,7 +12,9 @@ export interface HeldObject {
   /** First seen, milliseconds since 1970. */
   readonly creationTimeMs: number
   readonly generation: number
-  /** Scans in a row that did not find its document. */
+  /** Scans in a row that did not find its document in its file. */
+  readonly scansAway: number
+  /** Scans in a row that did not find its document in any file. */
   readonly scansGone: number
   /** What consumers get; the same value as long as nothing of it changes. */
   readonly resource: HeldResource

@@ -49,7 +49,17 @@ export async function readText(
   }
 }
 
+/** Parsing one document cannot give way to anything else: this much takes about a third of a second. */
+const maxDocumentChars = 256 * 1024
+
 function readChunk(text: string): TextReading {
+  if (text.length > maxDocumentChars) {
+    const message = 'is one document of more than 256 KiB; split it with lines ---'
+    return {
+      outcome: 'Broken',
+      problem: { position: { line: 1, column: 1 }, message, severity: 'Error' },
+    }
+  }
   const yaml = readYaml(text)
   return yaml.outcome === 'Read'
     ? { outcome: 'Read', objects: yaml.objects.map(readObject) }

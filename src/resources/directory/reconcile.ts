@@ -18,12 +18,12 @@ export interface ReconcileContext {
 export interface Reconciled {
   readonly state: HeldState
   readonly problems: readonly ResourceProblem[]
-  /** Something was gone for the first time: look again, so that it can go. */
-  readonly isDeletionPending: boolean
+  /** Something was missed for the first time: look again to be sure. */
+  readonly isLookPending: boolean
 }
 
-/** Scans in a row that must miss a document before its object goes. */
-const scansUntilGone = 2
+/** Scans in a row that must miss a document before its object goes or is taken from another file. */
+const scansUntilSure = 2
 const maxObjects = 50_000
 
 /**
@@ -70,7 +70,7 @@ export function reconcile(
   return {
     state: { objects, revokedKeys },
     problems: problems.all(),
-    isDeletionPending: [...objects.values()].some((held) => held.scansGone > 0),
+    isLookPending: [...objects.values()].some((held) => held.scansAway > 0),
   }
 }
 
@@ -90,20 +90,31 @@ function follow(
   const own = candidates.find(({ file }) => file === held.file)
   if (own !== undefined || !isFileKnown(step.scan, held.file)) {
     reportOthers(held.file, candidates, step)
-    return own === undefined ? { ...held, scansGone: 0 } : take(held, own, step)
+    return own === undefined ? found(held) : take(held, own, step)
   }
-  // Gone from its file. The same content elsewhere is a move, which needs no second look.
+  const scansAway = held.scansAway + 1
+  if (candidates.length === 0) {
+    const scansGone = held.scansGone + 1
+    return scansGone < scansUntilSure ? { ...held, scansAway, scansGone } : undefined
+  }
+  // Another file has it. With the same content that is a move, which needs no second look.
   const moved = candidates.find(({ document }) => isSame(document.object, held.declared))
-  const scansGone = held.scansGone + 1
-  if (moved === undefined && scansGone < scansUntilGone) {
-    return { ...held, scansGone }
+  if (moved === undefined && scansAway < scansUntilSure) {
+    return { ...held, scansAway, scansGone: 0 }
   }
-  const heir = moved ?? candidates.find(({ document }) => document.object) ?? candidates[0]
-  if (heir === undefined) {
-    return undefined
-  }
-  reportOthers(heir.file, candidates, step)
-  return take(held, heir, step)
+  const heir = moved ?? bestOf(candidates)
+  reportOthers(heir?.file ?? '', candidates, step)
+  return heir === undefined ? held : take(held, heir, step)
+}
+
+function bestOf(candidates: readonly Candidate[]): Candidate | undefined {
+  return candidates.find(({ document }) => document.object !== undefined) ?? candidates[0]
+}
+
+function found(held: HeldObject): HeldObject {
+  return held.scansAway === 0 && held.scansGone === 0
+    ? held
+    : { ...held, scansAway: 0, scansGone: 0 }
 }
 
 /** An object seen for the first time: the oldest file that has it right. */
@@ -112,7 +123,7 @@ function begin(
   candidates: readonly Candidate[],
   step: Step,
 ): HeldObject | undefined {
-  const chosen = candidates.find(({ document }) => document.object !== undefined) ?? candidates[0]
+  const chosen = bestOf(candidates)
   if (chosen === undefined) {
     return undefined
   }
@@ -128,6 +139,7 @@ function begin(
         uid: step.context.newUid(),
         creationTimeMs: step.context.nowMs,
         generation: 1,
+        scansAway: 0,
         scansGone: 0,
       })
 }
@@ -136,7 +148,7 @@ function begin(
 function take(held: HeldObject, candidate: Candidate, step: Step): HeldObject {
   const { file, document } = candidate
   step.problems.addDocument(file, document, 'its last good form stays in force')
-  const kept = held.file === file && held.scansGone === 0 ? held : { ...held, file, scansGone: 0 }
+  const kept = held.file === file ? found(held) : found({ ...held, file })
   if (document.object === undefined) {
     return kept
   }
@@ -147,7 +159,7 @@ function take(held: HeldObject, candidate: Candidate, step: Step): HeldObject {
   if (immutable !== undefined) {
     step.problems.add(file, document.position, `${held.identity}: ${immutable}`)
     // Its relative paths were meant from where it was.
-    return { ...held, scansGone: 0 }
+    return found(held)
   }
   const declared = withRevocation(document.object, candidate, step)
   const isMoved = dirname(held.file) !== dirname(file) && hasRelativeUri(declared)

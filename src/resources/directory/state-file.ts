@@ -104,6 +104,7 @@ function revive(saved: z.infer<typeof savedObject>): HeldObject | undefined {
     uid,
     creationTimeMs,
     generation,
+    scansAway: 0,
     scansGone: 0,
   })
 }

@@ -5,7 +5,10 @@ import {
   isSeq,
   LineCounter,
   parseAllDocuments,
+  visit,
   type Document,
+  type YAMLError,
+  type YAMLMap,
 } from 'yaml'
 import type { FieldPath } from '../../api/field-path.ts'
 import { apiVersion } from '../../api/metadata.ts'
@@ -32,12 +35,17 @@ export type YamlReading =
 /** An alias may repeat so much, and lists may nest so deep, before a file is taken for an attack. */
 const maxAliasCount = 100
 const maxListDepth = 4
+/** Open at once, those in texts and comments included. */
+const maxBrackets = 500
 
 /**
  * The objects of a YAML text: several documents, `v1 List` unfolded. A fault anywhere makes the whole text broken, as
  * nobody can tell which documents it swallowed. Faults carry no text of the file (I14).
  */
 export function readYaml(text: string): YamlReading {
+  if (isNestedTooDeeply(text)) {
+    return { outcome: 'Broken', position: { line: 1, column: 1 }, message: tooDeep }
+  }
   const lines = new LineCounter()
   try {
     // The schema is named so that a %YAML 1.1 directive cannot bring in dates, sets, binaries and merges.
@@ -46,15 +54,16 @@ export function readYaml(text: string): YamlReading {
       prettyErrors: false,
       schema: 'core',
       stringKeys: true,
+      uniqueKeys: false,
       logLevel: 'silent',
     })
     const objects: LocatedObject[] = []
     for (const document of Array.isArray(documents) ? documents : []) {
-      const fault = document.errors[0] ?? document.warnings[0]
+      const fault = firstFault(document)
       if (fault !== undefined) {
         return {
           outcome: 'Broken',
-          position: positionOf(lines, fault.pos[0]),
+          position: positionOf(lines, fault.offset),
           message: yamlErrorWords(fault.code),
         }
       }
@@ -69,12 +78,82 @@ export function readYaml(text: string): YamlReading {
   }
 }
 
+interface Fault {
+  readonly code: YAMLError['code']
+  readonly offset: number
+}
+
+function firstFault(document: Document): Fault | undefined {
+  const error = document.errors[0] ?? document.warnings[0]
+  return error === undefined ? faultInside(document) : { code: error.code, offset: error.pos[0] }
+}
+
+/**
+ * Repeated fields, which the parser looks for in quadratic time, and aliases without an anchor, which it finds only
+ * when the values are made, and then without their place.
+ */
+function faultInside(document: Document): Fault | undefined {
+  let fault: Fault | undefined
+  let aliases = 0
+  visit(document, {
+    Alias: (_key, alias) => {
+      aliases += 1
+      if (aliases > maxAliasCount) {
+        // Each resolution walks the document.
+        throw new ReferenceError('too many aliases')
+      }
+      if (alias.resolve(document) === undefined) {
+        fault = { code: 'BAD_ALIAS', offset: alias.range?.[0] ?? 0 }
+      }
+      return fault === undefined ? undefined : visit.BREAK
+    },
+    Map: (_key, map) => {
+      const repeated = repeatedKey(map)
+      if (repeated !== undefined) {
+        fault = { code: 'DUPLICATE_KEY', offset: offsetOf(repeated) ?? 0 }
+      }
+      return fault === undefined ? undefined : visit.BREAK
+    },
+  })
+  return fault
+}
+
+function repeatedKey(map: YAMLMap): unknown {
+  const seen = new Set<unknown>()
+  for (const { key } of map.items) {
+    const name: unknown = isScalar(key) ? key.value : key
+    if (seen.has(name)) {
+      return key
+    }
+    seen.add(name)
+  }
+  return undefined
+}
+
+/** The parser takes minutes for what nests without end, so that is found before it begins. */
+function isNestedTooDeeply(text: string): boolean {
+  if (/(?:[-?:][ \t]+){100}/.test(text)) {
+    return true
+  }
+  let depth = 0
+  for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
+    depth += bracket === '[' || bracket === '{' ? 1 : -1
+    if (depth > maxBrackets) {
+      return true
+    }
+    depth = Math.max(0, depth)
+  }
+  return false
+}
+
+const tooDeep = 'is nested too deeply to be read; nothing here needs more than a dozen levels'
+
 function bombWords(error: unknown): string {
   if (error instanceof RangeError) {
-    return 'is nested too deeply to be read; nothing here needs more than a dozen levels'
+    return tooDeep
   }
   return error instanceof ReferenceError
-    ? `repeats an anchor with aliases more than ${maxAliasCount} times; write the values out`
+    ? `uses aliases more than ${maxAliasCount} times; write the values out`
     : 'cannot be read as YAML'
 }
 
