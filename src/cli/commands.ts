@@ -1,5 +1,6 @@
 import type { Command } from './command.ts'
+import { simulate } from './commands/simulate.ts'
 import { up } from './commands/up.ts'
 
 /** Every command of `loraplex`, in the order of the help. */
-export const commands: readonly Command[] = [up]
+export const commands: readonly Command[] = [up, simulate]
