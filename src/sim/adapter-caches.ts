@@ -22,12 +22,8 @@ export class AdapterCaches {
     return this.#host.touch(id) !== undefined
   }
 
-  isOnGpu(id: number): boolean {
-    return this.#slots.has(id)
-  }
-
   harmOf(id: number): Harm {
-    return this.#host.touch(id) ?? 'None'
+    return this.#host.peek(id) ?? 'None'
   }
 
   /** Puts weights just read into host memory; what is evicted there leaves its slot too. */

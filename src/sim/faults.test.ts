@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { FaultInput } from './faults.ts'
 import { tiny } from './profile.ts'
 import type { Simulator } from './server.ts'
-import { ask, chat, good, load, messages, start, says } from './test-client.ts'
+import { ask, chat, good, load, messages, start, says } from '../../test/support/simulated-vllm.ts'
 
 const streamed = { stream: true, max_tokens: 8, ignore_eos: true }
 

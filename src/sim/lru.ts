@@ -7,16 +7,13 @@ export class Lru<K, V> {
     this.capacity = capacity
   }
 
-  get size(): number {
-    return this.#entries.size
-  }
-
-  has(key: K): boolean {
-    return this.#entries.has(key)
-  }
-
   keys(): IterableIterator<K> {
     return this.#entries.keys()
+  }
+
+  /** Without making it more recently used. */
+  peek(key: K): V | undefined {
+    return this.#entries.get(key)
   }
 
   /** Makes `key` the most recently used; undefined when it is not there. */
@@ -42,9 +39,5 @@ export class Lru<K, V> {
 
   delete(key: K): boolean {
     return this.#entries.delete(key)
-  }
-
-  clear(): void {
-    this.#entries.clear()
   }
 }

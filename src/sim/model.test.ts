@@ -256,6 +256,44 @@ describe('the model of vLLM', () => {
     expect(lab.log.some((line) => line.endsWith('started neighbour 19'))).toBe(true)
   })
 
+  it('begins what a listener asks for in the middle of a step with the next one', () => {
+    const asked: Asked = {
+      name: 'next',
+      adapter: undefined,
+      promptTokens: 1,
+      outputTokens: 2,
+      blocks: [],
+    }
+    const seen: string[] = []
+    const nothing = () => undefined
+    const model = new VllmModel<Asked>(defaults, {
+      started: ({ request }) => seen.push(`started ${request.name}`),
+      token: ({ request, generated }, at, last) => {
+        seen.push(`${request.name} ${generated}`)
+        if (request.name === 'first' && last) {
+          model.submit(asked, at)
+          model.advance(at)
+        }
+      },
+      readAdapter: nothing,
+      loaded: nothing,
+      stepped: nothing,
+      died: nothing,
+    })
+    model.submit({ ...asked, name: 'first', outputTokens: 1 }, 0)
+    model.submit({ ...asked, name: 'beside', outputTokens: 1 }, 0)
+    model.advance(1_000)
+    expect(seen).toEqual([
+      'started first',
+      'first 1',
+      'started beside',
+      'started next',
+      'beside 1',
+      'next 1',
+      'next 2',
+    ])
+  })
+
   it('answers at once in the instant profile', () => {
     const lab = new Lab({ profile: instant })
     lab.ask('quick', adapter(1), { outputTokens: 500 })

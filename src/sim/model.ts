@@ -1,5 +1,6 @@
 import { BugError } from '../errors.ts'
 import { AdapterCaches, type Harm } from './adapter-caches.ts'
+import { Batch, type BatchSequence } from './batch.ts'
 import type {
   ModelAdapter,
   ModelGauges,
@@ -10,31 +11,18 @@ import type {
   Sequence,
 } from './model-types.ts'
 import { Poison } from './poison.ts'
-import { PrefixCache } from './prefix-cache.ts'
 
-interface Running<R extends ModelRequest> extends Sequence<R> {
-  startedMs: number | undefined
-  firstTokenMs: number | undefined
-  generated: number
-  cachedTokens: number
-  garbled: boolean
-  preemptions: number
-  /** Prompt tokens (after a preemption: generated ones too) still to compute. */
-  prefillLeft: number
-  /** Tokens computed in the present step. */
-  scheduled: number
-  kvTokens: number
+interface Load {
+  readonly adapter: ModelAdapter
+  readonly harm: Harm
 }
 
 type State =
   | { readonly state: 'Idle' }
   | { readonly state: 'Stepping'; readonly endMs: number }
-  | {
-      readonly state: 'Loading'
-      readonly endMs: number
-      readonly adapter: ModelAdapter
-      readonly harm: Harm
-    }
+  | { readonly state: 'Loading'; readonly endMs: number; readonly load: Load }
+  /** Telling the listener what a step or load did; whatever it asks for begins after that. */
+  | { readonly state: 'Finishing' }
   /** Stands still in the middle of a step until every one of `missing` is read. */
   | {
       readonly state: 'Reading'
@@ -45,39 +33,33 @@ type State =
   | { readonly state: 'Dead' }
 
 const idle: State = { state: 'Idle' }
+const finishing: State = { state: 'Finishing' }
 
 /**
- * vLLM's scheduler with LoRA, in virtual time: every method takes the present time, nothing here reads a clock, draws a
+ * vLLM's engine with LoRA, in virtual time: every method takes the present time, nothing here reads a clock, draws a
  * random number or does I/O. Sources: vllm/v1/core/sched/scheduler.py and vllm/lora/worker_manager.py of 0.32.
  *
  * - Steps follow one another; a step computes one token for every running request, and prompts in chunks.
  * - Admission is first come first served, but a request whose adapter would be one too many is skipped, for as long as
  *   the others have work: there is no ageing.
- * - Adapters that a step needs and host memory lacks are read inside the step, so everybody waits; a failed read kills the engine.
+ * - Adapters that a step needs and host memory lacks are read inside the step, so everybody waits; a failed read kills
+ *   the engine.
  * - A load runs between steps and stalls every stream; it takes the least recently used slot, in use or not.
  */
 export class VllmModel<R extends ModelRequest> {
   readonly #options: ModelOptions
   readonly #listener: ModelListener<R>
   readonly #adapters: AdapterCaches
-  readonly #prefixes: PrefixCache
+  readonly #batch: Batch<R>
   readonly #poison = new Poison()
-  readonly #sequences = new Map<R, Running<R>>()
-  #running: Running<R>[] = []
-  #waiting: Running<R>[] = []
-  readonly #loads: { adapter: ModelAdapter; harm: Harm }[] = []
+  readonly #loads: Load[] = []
   #state: State = idle
-  #kvUsed = 0
-  #deferred = 0
-  #preemptions = 0
-  #prefixQueries = 0
-  #prefixHits = 0
 
   constructor(options: ModelOptions, listener: ModelListener<R>) {
     this.#options = options
     this.#listener = listener
     this.#adapters = new AdapterCaches(options.maxLoras, options.maxCpuLoras)
-    this.#prefixes = new PrefixCache(options.kvTokens)
+    this.#batch = new Batch(options)
   }
 
   get isDead(): boolean {
@@ -85,29 +67,21 @@ export class VllmModel<R extends ModelRequest> {
   }
 
   get gauges(): ModelGauges {
-    return {
-      running: this.#running.length,
-      waiting: this.#waiting.length - this.#deferred,
-      deferred: this.#deferred,
-      kvCacheUsage: this.#kvUsed / this.#options.kvTokens,
-      preemptions: this.#preemptions,
-      prefixQueries: this.#prefixQueries,
-      prefixHits: this.#prefixHits,
-    }
+    return this.#batch.gauges
   }
 
   /** Every request inside, running before waiting. */
   get inFlight(): readonly Sequence<R>[] {
-    return [...this.#running, ...this.#waiting]
+    return this.#batch.all
   }
 
   get running(): readonly Sequence<R>[] {
-    return this.#running
+    return this.#batch.running
   }
 
-  /** Distinct adapters among running requests: what `maxLoras` bounds. */
-  get runningAdapters(): ReadonlySet<number> {
-    return this.#activeAdapters()
+  /** Distinct adapters among running requests, by id: what `maxLoras` bounds. */
+  get runningAdapters(): ReadonlyMap<number, ModelAdapter> {
+    return this.#batch.activeAdapters()
   }
 
   get caches(): { readonly onGpu: readonly number[]; readonly inHostMemory: readonly number[] } {
@@ -123,34 +97,17 @@ export class VllmModel<R extends ModelRequest> {
     if (this.#state.state === 'Dead') {
       throw new BugError('a request was submitted to a dead engine')
     }
-    const sequence: Running<R> = {
-      request,
-      arrivedMs: nowMs,
-      startedMs: undefined,
-      firstTokenMs: undefined,
-      generated: 0,
-      cachedTokens: 0,
-      garbled: false,
-      preemptions: 0,
-      prefillLeft: request.promptTokens,
-      scheduled: 0,
-      kvTokens: 0,
-    }
-    this.#sequences.set(request, sequence)
-    this.#waiting.push(sequence)
+    this.#batch.add(request, nowMs)
     this.#beginIfIdle(nowMs)
   }
 
   /** Drops a request wherever it is; its slot and KV are free at once. False when it had ended already. */
   abort(request: R): boolean {
-    const sequence = this.#sequences.get(request)
-    if (sequence === undefined) {
-      return false
+    const sequence = this.#batch.remove(request)
+    if (sequence !== undefined) {
+      this.#giveBack(sequence)
     }
-    this.#waiting = this.#waiting.filter((other) => other !== sequence)
-    this.#running = this.#running.filter((other) => other !== sequence)
-    this.#release(sequence)
-    return true
+    return sequence !== undefined
   }
 
   /** Loads weights that were read from `adapter.path` and found good; `loaded` tells the end. */
@@ -162,14 +119,16 @@ export class VllmModel<R extends ModelRequest> {
   /** Runs every step that ends by `nowMs`. */
   advance(nowMs: number): void {
     for (let state = this.#state; 'endMs' in state && state.endMs <= nowMs; state = this.#state) {
-      this.#state = idle
+      this.#state = finishing
       if (state.state === 'Loading') {
-        this.#finishLoad(state.adapter, state.harm, state.endMs)
+        this.#finishLoad(state.load, state.endMs)
       } else {
         this.#finishStep(state.endMs)
       }
-      // A listener may have submitted something, and so begun the next step already.
-      this.#beginIfIdle(state.endMs)
+      if (this.#state === finishing) {
+        this.#state = idle
+        this.#begin(state.endMs)
+      }
     }
   }
 
@@ -191,17 +150,10 @@ export class VllmModel<R extends ModelRequest> {
 
   /** EngineCore encountered an issue: everything in flight is lost. */
   kill(nowMs: number): void {
-    if (this.#state.state === 'Dead') {
-      return
+    if (this.#state.state !== 'Dead') {
+      this.#state = { state: 'Dead' }
+      this.#listener.died(this.#batch.clear(), nowMs)
     }
-    this.#state = { state: 'Dead' }
-    const requests = [...this.#sequences.keys()]
-    this.#sequences.clear()
-    this.#running = []
-    this.#waiting = []
-    this.#deferred = 0
-    this.#kvUsed = 0
-    this.#listener.died(requests, nowMs)
   }
 
   #beginIfIdle(nowMs: number): void {
@@ -214,128 +166,39 @@ export class VllmModel<R extends ModelRequest> {
     const load = this.#loads.shift()
     if (load !== undefined) {
       const { diskToHostMs, hostToSlotMs } = this.#options.profile
-      this.#state = { state: 'Loading', endMs: nowMs + diskToHostMs + hostToSlotMs, ...load }
+      this.#state = { state: 'Loading', endMs: nowMs + diskToHostMs + hostToSlotMs, load }
       return
     }
-    this.#preemptForRoom()
-    this.#admit()
-    if (this.#running.length > 0) {
+    this.#batch.admit()
+    if (this.#batch.running.length > 0) {
       this.#readMissing(nowMs)
     }
   }
 
-  #finishLoad(adapter: ModelAdapter, harm: Harm, nowMs: number): void {
-    this.#adapters.hold(adapter.id, harm)
-    this.#adapters.activate(adapter.id)
-    this.#listener.loaded(adapter, nowMs)
-  }
-
-  #activeAdapters(): Set<number> {
-    const active = new Set<number>()
-    for (const { request } of this.#running) {
-      if (request.adapter !== undefined) {
-        active.add(request.adapter.id)
-      }
-    }
-    return active
-  }
-
-  /** Every running request grows by a token: puts the youngest back until that fits. */
-  #preemptForRoom(): void {
-    while (
-      this.#running.length > 1 &&
-      this.#kvUsed + this.#running.length > this.#options.kvTokens
-    ) {
-      const victim = this.#running.pop()
-      if (victim === undefined) {
-        return
-      }
-      this.#kvUsed -= victim.kvTokens
-      victim.kvTokens = 0
-      victim.prefillLeft = victim.request.promptTokens + victim.generated
-      victim.preemptions += 1
-      this.#preemptions += 1
-      this.#waiting.unshift(victim)
-    }
-  }
-
-  #admit(): void {
-    const active = this.#activeAdapters()
-    const left: Running<R>[] = []
-    let deferred = 0
-    let full = false
-    for (const sequence of this.#waiting) {
-      const id = sequence.request.adapter?.id
-      full ||= !this.#hasRoom(sequence)
-      const noSlot = id !== undefined && !active.has(id) && active.size >= this.#options.maxLoras
-      if (full || noSlot) {
-        deferred += noSlot && !full ? 1 : 0
-        left.push(sequence)
-        continue
-      }
-      if (id !== undefined) {
-        active.add(id)
-      }
-      this.#enter(sequence)
-    }
-    this.#waiting = left
-    this.#deferred = deferred
-  }
-
-  #hasRoom(sequence: Running<R>): boolean {
-    const tokens = sequence.request.promptTokens + sequence.generated + 1
-    return (
-      this.#running.length < this.#options.maxNumSeqs &&
-      (this.#running.length === 0 ||
-        this.#kvUsed + tokens + this.#running.length <= this.#options.kvTokens)
-    )
-  }
-
-  #enter(sequence: Running<R>): void {
-    const { blocks, promptTokens } = sequence.request
-    const cached = this.#prefixes.cachedTokens(blocks, promptTokens)
-    if (sequence.startedMs === undefined) {
-      sequence.cachedTokens = cached
-    }
-    this.#prefixQueries += promptTokens
-    this.#prefixHits += cached
-    sequence.prefillLeft -= cached
-    sequence.kvTokens = promptTokens + sequence.generated
-    this.#kvUsed += sequence.kvTokens
-    this.#running.push(sequence)
-  }
-
   #readMissing(nowMs: number): void {
-    const missing = new Map<number, ModelAdapter>()
-    for (const { request } of this.#running) {
-      if (request.adapter !== undefined && !this.#adapters.inHost(request.adapter.id)) {
-        missing.set(request.adapter.id, request.adapter)
-      }
-    }
-    if (missing.size === 0) {
+    const active = [...this.#batch.activeAdapters().values()]
+    const missing = active.filter(({ id }) => !this.#adapters.inHost(id))
+    if (missing.length === 0) {
       this.#step(nowMs, 0)
       return
     }
-    const waitFor = new Set(missing.keys())
-    this.#state = { state: 'Reading', startMs: nowMs, missing: waitFor, reads: missing.size }
-    for (const adapter of missing.values()) {
+    const ids = new Set(missing.map(({ id }) => id))
+    this.#state = { state: 'Reading', startMs: nowMs, missing: ids, reads: missing.length }
+    for (const adapter of missing) {
       this.#listener.readAdapter(adapter)
     }
   }
 
+  /** One step: the formula of LatencyProfile, and the loading that has to happen inside. */
   #step(nowMs: number, reads: number): void {
     const { profile, maxLoras } = this.#options
-    const active = this.#activeAdapters()
-    let copies = 0
-    for (const id of active) {
-      this.#adapters.inHost(id)
-      copies += this.#adapters.activate(id) ? 1 : 0
-    }
-    const prefill = this.#schedule()
+    const active = [...this.#batch.activeAdapters().keys()]
+    const copies = active.filter((id) => this.#adapters.activate(id)).length
+    const prefill = this.#batch.schedule()
     const durationMs =
       profile.stepMs +
-      profile.perRequestMs * this.#running.length +
-      profile.perAdapterMs * active.size +
+      profile.perRequestMs * this.#batch.running.length +
+      profile.perAdapterMs * active.length +
       profile.perSlotMs * maxLoras +
       profile.perPrefillTokenMs * Math.max(0, prefill - profile.freePrefillTokens) +
       profile.hostToSlotMs * copies +
@@ -344,22 +207,8 @@ export class VllmModel<R extends ModelRequest> {
     this.#tellStarted(nowMs)
   }
 
-  /** Shares the step's token budget out; returns the prompt tokens in it. */
-  #schedule(): number {
-    let budget = this.#options.maxNumBatchedTokens
-    let prefill = 0
-    for (const sequence of this.#running) {
-      sequence.scheduled = Math.min(budget, Math.max(1, sequence.prefillLeft))
-      budget -= sequence.scheduled
-      if (sequence.prefillLeft > 0) {
-        prefill += sequence.scheduled
-      }
-    }
-    return prefill
-  }
-
   #tellStarted(nowMs: number): void {
-    for (const sequence of this.#running) {
+    for (const sequence of this.#batch.running) {
       if (sequence.startedMs === undefined) {
         sequence.startedMs = nowMs
         sequence.garbled = this.#harmOf(sequence) === 'None' && this.#poison.take()
@@ -368,46 +217,40 @@ export class VllmModel<R extends ModelRequest> {
     }
   }
 
-  #harmOf(sequence: Running<R>): Harm {
-    const { adapter } = sequence.request
-    return adapter === undefined ? 'None' : this.#adapters.harmOf(adapter.id)
+  #finishLoad({ adapter, harm }: Load, nowMs: number): void {
+    this.#adapters.hold(adapter.id, harm)
+    this.#adapters.activate(adapter.id)
+    this.#listener.loaded(adapter, nowMs)
   }
 
   #finishStep(nowMs: number): void {
-    for (const sequence of this.#running) {
-      if (sequence.scheduled > 0 && this.#sequences.has(sequence.request)) {
+    for (const sequence of this.#batch.running) {
+      // A listener may have aborted it since.
+      if (sequence.scheduled > 0 && this.#batch.has(sequence.request)) {
         this.#compute(sequence, nowMs)
       }
     }
-    this.#running = this.#running.filter((sequence) => this.#sequences.has(sequence.request))
+    this.#batch.sweep()
     this.#listener.stepped(nowMs)
   }
 
-  #compute(sequence: Running<R>, nowMs: number): void {
-    if (sequence.prefillLeft > 0) {
-      sequence.prefillLeft -= sequence.scheduled
-      if (sequence.prefillLeft > 0) {
-        return
-      }
-      this.#prefixes.add(sequence.request.blocks)
+  #compute(sequence: BatchSequence<R>, nowMs: number): void {
+    const progress = this.#batch.compute(sequence, nowMs)
+    if (progress === 'Last') {
+      this.#giveBack(sequence)
     }
-    sequence.generated += 1
-    sequence.kvTokens += 1
-    this.#kvUsed += 1
-    sequence.firstTokenMs ??= nowMs
-    const last = sequence.generated >= sequence.request.outputTokens
-    if (last) {
-      this.#release(sequence)
+    if (progress !== 'Prefill') {
+      this.#listener.token(sequence, nowMs, progress === 'Last')
     }
-    this.#listener.token(sequence, nowMs, last)
   }
 
-  #release(sequence: Running<R>): void {
-    this.#kvUsed -= sequence.kvTokens
-    sequence.kvTokens = 0
-    this.#sequences.delete(sequence.request)
+  #giveBack(sequence: BatchSequence<R>): void {
     if (sequence.startedMs !== undefined) {
       this.#poison.release(this.#harmOf(sequence))
     }
+  }
+
+  #harmOf({ request }: BatchSequence<R>): Harm {
+    return request.adapter === undefined ? 'None' : this.#adapters.harmOf(request.adapter.id)
   }
 }

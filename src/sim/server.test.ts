@@ -18,7 +18,7 @@ import {
   start,
   stream,
   type TopLogprobs,
-} from './test-client.ts'
+} from '../../test/support/simulated-vllm.ts'
 import { simulatedAnswer } from './text.ts'
 import { renderChat } from './tokenizer.ts'
 

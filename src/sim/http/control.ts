@@ -122,7 +122,7 @@ export function showState(context: Context, { response }: Call): void {
     gauges: model.gauges,
     adapters: context.registry.adapters,
     ...model.caches,
-    runningAdapters: [...model.runningAdapters],
+    runningAdapters: [...model.runningAdapters.keys()],
   }
   sendJson(response, 200, JSON.stringify(state))
 }

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect } from 'vitest'
 import { request, type Dispatcher } from 'undici'
-import type { SimulatorOptions } from './options.ts'
-import { startSimulator, type Simulator } from './server.ts'
+import type { SimulatorOptions } from '../../src/sim/options.ts'
+import { startSimulator, type Simulator } from '../../src/sim/server.ts'
 
 // What the tests of the simulator share: one to talk to, closed after each test.
 
-const fixtures = join(import.meta.dirname, '..', '..', 'test', 'fixtures')
+const fixtures = join(import.meta.dirname, '..', 'fixtures')
 export const good = (name: string) => join(fixtures, 'adapters', name)
 export const broken = (name: string) => join(fixtures, 'adapters-broken', name)
 
