@@ -28,6 +28,11 @@ const volatile: Readonly<Record<string, string>> = {
   original_input_tokens: '<count>',
   output_tokens: '<count>',
   count: '<count>',
+  sequence_number: '<count>',
+  tokens: '<token>',
+  // The simulator says who it is in these two.
+  owned_by: '<owner>',
+  system_fingerprint: '<fingerprint>',
 }
 
 /** Arrays that hold one entry a token: all entries look alike, how many there are is the model's affair. */

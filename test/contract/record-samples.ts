@@ -11,21 +11,23 @@ import { vllm } from './implementations.ts'
 import type { ContractEngine, ContractOptions } from './implementations.ts'
 import {
   base,
-  beforeLoads,
   chat,
-  chats,
   completion,
-  completions,
-  dangerous,
-  errors,
   fixtures,
   load,
-  loads,
   mainOptions,
-  plainFlags,
   plainOptions,
   samplesFolder,
 } from './sample-requests.ts'
+import {
+  beforeLoads,
+  chats,
+  completions,
+  dangerous,
+  errors,
+  loads,
+  plainFlags,
+} from './sample-tables.ts'
 import type { Ask } from './sample-requests.ts'
 
 interface Sample {
@@ -131,6 +133,8 @@ async function recordDeath(engine: ContractEngine): Promise<void> {
     asked.push(await take(engine, 'initech', completion('initech-initials')))
     rmSync(join(folder, 'acme-tickets'), { recursive: true })
     const long = { max_tokens: 400 }
+    // The base repeats it: these two routes know no ignore_eos.
+    const longTalk = 'say this again '.repeat(16)
     const bystanders = [
       take(engine, 'a stream beside it', completion(base, { ...long, stream: true })),
       take(engine, 'a chat stream beside it', chat(base, { ...long, stream: true })),
@@ -139,15 +143,14 @@ async function recordDeath(engine: ContractEngine): Promise<void> {
         path: '/v1/messages',
         body: {
           model: base,
-          messages: [{ role: 'user', content: 'hello' }],
-          max_tokens: 400,
+          messages: [{ role: 'user', content: longTalk }],
+          max_tokens: 250,
           stream: true,
-          ignore_eos: true,
         },
       }),
       take(engine, 'a responses stream beside it', {
         path: '/v1/responses',
-        body: { model: base, input: 'hello', max_output_tokens: 400, stream: true },
+        body: { model: base, input: longTalk, max_output_tokens: 250, stream: true },
       }),
     ]
     await delay(500)
