@@ -154,6 +154,7 @@ describe('the slot table', () => {
     table.lease(call('g1', [], { a: 1, b: 1 }), at(0))
     expect(table.used).toBe(2)
     expect(table.lease(call('g2', ['c']), at(1)).granted).toEqual([])
+    expect(table.lease(call('g1', ['b'], { a: 1, b: 1 }), at(2)).granted).toEqual(['a'])
   })
 })
 
@@ -400,7 +401,7 @@ describe('under any order of calls, answers, losses and deaths', () => {
         }
         expect(unserved()).toEqual([])
       }),
-      { numRuns: 500 },
+      { numRuns: 50000 },
     )
   })
 })

@@ -12,7 +12,11 @@ export interface SlotSettings {
   readonly quantumMs: number
 }
 
-export const slotDefaults = { ttlMs: 5000, lingerMs: 10_000, quantumMs: 1000 } as const
+export const slotDefaults: Omit<SlotSettings, 'total'> = {
+  ttlMs: 5000,
+  lingerMs: 10_000,
+  quantumMs: 1000,
+}
 
 /** What decides about a grant and is not the table's own. */
 export interface SlotView {
@@ -162,12 +166,18 @@ export class SlotTable {
     this.#enqueue(gateway, wanted)
   }
 
-  /** In flight without a seat: granted by an agent before this one. It counts, even beyond the total. */
+  /**
+   * In flight without a seat: granted by an agent before this one, or by a report that was long on its way. It counts,
+   * even beyond the total; there it is not granted but asked back at once.
+   */
   #adopt(request: LeaseRequest, wanted: ReadonlySet<string>, view: SlotView): void {
     for (const [revision, inFlight] of Object.entries(request.inFlight)) {
       if (inFlight > 0 && this.#seats.get(revision)?.holders.has(request.gateway) !== true) {
         const holder: Holder = { inFlight, wanted: wanted.has(revision), told: 'Nothing' }
-        this.#seat(revision, view.nowMs).holders.set(request.gateway, holder)
+        const isOver = !this.#seats.has(revision) && this.#seats.size >= this.#capacity
+        const seat = this.#seat(revision, view.nowMs)
+        seat.holders.set(request.gateway, holder)
+        seat.reclaimedAtMs ??= isOver ? view.nowMs : undefined
       }
     }
   }
@@ -192,7 +202,7 @@ export class SlotTable {
     let waiting = 0
     for (const [revision, gateways] of this.#queue) {
       const seat = this.#seats.get(revision)
-      const servable = seat !== undefined || this.#seats.size < this.#capacity
+      const servable = this.#seats.size < this.#capacity + (seat === undefined ? 0 : 1)
       // A seat that nobody reclaimed is shared at once; otherwise it is strictly one after the other.
       const mayPass = waiting === 0 || (seat !== undefined && seat.reclaimedAtMs === undefined)
       if (view.isRoutable(revision)) {
