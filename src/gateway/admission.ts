@@ -156,13 +156,13 @@ export class PoolAdmission {
         break
       }
       const view = this.#findPlace(ticket)
-      if (view === undefined && ticket.tried.size > 0) {
-        at += 1 // it waits for another process; those behind it need not
-        continue
-      }
       if (view === undefined) {
         this.#askFor(line, ticket)
-        break
+        if (ticket.tried.size === 0) {
+          break
+        }
+        at += 1 // it may be waiting for another process; those behind it need not
+        continue
       }
       line.tickets.splice(at, 1)
       this.#left(ticket)
