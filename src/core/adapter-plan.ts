@@ -76,7 +76,6 @@ interface Verdict {
  */
 export function planAdapter(snapshot: AdapterSnapshot): AdapterPlan {
   const obstacle = findObstacle(snapshot)
-  const before = snapshot.previous?.revisions.find((revision) => revision.role === 'Active')
   if (snapshot.pool === undefined || obstacle !== undefined) {
     const verdict = obstacle ?? { status: 'False', reason: 'PoolNotFound', message: '' }
     return {
@@ -84,8 +83,9 @@ export function planAdapter(snapshot: AdapterSnapshot): AdapterPlan {
       status: buildStatus(snapshot, [], { Ready: verdict }, { routable: 0, wanted: 0 }),
     }
   }
-  const candidate = candidateOf(snapshot, poolKeyOf(snapshot.adapter))
-  const active = chooseActive(snapshot, before, candidate)
+  const poolKey = poolKeyOf(snapshot.adapter)
+  const candidate = candidateOf(snapshot, poolKey)
+  const active = chooseActive(snapshot, activeBefore(snapshot, poolKey), candidate)
   const revisions: RevisionStatus[] = []
   if (active !== undefined) {
     revisions.push({ ...active, role: 'Active' })
@@ -143,7 +143,18 @@ function candidateOf({ intake }: AdapterSnapshot, poolKey: string): Content | un
     : undefined
 }
 
-/** I2: callers get the candidate once enough replicas proved it; where none has to hold it, once it was accepted. */
+/** A revision is pool and digest: what was active on another pool was never checked against this base. */
+function activeBefore({ previous }: AdapterSnapshot, poolKey: string): Content | undefined {
+  const active = previous?.revisions.find((revision) => revision.role === 'Active')
+  return active === undefined || active.revision !== revisionOf(poolKey, active.digest)
+    ? undefined
+    : { revision: active.revision, digest: active.digest }
+}
+
+/**
+ * I2: callers get the candidate once enough replicas proved it. Where none has to hold it, the first one is taken as
+ * accepted, and a later one still has to be proved while there is a replica to prove it on.
+ */
 function chooseActive(
   snapshot: AdapterSnapshot,
   before: Content | undefined,
@@ -152,7 +163,7 @@ function chooseActive(
   if (candidate === undefined || candidate.revision === before?.revision) {
     return before
   }
-  if (isOnDemand(snapshot)) {
+  if (isOnDemand(snapshot) && (before === undefined || snapshot.replicas.length === 0)) {
     return candidate
   }
   const routable = countRoutable(snapshot, candidate.revision)
@@ -177,15 +188,17 @@ function planResidence(
 ): readonly WantedRevision[] {
   const { adapter, replicas, intake } = snapshot
   const { minCopies, maxCopies } = adapter.spec.residency
-  const copies = isOnDemand(snapshot) ? 0 : Math.max(minCopies, maxCopies ?? replicas.length)
+  const copies = Math.max(minCopies, maxCopies ?? replicas.length)
   const sizeBytes =
     intake.state === 'Accepted' ? intake.sizeBytes : (snapshot.previous?.sizeBytes ?? 0)
-  return revisions.flatMap(({ revision, digest }) =>
+  const copiesOf = (role: RevisionStatus['role']): number =>
+    !isOnDemand(snapshot) ? copies : role === 'Candidate' ? 1 : 0
+  return revisions.flatMap(({ revision, digest, role }) =>
     rankReplicas(
       revision,
       replicas.map((replica) => replica.name),
     ).map((replica, place): WantedRevision => {
-      const want = place < copies ? 'Loaded' : 'Allowed'
+      const want = place < copiesOf(role) ? 'Loaded' : 'Allowed'
       return { replica, revision, digest, sizeBytes, want }
     }),
   )
@@ -267,7 +280,7 @@ function judgeResident(
   }
   const routable = countRoutable(snapshot, newest.revision)
   const failure = findFailure(snapshot, newest.revision)
-  if (isOnDemand(snapshot)) {
+  if (isOnDemand(snapshot) && newest.role === 'Active') {
     return yes('OnDemand', `${routable} copies are routable; it is loaded on the first call.`)
   }
   if (
@@ -294,7 +307,7 @@ function judgeReady(
   for (const verdict of [others.Fetched, others.Compatible, others.Resident]) {
     if (verdict.status === 'False') {
       const still =
-        active === undefined || active === newest
+        active === undefined || (active === newest && snapshot.intake.state === 'Accepted')
           ? ''
           : ` Revision ${active.revision.slice(0, 12)} still answers.`
       return no(verdict.reason, `${verdict.message}${still}`)

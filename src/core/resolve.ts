@@ -149,44 +149,41 @@ function groupByTenant(
   return groups
 }
 
-/** Names in the order of DESIGN section 4: the key's namespace, then the tenant's in order, then `models[]`. */
+/**
+ * Names in the order of DESIGN section 4: the key's namespace, then the tenant's in order, then `models[]`.
+ * `<namespace>/<name>` always works, so no plain name takes its place.
+ */
 function buildScope(
   tenant: ModelTenant,
   keyNamespace: string,
   adapters: readonly LoraAdapter[],
   input: ResolveInput,
 ): Scope {
+  const plain: RouteTarget[] = []
   const targets = new Map<string, RouteTarget>()
-  const listed: RouteTarget[] = []
-  const add = (name: string, target: RouteTarget | undefined): boolean => {
-    if (target === undefined || targets.has(name)) {
-      return false
-    }
-    targets.set(name, { ...target, name })
-    return true
-  }
-  const qualified = new Map<string, RouteTarget>()
   for (const namespace of new Set([keyNamespace, ...namespacesOf(tenant)])) {
     for (const adapter of adapters.filter((one) => one.metadata.namespace === namespace)) {
       const target = adapterTarget(adapter, modelNameOf(adapter), input)
-      if (target === undefined) {
-        continue
-      }
-      qualified.set(`${namespace}/${modelNameOf(adapter)}`, target)
-      if (add(target.name, target)) {
-        listed.push(target)
+      const qualified = `${namespace}/${modelNameOf(adapter)}`
+      if (target !== undefined && !targets.has(qualified)) {
+        plain.push(target)
+        targets.set(qualified, { ...target, name: qualified })
       }
     }
   }
   for (const extra of tenant.spec.models) {
     const target = extraTarget(extra, input)
-    if (add(extra.name, target) && target !== undefined) {
-      listed.push(target)
+    if (target !== undefined) {
+      plain.push(target)
     }
   }
-  for (const [name, target] of qualified) {
-    add(name, target)
-  }
+  const listed = plain.filter((target) => {
+    if (targets.has(target.name)) {
+      return false
+    }
+    targets.set(target.name, target)
+    return true
+  })
   return { targets, listed }
 }
 
@@ -255,9 +252,7 @@ function adapterTarget(
 const comingReasons: ReadonlySet<string> = new Set(['Fetching', 'Loading', 'WaitingForGateways'])
 
 function callerOf(key: TenantKey, tenant: ModelTenant, scope: Scope): Caller {
-  const allowed = key.spec.models === undefined ? undefined : new Set(key.spec.models)
-  const permitted = (target: RouteTarget): boolean =>
-    allowed === undefined || allowed.has(target.name)
+  const { targets, listed } = key.spec.models === undefined ? scope : narrow(scope, key.spec.models)
   return {
     keyKey: keyOf(key.metadata),
     tenant: tenant.metadata.name,
@@ -267,12 +262,26 @@ function callerOf(key: TenantKey, tenant: ModelTenant, scope: Scope): Caller {
       key.spec.expirationTime === undefined
         ? Number.POSITIVE_INFINITY
         : Date.parse(key.spec.expirationTime),
-    targets:
-      allowed === undefined
-        ? scope.targets
-        : new Map([...scope.targets].filter(([name]) => allowed.has(name))),
-    listed: scope.listed.filter(permitted),
+    targets,
+    listed,
   }
+}
+
+/** A key's allow-list names what may be called, letter by letter; a full name does not allow the short one. */
+function narrow(scope: Scope, allowed: readonly string[]): Scope {
+  const targets = new Map<string, RouteTarget>()
+  for (const name of allowed) {
+    const target = scope.targets.get(name)
+    if (target !== undefined) {
+      targets.set(name, target)
+    }
+  }
+  const listed = scope.listed.filter((target) => targets.has(target.name))
+  const shown = new Set(listed.map((target) => target.adapterKey))
+  const others = [...targets.values()].filter(
+    (target) => target.adapterKey !== undefined && !shown.has(target.adapterKey),
+  )
+  return { targets, listed: [...listed, ...others] }
 }
 
 function revisionsOf(scopes: Iterable<Scope>): ReadonlySet<string> {

@@ -222,7 +222,12 @@ export function groupByPool(
     const status = statusOf(key)
     if (status !== undefined) {
       const pool = poolKeyOf(adapter)
-      groups.set(pool, [...(groups.get(pool) ?? []), status])
+      const group = groups.get(pool)
+      if (group === undefined) {
+        groups.set(pool, [status])
+      } else {
+        group.push(status)
+      }
     }
   }
   return groups
