@@ -157,8 +157,9 @@ export class Controller {
       pool,
       adapterNamespace: adapter.metadata.namespace,
       path,
-      prefixes: pool.spec.lora.sources?.map(({ uriPrefix }) =>
-        pathOrNothing(uriPrefix, poolFolder),
+      // A prefix that leads nowhere allows nothing; the root folder's path is '' without its slash, and allows all.
+      prefixes: pool.spec.lora.sources?.flatMap(({ uriPrefix }) =>
+        pathOfFileUri(uriPrefix, poolFolder).ok ? [pathOrNothing(uriPrefix, poolFolder)] : [],
       ),
     })
     if (refusal !== undefined && path !== '') {
