@@ -68,9 +68,14 @@ export function problem(reason: ProblemReason, message: string): AdapterProblem 
   return { reason, message }
 }
 
-/** A tenant's text inside a message: one line, at most 120 characters, control characters escaped. */
+/** A tenant's text inside a message: one line of at most 120 characters, with everything invisible escaped. */
 export function quoted(text: string): string {
-  return JSON.stringify(text.length > 120 ? `${text.slice(0, 119)}…` : text)
+  const short = text.length > 120 ? `${text.slice(0, 119)}…` : text
+  // Control, format (as the marks that turn text around) and unassigned characters, and separators but the space.
+  return JSON.stringify(short).replaceAll(
+    /(?! )[\p{C}\p{Z}]/gu,
+    (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`,
+  )
 }
 
 /** `a, b and 3 more`. */
