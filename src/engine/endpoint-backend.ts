@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createEngineClient } from './http-client.ts'
 import { probe } from './probe.ts'
+import type { FoundEngine } from './probe.ts'
 import { StateCell } from './state-cell.ts'
 import type { Engine, EngineAddress, EngineState } from './types.ts'
 
@@ -74,7 +75,7 @@ class EndpointEngine implements Engine {
       while (!signal.aborted) {
         const found = await probe(client, this.servedModelName, signal)
         if (found.found === 'Engine') {
-          this.#isThere(found.version, found.startTimeSeconds)
+          this.#isThere(found)
         } else if (found.found === 'TooOld') {
           this.#cell.set({ state: 'Failed', reason: 'EngineTooOld', message: found.message })
         } else if (found.found === 'Stranger') {
@@ -93,14 +94,15 @@ class EndpointEngine implements Engine {
     }
   }
 
-  #isThere(version: string, startTime: number | undefined): void {
-    if (this.state.state === 'Ready' && startTime !== this.#startTime) {
+  #isThere(found: FoundEngine): void {
+    const { version, simulated, startTimeSeconds } = found
+    if (this.state.state === 'Ready' && startTimeSeconds !== this.#startTime) {
       // I2: another process stands there with none of what was proved; watchers must see the break.
       this.#cell.set({ state: 'Restarting', detail: 'It was restarted.', retryInMs: 0 })
     }
-    this.#startTime = startTime
+    this.#startTime = startTimeSeconds
     this.#misses = 0
-    this.#cell.set({ state: 'Ready', version, simulated: false })
+    this.#cell.set({ state: 'Ready', version, simulated })
   }
 
   #missed(message: string, tolerated: number, pollMs: number): void {

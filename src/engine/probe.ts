@@ -2,13 +2,21 @@ import { EngineError } from './engine-error.ts'
 import type { EngineClient } from './types.ts'
 import { isSupportedVersion, minimumVersion } from './version.ts'
 
+/** `owned_by` of the simulator's models; vLLM's is `vllm`. */
+export const simulatorOwner = 'loraplex-simulator'
+
+export interface FoundEngine {
+  readonly found: 'Engine'
+  readonly version: string
+  /** It says itself that it is the bundled simulator. */
+  readonly simulated: boolean
+  /** Of its process; Unix seconds. */
+  readonly startTimeSeconds: number | undefined
+}
+
 /** What answers at an engine's address. */
 export type ProbeResult =
-  | {
-      readonly found: 'Engine'
-      readonly version: string
-      readonly startTimeSeconds: number | undefined
-    }
+  | FoundEngine
   | { readonly found: 'Nothing'; readonly message: string }
   | { readonly found: 'TooOld'; readonly message: string }
   /** Somebody answers, but it is not this engine: other models, another key, no vLLM. */
@@ -22,9 +30,11 @@ export async function probe(
 ): Promise<ProbeResult> {
   try {
     const models = await client.models(signal)
-    const bases = models.filter((model) => model.parent === undefined).map((model) => model.id)
-    if (!bases.includes(servedModelName)) {
-      const served = bases.slice(0, 3).join(', ') || 'nothing'
+    const bases = models.filter((model) => model.parent === undefined)
+    const base = bases.find((model) => model.id === servedModelName)
+    if (base === undefined) {
+      const names = bases.slice(0, 3).map((model) => model.id)
+      const served = names.join(', ') || 'nothing'
       return { found: 'Stranger', message: `It serves ${served}, not ${servedModelName}.` }
     }
     const version = await client.version(signal)
@@ -35,7 +45,12 @@ export async function probe(
       }
     }
     const { processStartTimeSeconds } = await client.metrics(signal)
-    return { found: 'Engine', version, startTimeSeconds: processStartTimeSeconds }
+    return {
+      found: 'Engine',
+      version,
+      simulated: base.ownedBy === simulatorOwner,
+      startTimeSeconds: processStartTimeSeconds,
+    }
   } catch (error) {
     signal?.throwIfAborted()
     if (!(error instanceof EngineError)) {

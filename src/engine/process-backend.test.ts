@@ -16,6 +16,7 @@ const program = `
 const { spawn } = require('node:child_process')
 const { createServer } = require('node:http')
 const [port, version, helper] = process.argv.slice(1)
+const startTime = helper === 'old' ? 1 : Date.now() / 1000
 if (helper === 'crash') { console.error('out of luck'); process.exit(3) }
 const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'ignore' })
 console.log('helper', child.pid)
@@ -25,7 +26,7 @@ createServer((request, response) => {
   if (request.url === '/die') process.exit(1)
   response.end(
     request.url === '/version' ? JSON.stringify({ version })
-    : request.url === '/metrics' ? 'process_start_time_seconds ' + process.pid + '\\n'
+    : request.url === '/metrics' ? 'process_start_time_seconds ' + startTime + '\\n'
     : JSON.stringify({ data: [{ id: 'base', parent: null, owned_by: 'vllm' }] }),
   )
 }).listen(Number(port), '127.0.0.1')
@@ -55,7 +56,6 @@ async function anEngine(
     port,
     apiKey: undefined,
     stateFolder,
-    simulated: true,
     command: () => ({
       file: process.execPath,
       args: ['-e', program, String(port), version, mode],
@@ -180,6 +180,19 @@ describe('an engine that is a child process', () => {
     expect(engine.state).toMatchObject({ message: expect.stringContaining('ENOENT') as string })
   })
 
+  it('is not taken for ready when an older process answers in its place', async () => {
+    const engine = await anEngine({}, '0.32.0', 'old')
+    engine.start()
+    await vi.waitFor(
+      () =>
+        expect(engine.state).toMatchObject({
+          state: 'Starting',
+          detail: expect.stringContaining('started earlier') as string,
+        }),
+      { timeout: 10_000, interval: 5 },
+    )
+  })
+
   it('is started again past its startup timeout', async () => {
     let starts = 0
     const engine = await anEngine({
@@ -234,7 +247,7 @@ describe('engines that a killed process left behind', () => {
         `import { createProcessEngine } from ${JSON.stringify(join(import.meta.dirname, 'process-backend.ts'))}
          const args = ['-e', ${JSON.stringify(program)}, '${port}', '0.32.0', '']
          const engine = createProcessEngine({
-           name: 'left', servedModelName: 'base', port: ${port}, apiKey: undefined, simulated: true,
+           name: 'left', servedModelName: 'base', port: ${port}, apiKey: undefined,
            stateFolder: ${JSON.stringify(stateFolder)}, startupTimeoutMs: 30000, restartGraceMs: 1000,
            command: () => ({ file: process.execPath, args, env: {} }),
          })

@@ -6,9 +6,10 @@ import { createEngineClient } from './http-client.ts'
 import { LogFile } from './log-file.ts'
 import { enginesFolder, removePidFile, writePidFile } from './pid-file.ts'
 import { probe } from './probe.ts'
+import type { ProbeResult } from './probe.ts'
 import { failedAfter, healthyAfterMs, restartDelayMs } from './restart-policy.ts'
 import { StateCell } from './state-cell.ts'
-import type { Engine, EngineAddress, EngineState } from './types.ts'
+import type { Engine, EngineAddress, EngineClient, EngineState } from './types.ts'
 
 export interface ProcessEngineOptions {
   /** Does as a file name: pid file and log are called so. */
@@ -19,8 +20,6 @@ export interface ProcessEngineOptions {
   readonly apiKey: string | undefined
   /** Holds `engines/NAME.pid` and `engines/NAME.log`. */
   readonly stateFolder: string
-  /** Whether this is the bundled simulator. */
-  readonly simulated: boolean
   /** Called for each start. */
   readonly command: () => EngineCommand
   /** From spawn to ready; past it the process is ended and started again. */
@@ -37,6 +36,9 @@ export function createProcessEngine(options: ProcessEngineOptions): Engine {
 }
 
 const probeEveryMs = 100
+
+/** `process_start_time_seconds` is counted in clock ticks from a boot time that is itself rounded. */
+const clockSlackSeconds = 5
 
 type LifeEnd =
   | { readonly how: 'Exited'; readonly words: string; readonly readyMs: number }
@@ -159,13 +161,14 @@ class ProcessEngine implements Engine {
   /** Asks until the engine answers; ends the process if it is the wrong one or takes too long. Never rejects. */
   async #becomeReady(life: EngineProcess, signal: AbortSignal): Promise<Readiness> {
     const client = createEngineClient(this.address)
+    const spawnedAt = Date.now() / 1000
     const deadline = performance.now() + this.#options.startupTimeoutMs
     try {
       for (;;) {
-        const found = await probe(client, this.servedModelName, signal)
+        const found = await this.#probe(client, spawnedAt, signal)
         if (found.found === 'Engine') {
-          const { simulated } = this.#options
-          this.#cell.set({ state: 'Ready', version: found.version, simulated })
+          const { version, simulated } = found
+          this.#cell.set({ state: 'Ready', version, simulated })
           return { how: 'Ready', since: performance.now(), words: undefined }
         }
         if (found.found === 'TooOld') {
@@ -189,6 +192,17 @@ class ProcessEngine implements Engine {
     } finally {
       await client.close()
     }
+  }
+
+  /** A process that is older than ours has taken its port: the same words from it prove nothing. */
+  async #probe(client: EngineClient, spawnedAt: number, signal: AbortSignal): Promise<ProbeResult> {
+    const found = await probe(client, this.servedModelName, signal)
+    const isOlder =
+      found.found === 'Engine' &&
+      (found.startTimeSeconds ?? spawnedAt) < spawnedAt - clockSlackSeconds
+    return isOlder
+      ? { found: 'Stranger', message: 'Another engine, started earlier, answers on its port.' }
+      : found
   }
 
   /** An engine that counts as failed stays so until it is ready again. */
