@@ -2,13 +2,19 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import process from 'node:process'
 import { generateRequestFields, requestFieldsPage } from './generate-request-fields.ts'
+import { cliPage } from './generate-cli.ts'
+import { conditionsPage } from './generate-conditions.ts'
 import { errorsPage } from './generate-errors.ts'
+import { resourcesPage } from './generate-resources.ts'
 
 /** Every generated file of the repository, with its content as it should be. */
 const generated: ReadonlyMap<string, () => string> = new Map([
   ['src/gateway/request-fields.generated.ts', generateRequestFields],
   ['docs/reference/request-fields.md', requestFieldsPage],
   ['docs/reference/errors.md', errorsPage],
+  ['docs/reference/commands.md', cliPage],
+  ['docs/reference/resources.md', resourcesPage],
+  ['docs/reference/conditions.md', conditionsPage],
 ])
 
 const checkOnly = process.argv.includes('--check')

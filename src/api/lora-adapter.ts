@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { modelName, namespaceName, objectName, type Resource } from './metadata.ts'
 
-export const poolRef = z.strictObject({ name: objectName, namespace: namespaceName.optional() })
+export const poolRef = z.strictObject({
+  name: objectName.meta({ description: "The pool's name." }),
+  namespace: namespaceName.optional().meta({ description: "Default: the adapter's own." }),
+})
 
 export const loraAdapterSpec = z.strictObject({
   poolRefs: z
@@ -18,7 +21,10 @@ export const loraAdapterSpec = z.strictObject({
       .regex(
         /^file:/,
         'file:./folder, file:./file.tar.gz or file:///absolute; other schemes need a cluster',
-      ),
+      )
+      .meta({
+        description: 'A folder or a .tar.gz: file:./relative to this file, or file:///absolute.',
+      }),
     digest: z
       .string()
       .regex(/^(sha256:)?[0-9a-f]{64}$/, '64 hex digits, optionally after sha256:')
@@ -44,7 +50,10 @@ export const loraAdapterSpec = z.strictObject({
       maxCopies: z.int().min(1).max(64).optional().meta({ description: 'Default: all replicas.' }),
     })
     .prefault({}),
-  suspend: z.boolean().default(false),
+  suspend: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'Callers get 503 without a retry; nothing of it stays loaded.' }),
 })
 
 export type LoraAdapterSpec = z.infer<typeof loraAdapterSpec>

@@ -40,7 +40,7 @@ export const objectMeta = z.object({
 
 export const labelSelector = z
   .strictObject({
-    matchLabels: labels.optional(),
+    matchLabels: labels.optional().meta({ description: 'All of these labels.' }),
   })
   .meta({ description: 'Objects that carry all these labels.' })
 

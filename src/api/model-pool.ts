@@ -15,13 +15,13 @@ const model = z.strictObject({
     }),
   servedName: modelName
     .optional()
-    .meta({ description: "The base's name for tenants who may call it. Default: metadata.name." }),
+    .meta({ description: 'A name of the base that adapters may give as theirs.' }),
   baseModelNames: z
     .array(z.string().min(1).max(256))
     .max(32)
     .default([])
     .meta({ description: 'Other names adapters may give as their base, such as mirrors.' }),
-  task: z.enum(['Generate']).default('Generate'),
+  task: z.enum(['Generate']).default('Generate').meta({ description: 'What the base does.' }),
   maxModelLen: z
     .int()
     .min(1)
@@ -32,28 +32,34 @@ const model = z.strictObject({
 })
 
 const parallelism = z.strictObject({
-  tensor: z.int().min(1).max(64).default(1),
-  pipeline: z.int().min(1).max(64).default(1),
-  data: z.int().min(1).max(64).default(1),
+  tensor: z.int().min(1).max(64).default(1).meta({ description: 'GPUs that share each layer.' }),
+  pipeline: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .meta({ description: 'Groups of GPUs that share the layers.' }),
+  data: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .meta({ description: 'Copies of the model inside one engine.' }),
 })
 
 const endpoint = z.strictObject({
-  name: objectName,
+  name: objectName.meta({ description: "The replica's name." }),
   url: z
     .string()
     .max(2048)
-    .regex(/^https?:\/\/[^/?#]+\/?$/, 'http://host:port, without a path'),
-  adapterRoot: z
-    .string()
-    .max(1024)
-    .regex(/^\//, 'an absolute path')
-    .optional()
-    .meta({
-      description:
-        'Where that server sees the folder that holds our content store; default: the same path as here.',
-    }),
+    .regex(/^https?:\/\/[^/?#]+\/?$/, 'http://host:port, without a path')
+    .meta({ description: 'http://host:port, without a path.' }),
+  adapterRoot: z.string().max(1024).regex(/^\//, 'an absolute path').optional().meta({
+    description:
+      'Where that server sees the folder that holds our content store; default: the same path as here.',
+  }),
   secretRef: z
-    .strictObject({ name: objectName })
+    .strictObject({ name: objectName.meta({ description: "The Secret's name." }) })
     .optional()
     .meta({ description: 'Secret in the pool’s namespace; its `api-key` is sent to the server.' }),
 })
@@ -63,30 +69,39 @@ const engine = z.strictObject({
     .string()
     .max(32)
     .regex(/^\d+\.\d+(\.\d+)?$/, 'such as 0.32')
-    .default('0.32'),
+    .default('0.32')
+    .meta({ description: 'Which vLLM the flags are written for.' }),
   args: z
     .array(z.string().max(1024))
     .max(64)
     .default([])
     .meta({ description: 'Further vLLM flags; those that other fields own are refused.' }),
   parallelism: parallelism.prefault({}),
-  startupTimeoutSeconds: z.int().min(1).max(86_400).default(3600),
-  endpoints: z
-    .array(endpoint)
-    .max(64)
-    .default([])
-    .meta({
-      description:
-        'vLLM servers that already run, one engine each: nothing is started, adapters are managed on them.',
-    }),
+  startupTimeoutSeconds: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .default(3600)
+    .meta({ description: 'How long an engine may take to answer before it is started again.' }),
+  endpoints: z.array(endpoint).max(64).default([]).meta({
+    description:
+      'vLLM servers that already run, one engine each: nothing is started, adapters are managed on them.',
+  }),
 })
 
 const source = z.strictObject({
   uriPrefix: z
     .string()
     .max(2048)
-    .regex(/^file:.*\/$/, 'file:… ending in /; may hold ${namespace}'),
-  credentials: z.enum(['Anonymous']).default('Anonymous'),
+    .regex(/^file:.*\/$/, 'file:… ending in /; may hold ${namespace}')
+    .meta({
+      description:
+        "A folder, ending in /; `${namespace}` stands for the adapter's. A relative one starts at the pool's file.",
+    }),
+  credentials: z
+    .enum(['Anonymous'])
+    .default('Anonymous')
+    .meta({ description: 'On whose credentials; files need none.' }),
 })
 
 const lora = z.strictObject({
@@ -102,21 +117,30 @@ const lora = z.strictObject({
     .max(16_384)
     .default(64)
     .meta({ description: 'Host cache; covers everything registered plus ghosts.' }),
-  maxRank: z.union(engineRanks.map((rank) => z.literal(rank))).default(16),
-  dtype: z.enum(['Auto', 'Float16', 'BFloat16']).default('Auto'),
-  baseModelCheck: z.enum(['Warn', 'Strict']).default('Warn'),
-  sources: z
-    .array(source)
-    .max(64)
-    .optional()
+  maxRank: z
+    .union(engineRanks.map((rank) => z.literal(rank)))
+    .default(16)
     .meta({
       description:
-        'Where adapters may come from. Default: file: only from the pool’s own namespace.',
+        'Adapters of a higher rank are refused; memory is paid at this rank for every slot.',
     }),
+  dtype: z
+    .enum(['Auto', 'Float16', 'BFloat16'])
+    .default('Auto')
+    .meta({ description: "What LoRA weights are cast to; Auto is the base's own." }),
+  baseModelCheck: z.enum(['Warn', 'Strict']).default('Warn').meta({
+    description: 'What becomes of an adapter that names another base: a notice, or a refusal.',
+  }),
+  sources: z.array(source).max(64).optional().meta({
+    description: 'Where adapters may come from. Default: file: only from the pool’s own namespace.',
+  }),
 })
 
 const allowedNamespaces = z.strictObject({
-  from: z.enum(['Same', 'All', 'Selector']).default('Same'),
+  from: z.enum(['Same', 'All', 'Selector']).default('Same').meta({
+    description:
+      "Which namespaces may attach adapters: the pool's own, all, or those with the selector's labels.",
+  }),
   selector: labelSelector.optional(),
 })
 
@@ -125,10 +149,23 @@ export const modelPoolSpec = z
     model,
     engine: engine.prefault({}),
     lora: lora.prefault({}),
-    replicas: z.int().min(0).max(64).default(1),
-    maxStreamSeconds: z.int().min(1).max(86_400).default(3600),
+    replicas: z
+      .int()
+      .min(0)
+      .max(64)
+      .default(1)
+      .meta({ description: 'Engines, each with the whole base.' }),
+    maxStreamSeconds: z
+      .int()
+      .min(1)
+      .max(86_400)
+      .default(3600)
+      .meta({ description: 'When a stream ends at the latest; no drain ends one sooner.' }),
     allowedNamespaces: allowedNamespaces.prefault({}),
-    paused: z.boolean().default(false),
+    paused: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Engines are left as they are, whatever the spec says.' }),
   })
   .refine((spec) => spec.lora.maxCpuLoras >= spec.lora.maxLoras, {
     path: ['lora', 'maxCpuLoras'],

@@ -2,14 +2,21 @@ import { z } from 'zod'
 import { labelSelector, modelName, namespaceName, objectName, type Resource } from './metadata.ts'
 
 const targetRef = z.strictObject({
-  kind: z.enum(['ModelPool', 'LoraAdapter']),
-  name: objectName,
-  namespace: namespaceName,
+  kind: z
+    .enum(['ModelPool', 'LoraAdapter'])
+    .meta({ description: 'A ModelPool stands for its base model.' }),
+  name: objectName.meta({ description: "The object's name." }),
+  namespace: namespaceName.meta({ description: 'Its namespace.' }),
 })
 
 export const modelTenantSpec = z.strictObject({
   namespaces: z
-    .array(z.strictObject({ name: namespaceName, selector: labelSelector.optional() }))
+    .array(
+      z.strictObject({
+        name: namespaceName.meta({ description: 'The namespace.' }),
+        selector: labelSelector.optional(),
+      }),
+    )
     .max(64)
     .optional()
     .meta({
@@ -17,11 +24,16 @@ export const modelTenantSpec = z.strictObject({
         "Whose adapters and keys are this tenant's. Default: the namespace of the tenant's own name.",
     }),
   models: z
-    .array(z.strictObject({ name: modelName, targetRef }))
+    .array(
+      z.strictObject({
+        name: modelName.meta({ description: 'What callers write in `model`.' }),
+        targetRef,
+      }),
+    )
     .max(256)
     .default([])
     .meta({ description: 'Extra names: a base model, or an adapter somebody shares.' }),
-  suspend: z.boolean().default(false),
+  suspend: z.boolean().default(false).meta({ description: 'Its keys are answered with 403.' }),
 })
 
 export type ModelTenantSpec = z.infer<typeof modelTenantSpec>

@@ -3,7 +3,11 @@ import { modelName, objectName, type Resource } from './metadata.ts'
 
 export const tenantKeySpec = z.strictObject({
   tenantRef: z
-    .strictObject({ name: objectName })
+    .strictObject({
+      name: objectName.meta({
+        description: "The tenant's name; it has to claim the key's namespace.",
+      }),
+    })
     .optional()
     .meta({ description: "Default: the namespace's tenant." }),
   id: z
@@ -11,10 +15,19 @@ export const tenantKeySpec = z.strictObject({
     .min(1)
     .max(64)
     .regex(/^[A-Za-z0-9_-]+$/, 'letters, digits, _ and -')
-    .optional(),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, '64 hex digits: the SHA-256 of the whole key string'),
-  expirationTime: z.iso.datetime({ offset: true }).optional(),
-  revoked: z.boolean().default(false).meta({ description: 'One way.' }),
+    .optional()
+    .meta({ description: 'The part of the key that is no secret, to tell keys apart.' }),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, '64 hex digits: the SHA-256 of the whole key string')
+    .meta({ description: 'The SHA-256 of the whole key string, in hex.' }),
+  expirationTime: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .meta({ description: 'From then on the key is answered with 401.' }),
+  revoked: z.boolean().default(false).meta({
+    description: 'The key is answered with 401 from then on. One way: it cannot be set back.',
+  }),
   models: z
     .array(modelName)
     .max(256)
