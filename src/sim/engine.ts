@@ -88,18 +88,10 @@ export class SimulatedEngine implements ModelListener<Generation> {
     this.#wakeAtNextEvent()
   }
 
-  /** The client went away, or a drain ended. */
+  /** The client went away. */
   abort(generation: Generation): void {
     if (this.#model.abort(generation)) {
       this.metrics.finish('abort')
-    }
-  }
-
-  /** Cuts everything in flight, telling each listener. */
-  abortAll(): void {
-    for (const { request } of this.#model.inFlight) {
-      this.abort(request)
-      request.listener.cut(request, false)
     }
   }
 
@@ -128,6 +120,7 @@ export class SimulatedEngine implements ModelListener<Generation> {
     })
   }
 
+  /** Cuts everything in flight, telling each listener, and takes nothing more. */
   kill(): void {
     this.#model.kill(clockMs())
   }
@@ -187,7 +180,7 @@ export class SimulatedEngine implements ModelListener<Generation> {
     this.#clearTimer()
     for (const request of requests) {
       this.metrics.finish('error')
-      request.listener.cut(request, true)
+      request.listener.cut(request)
     }
     for (const resolve of this.#loading.values()) {
       resolve({ outcome: 'Dead' })

@@ -1,6 +1,6 @@
 import type { AdapterContent } from './adapter-content.ts'
 import { planAnswer, type AnswerLimits, type AnswerPlan } from './answer-plan.ts'
-import { tokenText, topLogprobs, type TokenLogprob } from './logprobs.ts'
+import { tokenPlaceholder, tokenText, topLogprobs, type TokenLogprob } from './logprobs.ts'
 import type { ModelAdapter, ModelRequest } from './model-types.ts'
 import { AnswerText, baseVoice, garbageVoice, type Voice } from './text.ts'
 
@@ -11,13 +11,15 @@ export interface GenerationSpec extends AnswerLimits {
   readonly blocks: readonly number[]
   /** Top-k log probabilities wanted a token; undefined: none. */
   readonly logprobs: number | undefined
+  /** Name tokens `token_id:N` in log probabilities. */
+  readonly tokensAsIds?: boolean
 }
 
 /** Who hears of one generation. `token` comes once a token, in order. */
 export interface GenerationListener {
   token(generation: Generation, position: number, last: boolean): void
-  /** Ended without its last token: aborted by a drain (false), or the engine died (true). */
-  cut(generation: Generation, died: boolean): void
+  /** The engine died, or was shut down, before its last token. */
+  cut(generation: Generation): void
 }
 
 /** Answers that are garbage know no end token; this one ends when nothing else does. */
@@ -86,7 +88,7 @@ export class Generation implements ModelRequest {
   }
 
   logprobs(position: number): readonly TokenLogprob[] {
-    return topLogprobs(
+    const top = topLogprobs(
       this.#voice,
       this.spec.prompt,
       position,
@@ -94,6 +96,9 @@ export class Generation implements ModelRequest {
       this.spec.logprobs ?? 1,
       this.#random,
     )
+    return this.spec.tokensAsIds === true
+      ? top.map(({ token, logprob }) => ({ token: tokenPlaceholder(token), logprob }))
+      : top
   }
 
   /** False: its log probabilities are NaN, which vLLM cannot write as JSON. */

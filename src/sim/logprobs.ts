@@ -48,6 +48,11 @@ export function tokenText(token: string): string {
   return token === '' ? '</s>' : token
 }
 
+/** The token without its text, as `return_tokens_as_token_ids` has it. Ids are stable and mean nothing else. */
+export function tokenPlaceholder(token: string): string {
+  return `token_id:${hashText(token)}`
+}
+
 /** Among equals (all NaN) the first tokens of the vocabulary win. */
 function garbage(count: number): readonly TokenLogprob[] {
   return Array.from({ length: Math.max(1, count) }, (_, i) => ({

@@ -266,23 +266,30 @@ describe('requests that end early', () => {
     )
   })
 
-  it('finish during a drain, while new ones are answered as aborted', async () => {
+  it('finish during a drain, while new ones and loads are refused', async () => {
     const simulator = await start({ drainMs: 5_000 })
     const { text } = await stream(simulator, 'base', 60)
     const draining = simulator.drain()
     const refused = await chat(simulator, 'base')
-    expect(refused.status).toBe(200)
-    expect(refused.text).toContain('"finish_reason":"abort"')
+    expect(refused.status).toBe(500)
+    expect(refused.text).toContain('cannot schedule new futures after shutdown')
+    expect((await load(simulator, 'acme', good('acme-tickets'))).text).toContain(
+      'Server shutting down',
+    )
+    expect((await ask(simulator, '/health')).status).toBe(200)
     expect(await text).toContain('"completion_tokens":60')
     await draining
     await expect(ask(simulator, '/health')).rejects.toThrow()
   })
 
-  it('are all aborted at once by a drain without time', async () => {
-    const simulator = await start()
+  it('are cut with an error frame when a drain has no more time', async () => {
+    const exits: string[] = []
+    const simulator = await start({ onExit: (reason) => exits.push(reason) })
     const { text } = await stream(simulator, 'base', 1500)
     await simulator.drain()
-    expect(await text).toContain('"finish_reason":"abort"')
+    expect(await text).toContain('data: {"error": {"message": "EngineCore encountered an issue.')
+    expect((await text).endsWith('data: [DONE]\n\n')).toBe(true)
+    expect(exits).toEqual([])
   })
 
   it('are refused when more are in flight than --max-num-queued-reqs', async () => {

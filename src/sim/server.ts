@@ -19,7 +19,7 @@ export interface Simulator {
   readonly faults: Faults
   /** The engine inside, for tests that look closer than HTTP lets them. */
   readonly engine: SimulatedEngine
-  /** As SIGTERM does: requests may end for `drainMs`, new ones are answered as aborted, then everything is cut. */
+  /** As SIGTERM does: requests may end for `drainMs`, new ones are refused with 500, then what is left is cut. */
   drain(drainMs?: number): Promise<void>
   /** As SIGKILL does: connections are torn, the port is closed. */
   crash(): void
@@ -109,7 +109,7 @@ class SimulatorServer implements Simulator {
 
   async drain(drainMs = this.#settings.drainMs): Promise<void> {
     this.#registry.isDraining = true
-    const timer = setTimeout(() => this.engine.abortAll(), drainMs)
+    const timer = setTimeout(() => this.engine.kill(), drainMs)
     await new Promise<void>((resolve) => this.#load.drain(resolve))
     clearTimeout(timer)
     await this.close()
@@ -129,7 +129,7 @@ class SimulatorServer implements Simulator {
     }
     this.#isOver = true
     clearTimeout(this.#deathTimer)
-    this.engine.abortAll()
+    this.engine.kill()
     const closed = new Promise((resolve) => this.#http.close(resolve))
     this.#http.closeIdleConnections()
     // What was just written gets one turn to leave.
@@ -140,6 +140,9 @@ class SimulatorServer implements Simulator {
   }
 
   #onDeath(): void {
+    if (this.#isOver || this.#load.isDraining) {
+      return
+    }
     this.#deathTimer = setTimeout(() => this.#exit('engine died'), this.#settings.exitAfterDeathMs)
   }
 

@@ -34,13 +34,12 @@ export class ChatShape implements AnswerShape {
 
   chunk({ generation, index, position, delta, finish }: ChunkPart): string {
     const { continuousUsage, includeUsage, fingerprint } = this.#frame
-    const logprobs =
-      position === undefined ? 'null' : chatLogprobs(generation, position, position + 1)
+    const logprobs = chatLogprobs(generation, position, position + 1)
     const end =
       finish === undefined
         ? 'null'
         : `"${finish}","stop_reason":${JSON.stringify(generation.stopReason)}`
-    const usage = continuousUsage ? this.#usage(generation.promptTokens, (position ?? -1) + 1) : ''
+    const usage = continuousUsage ? this.#usage(generation.promptTokens, position + 1) : ''
     const stamp =
       finish !== undefined && !includeUsage && fingerprint !== null
         ? `,"system_fingerprint":"${fingerprint}"`

@@ -25,6 +25,7 @@ export function chatCompletions(context: Context, call: Call): void {
   const tokens = context.tokenizer.count(prompt)
   const spec = specFor(context, target, prompt, tokens, sampling, {
     salt: body['cache_salt'],
+    tokensAsIds: body['return_tokens_as_token_ids'],
     logprobs:
       body['logprobs'] === true ? checkLogprobs(number(body, 'top_logprobs') ?? 0) : undefined,
   })

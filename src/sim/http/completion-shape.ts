@@ -31,11 +31,10 @@ export class CompletionShape implements AnswerShape {
   chunk({ generation, index, position, delta, finish }: ChunkPart): string {
     const { continuousUsage, includeUsage, fingerprint } = this.#frame
     const text = position === 0 ? this.#echoed(generation) + delta : delta
-    const logprobs =
-      position === undefined ? 'null' : textLogprobs(generation, position, position + 1)
+    const logprobs = textLogprobs(generation, position, position + 1)
     const end = `"finish_reason":${JSON.stringify(finish ?? null)},"stop_reason":${JSON.stringify(finish === undefined ? null : generation.stopReason)}`
     const usage = continuousUsage
-      ? `,"usage":{${usageCounts({ prompt: generation.promptTokens, completion: (position ?? -1) + 1 })}}`
+      ? `,"usage":{${usageCounts({ prompt: generation.promptTokens, completion: position + 1 })}}`
       : ''
     const stamp =
       finish !== undefined && !includeUsage && fingerprint !== null

@@ -30,6 +30,7 @@ export function completions(context: Context, call: Call): void {
   const logprobs = number(body, 'logprobs')
   const more = {
     salt: body['cache_salt'],
+    tokensAsIds: body['return_tokens_as_token_ids'],
     logprobs: logprobs === undefined ? undefined : checkLogprobs(logprobs),
   }
   const specs = prompts.flatMap(({ text, tokens }) => {

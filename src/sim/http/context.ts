@@ -94,6 +94,12 @@ export function resolveModel(context: Context, body: Json): Target {
   })
 }
 
+interface SpecExtras {
+  readonly salt: unknown
+  readonly logprobs: number | undefined
+  readonly tokensAsIds?: unknown
+}
+
 /** The sequence for one prompt; throws vLLM's 400 where the prompt does not fit. */
 export function specFor(
   context: Context,
@@ -101,7 +107,7 @@ export function specFor(
   prompt: string,
   tokens: number,
   sampling: Sampling,
-  more: { readonly salt: unknown; readonly logprobs: number | undefined },
+  more: SpecExtras,
 ): GenerationSpec {
   const { maxModelLen } = context.engine
   if (tokens > maxModelLen) {
@@ -131,6 +137,7 @@ export function specFor(
     stop: sampling.stop,
     naturalTokens: context.settings.answerTokens,
     logprobs: more.logprobs,
+    tokensAsIds: more.tokensAsIds === true,
   }
 }
 

@@ -48,8 +48,8 @@ export class Exchange implements GenerationListener {
     this.#options = options
   }
 
-  /** `specs` in the order of the answer's choices. `isDraining`: the engine takes nothing new, so all end at once as aborted. */
-  start(specs: readonly GenerationSpec[], isDraining: boolean): void {
+  /** `specs` in the order of the answer's choices. */
+  start(specs: readonly GenerationSpec[]): void {
     this.#response.on('close', () => this.#end())
     if (this.#options.faults.strike(this.#response, 0)) {
       return
@@ -60,13 +60,7 @@ export class Exchange implements GenerationListener {
     }
     this.#open = specs.length
     this.#generations.push(...specs.map((spec) => this.#engine.prepare(spec, this)))
-    if (!isDraining) {
-      this.#engine.submit(this.#generations)
-      return
-    }
-    for (const generation of this.#generations) {
-      this.cut(generation, false)
-    }
+    this.#engine.submit(this.#generations)
   }
 
   token(generation: Generation, position: number, last: boolean): void {
@@ -87,21 +81,10 @@ export class Exchange implements GenerationListener {
     }
   }
 
-  cut(generation: Generation, died: boolean): void {
-    if (this.#isEnded) {
-      return
-    }
-    if (died) {
+  cut(): void {
+    if (!this.#isEnded) {
       this.#breakOff()
-      return
     }
-    if (this.#options.stream) {
-      const index = this.#generations.indexOf(generation)
-      this.#write(
-        this.#shape.chunk({ generation, index, position: undefined, delta: '', finish: 'abort' }),
-      )
-    }
-    this.#close(generation, 'abort')
   }
 
   #writeToken(generation: Generation, position: number, finish: Finish | undefined): void {

@@ -11,6 +11,14 @@ export interface GenerateOptions {
   readonly sendError?: (response: ServerResponse, info: ErrorInfo) => void
 }
 
+/** Measured: what stops first in a vLLM that drains is the pool that renders prompts. */
+const shuttingDown: ErrorInfo = {
+  status: 500,
+  type: 'InternalServerError',
+  message: 'cannot schedule new futures after shutdown',
+  param: null,
+}
+
 /** Runs an answer's generations, past the gates in front of the engine. */
 export function generate(
   context: Context,
@@ -44,12 +52,15 @@ export function generate(
     faults,
     onEnd: () => context.load.leave(specs.length),
   })
-  exchange.start(specs, context.load.isDraining)
+  exchange.start(specs)
 }
 
 function refuse(context: Context, target: Target, count: number): ErrorInfo | undefined {
   if (context.engine.isDead) {
     return engineDead
+  }
+  if (context.load.isDraining) {
+    return shuttingDown
   }
   const limit = context.settings.maxNumQueuedReqs
   const isFull = limit !== undefined && context.load.inFlight + count > limit

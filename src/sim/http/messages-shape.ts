@@ -10,7 +10,6 @@ import {
 const stopReasons: Readonly<Record<Finish, string>> = {
   stop: 'end_turn',
   length: 'max_tokens',
-  abort: 'end_turn',
 }
 
 /** `/v1/messages`: Anthropic's shapes as vLLM 0.32 writes them. */

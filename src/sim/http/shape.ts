@@ -1,13 +1,13 @@
 import type { Generation } from '../generation.ts'
 
-export type Finish = 'stop' | 'length' | 'abort'
+export type Finish = 'stop' | 'length'
 
 /** What one chunk of a stream has to say. */
 export interface ChunkPart {
   readonly generation: Generation
   readonly index: number
-  /** Of the token; undefined in a chunk that only ends (an abort). */
-  readonly position: number | undefined
+  /** Of the token, from 0. */
+  readonly position: number
   readonly delta: string
   /** Set in the last chunk of this choice. */
   readonly finish: Finish | undefined
