@@ -1,6 +1,7 @@
 import type { Command } from './command.ts'
 import { simulate } from './commands/simulate.ts'
 import { up } from './commands/up.ts'
+import { check } from './commands/check.ts'
 
 /** Every command of `loraplex`, in the order of the help. */
-export const commands: readonly Command[] = [up, simulate]
+export const commands: readonly Command[] = [up, check, simulate]

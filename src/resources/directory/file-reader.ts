@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs'
-import { lstat, open } from 'node:fs/promises'
+import { lstat, open, stat } from 'node:fs/promises'
 import type { FileReading, FolderScan } from './folder-scan.ts'
 import { readText, type DocumentCache } from './read-text.ts'
 import { errorCode, walkFolder, type FolderListing, type FoundFile } from './walk-folder.ts'
@@ -122,6 +122,17 @@ export class FileReader {
     const { quietMs } = this.#options
     return age >= 0 && age < quietMs - stampSlackMs ? quietMs - age : 0
   }
+}
+
+/** Reads one YAML file now, whether or not somebody is writing it. `Gone`: there is none. */
+export async function readFileOnce(path: string): Promise<FileReading | 'Gone'> {
+  const stats = await stat(path, { bigint: true }).catch(() => undefined)
+  const content = await readContent({ file: path, path, stats })
+  if (content.outcome !== 'Read') {
+    return content.outcome === 'Gone' ? 'Gone' : broken(content.message)
+  }
+  const { reading } = await readText(content.text)
+  return reading.outcome === 'Read' ? { ...reading, mtimeMs: Number(stats?.mtimeMs ?? 0) } : reading
 }
 
 const pending: KnownFile = { stamp: '', text: '', reading: { outcome: 'Pending' }, cache: nothing }

@@ -1,5 +1,5 @@
-import { resolve } from 'node:path'
 import { poolKeyOf } from '../../api/lora-adapter.ts'
+import { pathOfFileUri } from '../../artifacts/source-uri.ts'
 import type { HeldObject } from './held-object.ts'
 import type { DeclaredObject } from './declared-object.ts'
 
@@ -50,5 +50,6 @@ function isSameFile(
 }
 
 function pathOf(uri: string, folder: string): string {
-  return resolve(folder, uri.replace(/^file:(\/\/)?/, ''))
+  const found = pathOfFileUri(uri, folder)
+  return found.ok ? found.path.replace(/\/$/, '') : uri
 }

@@ -8,7 +8,8 @@ const maxProblems = 1000
 
 /** Problems of one scan, each said once and in the order of the files. */
 export class ProblemList {
-  readonly #problems: ResourceProblem[] = []
+  readonly #whole: ResourceProblem[] = []
+  readonly #placed: (FileProblem & { readonly file: string })[] = []
 
   add(file: string, position: Position, message: string): void {
     this.#push(file, { position, message, severity: 'Error' })
@@ -16,7 +17,7 @@ export class ProblemList {
 
   /** About the folder as a whole. */
   addWhole(message: string): void {
-    this.#problems.push({ where: '.', message, severity: 'Error' })
+    this.#whole.push({ where: '.', message, severity: 'Error' })
   }
 
   /** What is wrong inside one document; `consequence` says what that means for the object. */
@@ -37,7 +38,7 @@ export class ProblemList {
         `${folder === '' ? 'the folder' : `folder ${folder}`} ${reason}; what it held stays in force`,
       )
     }
-    const foreign = new Map<string, { readonly where: string; count: number }>()
+    const foreign = new Map<string, ForeignKind>()
     const heldByFile = countByFile(held)
     for (const [file, reading] of scan.files) {
       if (reading.outcome === 'Broken') {
@@ -45,10 +46,8 @@ export class ProblemList {
       }
       for (const document of reading.outcome === 'Read' ? reading.objects : []) {
         if (document.outcome === 'Foreign') {
-          const seen = foreign.get(document.kind) ?? {
-            where: place(file, document.position),
-            count: 0,
-          }
+          const { position } = document
+          const seen = foreign.get(document.kind) ?? { file, position, count: 0 }
           seen.count += 1
           foreign.set(document.kind, seen)
         } else if (document.identity === undefined) {
@@ -56,33 +55,50 @@ export class ProblemList {
         }
       }
     }
-    for (const [kind, { where, count }] of foreign) {
-      this.#problems.push({
-        where,
-        message: `${kind} is none of our kinds: skipped (${count} here)`,
-        severity: 'Notice',
-      })
+    for (const [kind, { file, position, count }] of foreign) {
+      const message = `${kind} is none of our kinds: skipped (${count} here)`
+      this.#push(file, { position, message, severity: 'Notice' })
     }
   }
 
   all(): readonly ResourceProblem[] {
-    const rest = this.#problems.length - maxProblems
+    const placed = this.#placed.sort(byPlace).map(({ file, position, message, severity }) => ({
+      where: `${file}:${position.line}:${position.column}`,
+      message,
+      severity,
+    }))
+    const problems = [...this.#whole, ...placed]
+    const rest = problems.length - maxProblems
     return rest <= 0
-      ? this.#problems
+      ? problems
       : [
-          ...this.#problems.slice(0, maxProblems),
+          ...problems.slice(0, maxProblems),
           { where: '.', message: `and ${rest} more problems`, severity: 'Error' },
         ]
   }
 
   #push(file: string, problem: FileProblem): void {
-    const { position, message, severity } = problem
-    this.#problems.push({ where: place(file, position), message, severity })
+    this.#placed.push({ ...problem, file })
   }
 }
 
-function place(file: string, { line, column }: Position): string {
-  return `${file}:${line}:${column}`
+interface ForeignKind {
+  readonly file: string
+  readonly position: Position
+  count: number
+}
+
+interface Placed {
+  readonly file: string
+  readonly position: Position
+}
+
+function byPlace(a: Placed, b: Placed): number {
+  return (
+    (a.file === b.file ? 0 : a.file < b.file ? -1 : 1) ||
+    a.position.line - b.position.line ||
+    a.position.column - b.position.column
+  )
 }
 
 function withHeld(problem: FileProblem, count: number): FileProblem {
