@@ -84,8 +84,14 @@ export async function startGateway(
   const objects = resources(engineUrl, key, options).map((object) => stringify(object))
   await writeFile(join(folder, 'resources/bench.yaml'), objects.join('---\n'))
   const [port, adminPort] = [await freePort(), await freePort()]
+  // A CPU profile of the gateway, for whoever asks where the time goes.
+  const profile = process.env['LORAPLEX_BENCH_PROFILE']
+  const command =
+    profile === undefined
+      ? [join(root, 'bin/loraplex.mjs')]
+      : ['--cpu-prof', `--cpu-prof-dir=${profile}`, join(root, 'src/cli/main.ts')]
   const child = new Child('the gateway', options.core ?? 'Target', process.execPath, [
-    join(root, 'bin/loraplex.mjs'),
+    ...command,
     'up',
     join(folder, 'resources'),
     '--state',
@@ -111,6 +117,7 @@ export async function startGateway(
     throw error
   }
   // The bin is a shim that starts the pinned Node: its child is the gateway.
-  const [, gatewayPid = child.pid] = processTree(child.pid)
+  const tree = processTree(child.pid)
+  const gatewayPid = (profile === undefined ? tree[1] : tree[0]) ?? child.pid
   return { name: 'gateway', url, headers: { authorization }, model: adapter, pid: gatewayPid, stop }
 }
