@@ -120,27 +120,35 @@ export class Batch<R extends ModelRequest> {
     return active
   }
 
-  /** First come first served; who lacks a LoRA slot is skipped, who lacks room stops everybody behind. */
-  admit(): void {
+  /**
+   * First come first served; who lacks a LoRA slot is skipped, who lacks room stops everybody behind. Returns the
+   * adapters that are active then.
+   */
+  admit(): ReadonlyMap<number, ModelAdapter> {
     this.#preemptForRoom()
-    const active = new Set(this.activeAdapters().keys())
+    const active = this.activeAdapters()
+    if (this.#waiting.length === 0) {
+      return active
+    }
     const left: BatchSequence<R>[] = []
     let isFull = false
     for (const sequence of this.#waiting) {
-      const id = sequence.request.adapter?.id
+      const { adapter } = sequence.request
       isFull ||= !this.#hasRoom(sequence)
-      const noSlot = id !== undefined && !active.has(id) && active.size >= this.#options.maxLoras
+      const noSlot =
+        adapter !== undefined && !active.has(adapter.id) && active.size >= this.#options.maxLoras
       sequence.isDeferred = noSlot && !isFull
       if (isFull || noSlot) {
         left.push(sequence)
         continue
       }
-      if (id !== undefined) {
-        active.add(id)
+      if (adapter !== undefined) {
+        active.set(adapter.id, adapter)
       }
       this.#enter(sequence)
     }
     this.#waiting = left
+    return active
   }
 
   /** Shares a step's token budget out; returns the prompt tokens in it. */

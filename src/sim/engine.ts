@@ -31,6 +31,8 @@ export class SimulatedEngine implements ModelListener<Generation> {
   readonly #loading = new Map<number, (load: EngineLoad) => void>()
   readonly #random: () => number
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined
+  /** Undefined after anybody came or went. */
+  #names: string | undefined
   readonly maxModelLen: number
   readonly metrics: EngineMetrics
   /** Unix milliseconds: the start of the simulated process. */
@@ -91,6 +93,7 @@ export class SimulatedEngine implements ModelListener<Generation> {
   /** The client went away. */
   abort(generation: Generation): void {
     if (this.#model.abort(generation)) {
+      this.#names = undefined
       this.metrics.finish('abort')
     }
   }
@@ -130,6 +133,7 @@ export class SimulatedEngine implements ModelListener<Generation> {
   }
 
   started({ request, arrivedMs, startedMs, garbled, cachedTokens }: Sequence<Generation>): void {
+    this.#names = undefined
     const id = request.adapter?.id
     request.start(id === undefined ? undefined : this.#contents.get(id), garbled, cachedTokens)
     this.metrics.queueTime.observe(((startedMs ?? arrivedMs) - arrivedMs) / 1000)
@@ -164,16 +168,22 @@ export class SimulatedEngine implements ModelListener<Generation> {
   }
 
   stepped(nowMs: number): void {
-    const names = new Set<string>()
-    let tokens = 0
-    for (const { request } of this.#model.running) {
-      tokens += 1
-      if (request.adapter !== undefined) {
-        names.add(request.adapter.name)
+    this.metrics.stepTokens.observe(this.#model.running.length)
+    this.metrics.noteAdapters(this.#runningNames(), nowMs / 1000)
+  }
+
+  /** Adapters that had tokens in the last step, as `lora_requests_info` lists them. */
+  #runningNames(): string {
+    if (this.#names === undefined) {
+      const names = new Set<string>()
+      for (const { request } of this.#model.running) {
+        if (request.adapter !== undefined) {
+          names.add(request.adapter.name)
+        }
       }
+      this.#names = [...names].join(',')
     }
-    this.metrics.stepTokens.observe(tokens)
-    this.metrics.noteAdapters([...names].join(','), nowMs / 1000)
+    return this.#names
   }
 
   died(requests: readonly Generation[]): void {
@@ -193,6 +203,7 @@ export class SimulatedEngine implements ModelListener<Generation> {
     const { request, generated, arrivedMs } = sequence
     const startedMs = sequence.startedMs ?? arrivedMs
     const firstTokenMs = sequence.firstTokenMs ?? nowMs
+    this.#names = undefined
     this.metrics.finish(request.finishReason)
     this.metrics.promptLength.observe(request.promptTokens)
     this.metrics.outputLength.observe(generated)

@@ -144,7 +144,7 @@ export class VllmModel<R extends ModelRequest> {
     }
     this.#adapters.hold(id, outcome.harm)
     if (state.missing.size === 0) {
-      this.#step(Math.max(state.startMs, nowMs), state.reads)
+      this.#step(this.#batch.activeAdapters(), Math.max(state.startMs, nowMs), state.reads)
     }
   }
 
@@ -169,17 +169,16 @@ export class VllmModel<R extends ModelRequest> {
       this.#state = { state: 'Loading', endMs: nowMs + diskToHostMs + hostToSlotMs, load }
       return
     }
-    this.#batch.admit()
+    const active = this.#batch.admit()
     if (this.#batch.running.length > 0) {
-      this.#readMissing(nowMs)
+      this.#readMissing(active, nowMs)
     }
   }
 
-  #readMissing(nowMs: number): void {
-    const active = [...this.#batch.activeAdapters().values()]
-    const missing = active.filter(({ id }) => !this.#adapters.inHost(id))
+  #readMissing(active: ReadonlyMap<number, ModelAdapter>, nowMs: number): void {
+    const missing = [...active.values()].filter(({ id }) => !this.#adapters.inHost(id))
     if (missing.length === 0) {
-      this.#step(nowMs, 0)
+      this.#step(active, nowMs, 0)
       return
     }
     const ids = new Set(missing.map(({ id }) => id))
@@ -190,15 +189,17 @@ export class VllmModel<R extends ModelRequest> {
   }
 
   /** One step: the formula of LatencyProfile, and the loading that has to happen inside. */
-  #step(nowMs: number, reads: number): void {
+  #step(active: ReadonlyMap<number, ModelAdapter>, nowMs: number, reads: number): void {
     const { profile, maxLoras } = this.#options
-    const active = [...this.#batch.activeAdapters().keys()]
-    const copies = active.filter((id) => this.#adapters.activate(id)).length
+    let copies = 0
+    for (const id of active.keys()) {
+      copies += this.#adapters.activate(id) ? 1 : 0
+    }
     const prefill = this.#batch.schedule()
     const durationMs =
       profile.stepMs +
       profile.perRequestMs * this.#batch.running.length +
-      profile.perAdapterMs * active.length +
+      profile.perAdapterMs * active.size +
       profile.perSlotMs * maxLoras +
       profile.perPrefillTokenMs * Math.max(0, prefill - profile.freePrefillTokens) +
       profile.hostToSlotMs * copies +
