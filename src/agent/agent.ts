@@ -270,8 +270,8 @@ class EngineAgent implements Agent {
     this.#feed.startOver()
     this.#readinessChanged()
     this.#loop.relist()
-    // Its first answer may take long (kernels are compiled): it can do so while adapters load.
-    this.#base.recent(process).catch(() => undefined)
+    // What the sentinel compares with. The first answer may take long (kernels are compiled): let it, while adapters load.
+    this.#base.recent(process, this.#settings.canary.tokens).catch(() => undefined)
   }
 
   #down(detail: string): void {

@@ -24,11 +24,10 @@ export interface BaseVoiceOptions {
 export class BaseVoice {
   readonly #options: BaseVoiceOptions
   #atStart: readonly Positions[] | undefined
-  #last: { readonly saidAtMs: number; readonly said: BaseOutcome } | undefined
+  #asked: Asked | undefined
   #askAtMs: number | undefined
   #askUntilMs = 0
   #changed = false
-  #asking: { readonly process: EngineProcess; readonly said: Promise<BaseOutcome> } | undefined
 
   constructor(options: BaseVoiceOptions) {
     this.#options = options
@@ -46,8 +45,7 @@ export class BaseVoice {
   /** Another process, which has said nothing yet. */
   reset(): void {
     this.#atStart = undefined
-    this.#last = undefined
-    this.#asking = undefined
+    this.#asked = undefined
     this.#askAtMs = undefined
     this.#changed = false
   }
@@ -62,27 +60,16 @@ export class BaseVoice {
     this.#askUntilMs = nowMs + this.#options.times.sentinelForMs
   }
 
-  /** At most a second old, so that canaries one after another share it. */
-  async recent(process: EngineProcess): Promise<BaseOutcome> {
-    const ageMs = this.#options.clock.now() - (this.#last?.saidAtMs ?? Number.NEGATIVE_INFINITY)
-    const usable = ageMs <= this.#options.canary.baseMaxAgeMs
-    if (usable && this.#last?.said.outcome === 'Answered') {
-      return this.#last.said
-    }
-    if (this.#asking?.process !== process) {
-      const asking = { process, said: this.#ask(process) }
-      this.#asking = asking
-      const forget = (): void => {
-        this.#asking = this.#asking === asking ? undefined : this.#asking
-      }
-      asking.said.then(forget, forget)
-    }
-    return this.#asking.said
+  /** So many positions, said at most a second ago, or being said now: canaries one after another share it. */
+  recent(process: EngineProcess, tokens: number): Promise<BaseOutcome> {
+    const asked = this.#asked
+    const usable = asked?.process === process && asked.tokens >= tokens && this.#isFresh(asked)
+    return usable ? asked.said : this.#ask(process, tokens)
   }
 
   /** The sentinel: asks, compares with the start, and plans the next question. */
   async check(process: EngineProcess): Promise<BaseOutcome> {
-    const said = await this.#ask(process)
+    const said = await this.#ask(process, this.#options.canary.tokens)
     const { clock, times } = this.#options
     if (said.outcome === 'Answered') {
       this.#changed = [said.base, said.baseAgain].some((answers) =>
@@ -96,20 +83,42 @@ export class BaseVoice {
     return said
   }
 
-  async #ask(process: EngineProcess): Promise<BaseOutcome> {
-    const { servedModelName, canary, clock } = this.#options
-    const saidAtMs = clock.now()
-    const [first, second] = await Promise.all([
-      askEngine(process, servedModelName, canary.tokens, canary),
-      askEngine(process, servedModelName, canary.tokens, canary),
-    ])
-    const said = pair(first, second)
-    if (!process.signal.aborted) {
-      this.#last = { saidAtMs, said }
-      this.#atStart ??= said.outcome === 'Answered' ? said.base : undefined
+  #ask(process: EngineProcess, tokens: number): Promise<BaseOutcome> {
+    const asked: Asked = { process, tokens, said: this.#askTwice(process, tokens), end: undefined }
+    this.#asked = asked
+    const end = (outcome: BaseOutcome | undefined): void => {
+      asked.end = { atMs: this.#options.clock.now(), outcome }
+      if (outcome?.outcome === 'Answered' && !process.signal.aborted) {
+        this.#atStart ??= outcome.base
+      }
     }
-    return said
+    asked.said.then(end, () => end(undefined))
+    return asked.said
   }
+
+  async #askTwice(process: EngineProcess, tokens: number): Promise<BaseOutcome> {
+    const { servedModelName, canary } = this.#options
+    const [first, second] = await Promise.all([
+      askEngine(process, servedModelName, tokens, canary),
+      askEngine(process, servedModelName, tokens, canary),
+    ])
+    return pair(first, second)
+  }
+
+  #isFresh({ end }: Asked): boolean {
+    const { clock, canary } = this.#options
+    return (
+      end === undefined ||
+      (end.outcome?.outcome === 'Answered' && clock.now() - end.atMs <= canary.baseMaxAgeMs)
+    )
+  }
+}
+
+interface Asked {
+  readonly process: EngineProcess
+  readonly tokens: number
+  readonly said: Promise<BaseOutcome>
+  end: { readonly atMs: number; readonly outcome: BaseOutcome | undefined } | undefined
 }
 
 function pair(first: AskOutcome, second: AskOutcome): BaseOutcome {

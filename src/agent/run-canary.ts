@@ -33,7 +33,7 @@ async function compare(
   settings: CanarySettings,
 ): Promise<CanaryResult> {
   // The base first: if it is not finite already, this adapter is not the one to blame.
-  const said = await base.recent(process)
+  const said = await base.recent(process, tokens)
   if (said.outcome !== 'Answered') {
     return said.outcome === 'NonFinite' ? { verdict: 'BaseNonFinite' } : failed(said)
   }
