@@ -99,7 +99,6 @@ async function processEngine(
     port,
     apiKey,
     stateFolder: options.stateFolder,
-    simulated: options.engine.kind === 'Simulator',
     command: () => engineCommand(options.engine, settings, { host: '127.0.0.1', port, apiKey }),
     startupTimeoutMs: pool.spec.engine.startupTimeoutSeconds * 1000,
     restartGraceMs: 10_000,

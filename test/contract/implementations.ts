@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -78,7 +78,7 @@ export const vllm: Implementation = {
     const executable = await prepareVllmCpu()
     const port = await freePort()
     const command = vllmCommand(options, port)
-    const log = createWriteStream(join(tmpdir(), `contract-vllm-${process.pid}.log`), {
+    const log = createWriteStream(join(tmpdir(), `contract-vllm-${process.pid}-${port}.log`), {
       flags: 'a',
     })
     const child = spawn(executable, command.args, {
@@ -115,6 +115,7 @@ export const vllm: Implementation = {
         await Promise.race([ended, delay(15_000, undefined, { ref: false })])
         killGroup()
         await ended
+        rmSync(log.path, { force: true })
       },
     }
   },
