@@ -76,6 +76,15 @@ describe('a fault', () => {
     expect((await chat(simulator, 'base')).status).toBe(200)
   })
 
+  it('that hangs does not keep a drain from ending', async () => {
+    const simulator = await start()
+    simulator.faults.add({ kind: 'Hang', times: 1 })
+    const hanging = chat(simulator, 'base').catch((error: unknown) => String(error))
+    await expect.poll(() => simulator.faults.list).toHaveLength(0)
+    await simulator.drain(20)
+    expect(await hanging).toMatch(/ECONNRESET|other side closed/)
+  })
+
   it('drips a stream slowly and completely', async () => {
     const simulator = await start({ profile: { ...tiny, stepMs: 0 } })
     simulator.faults.add({ kind: 'SlowDrip', delayMs: 10 })

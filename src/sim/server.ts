@@ -109,8 +109,10 @@ class SimulatorServer implements Simulator {
 
   async drain(drainMs = this.#settings.drainMs): Promise<void> {
     this.#registry.isDraining = true
-    const timer = setTimeout(() => this.engine.kill(), drainMs)
-    await new Promise<void>((resolve) => this.#load.drain(resolve))
+    // A hanging answer never ends, so time has to.
+    const { promise: timeIsUp, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, drainMs)
+    await Promise.race([timeIsUp, new Promise<void>((idle) => this.#load.drain(idle))])
     clearTimeout(timer)
     await this.close()
   }
