@@ -7,4 +7,4 @@ import { root, runOnPinnedNode } from './prepare.mjs'
 
 const source = 'src/cli/main.ts'
 const script = existsSync(join(root, source)) ? source : 'dist/cli/main.js'
-runOnPinnedNode(script, process.argv.slice(2))
+runOnPinnedNode(script, process.argv.slice(2), { forDevelopment: false })

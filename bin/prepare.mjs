@@ -10,23 +10,38 @@ import { fileURLToPath } from 'node:url'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const wantedMajor = 24
 
-/** Installs what is missing, once per lockfile; answers at once where everything is there. */
-function installDependencies() {
+/**
+ * Installs what is missing, once per lockfile; answers at once where everything is there. Running the service takes the
+ * run-time dependencies only, which install in a few seconds; working on it takes all.
+ */
+function installDependencies(forDevelopment) {
   const lockfile = join(root, 'package-lock.json')
   if (!existsSync(lockfile)) {
     return // an installed package or an image: the installer has done it
   }
   const stamp = join(root, 'node_modules', '.loraplex-lock')
   const digest = createHash('sha256').update(readFileSync(lockfile)).digest('hex')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) {
+  const enough = forDevelopment ? [`${digest} all`] : [`${digest} all`, `${digest} run-time`]
+  const isInstalled = () => existsSync(stamp) && enough.includes(readFileSync(stamp, 'utf8'))
+  if (isInstalled()) {
     return
   }
   withInstallLock(() => {
-    if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) {
+    if (isInstalled()) {
       return
     }
-    process.stderr.write('loraplex: installing dependencies (npm ci), once for this checkout\n')
-    const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    const options = forDevelopment ? [] : ['--omit=dev']
+    process.stderr.write(
+      `loraplex: installing dependencies (npm ${['ci', ...options].join(' ')}), once for this checkout\n`,
+    )
+    const quiet = [
+      '--no-audit',
+      '--no-fund',
+      '--ignore-scripts',
+      '--prefer-offline',
+      '--loglevel=error',
+    ]
+    const npm = spawnSync('npm', ['ci', ...options, ...quiet], {
       cwd: root,
       stdio: ['ignore', 'ignore', 'pipe'],
       encoding: 'utf8',
@@ -38,7 +53,7 @@ function installDependencies() {
       )
       process.exit(1)
     }
-    writeFileSync(stamp, digest)
+    writeFileSync(stamp, `${digest} ${forDevelopment ? 'all' : 'run-time'}`)
   })
 }
 
@@ -88,10 +103,9 @@ function findNode() {
 }
 
 /** Runs `script` on the pinned Node with this process's streams, signals and exit code. */
-export function runOnPinnedNode(script, args) {
-  installDependencies()
+export function runOnPinnedNode(script, args, { forDevelopment }) {
+  installDependencies(forDevelopment)
   const node = findNode()
-  // Two signals reach the child twice when a terminal sends them to the group; the child counts on that.
   const child = spawn(node, [join(root, script), ...args], {
     stdio: 'inherit',
     env: {
@@ -100,9 +114,11 @@ export function runOnPinnedNode(script, args) {
       LORAPLEX_SHIM_PID: String(process.pid),
     },
   })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  for (const signal of ['SIGTERM', 'SIGHUP']) {
     process.on(signal, () => child.kill(signal))
   }
+  // A terminal sends Ctrl-C to the whole group, the child included: passed on, it would count as the second one.
+  process.on('SIGINT', () => (process.stdin.isTTY ? undefined : child.kill('SIGINT')))
   child.on('error', (error) => {
     process.stderr.write(`loraplex: could not start ${node}: ${error.message}\n`)
     process.exit(1)

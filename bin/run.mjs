@@ -8,4 +8,4 @@ if (script === undefined) {
   process.stderr.write('use: node bin/run.mjs SCRIPT [ARGS…]\n')
   process.exit(2)
 }
-runOnPinnedNode(script, args)
+runOnPinnedNode(script, args, { forDevelopment: true })
