@@ -73,18 +73,22 @@ export class AdapterLedger {
     return isWanted({ want, failure, leased: this.#isLeased(record) })
   }
 
-  setCatalogue(entries: readonly CatalogueEntry[]): void {
+  /** Says whether a name on the engine is now wanted of which it is not known yet whether it stands for our files. */
+  setCatalogue(entries: readonly CatalogueEntry[]): boolean {
     const left = new Set(this.#records.keys())
+    let isUnclear = false
     for (const entry of entries) {
       left.delete(entry.revision)
       const record = this.#record(entry.revision)
       record.digest = entry.digest
       record.want = entry.want
+      isUnclear ||= record.registration !== undefined && record.stored === undefined
       this.#options.onChange(entry.revision)
     }
     for (const revision of left) {
       this.#leave(revision)
     }
+    return isUnclear
   }
 
   stored(revision: string, adapter: StoredAdapter | undefined): void {
@@ -166,8 +170,9 @@ export class AdapterLedger {
       const retryAtMs = this.#options.now() + Math.min(backoffMs, this.#options.lastRetryMs)
       record.loading = false
       record.proved = record.proved && !failure.permanent
-      record.failure = { ...failure, retryAtMs, attempts }
+      record.failure = record.want === undefined ? undefined : { ...failure, retryAtMs, attempts }
     })
+    this.#dropIfUnknown(revision)
   }
 
   setNoRoom(revisions: readonly string[]): void {

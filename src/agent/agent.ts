@@ -48,8 +48,8 @@ class EngineAgent implements Agent {
   #desired = { term: -1, sequence: -1 }
   #detail = 'The agent has not started.'
   #silence: string | undefined
-  /** A process that did not answer a call of ours, until its next metrics. */
-  #suspected = false
+  /** When the process did not answer a call of ours; until it gives metrics again. */
+  #suspectedAtMs: number | undefined
   #draining = false
   #restarting: string | undefined
   /** Nobody restarts this one for us. */
@@ -104,7 +104,9 @@ class EngineAgent implements Agent {
     const accepted = term > held.term || (term === held.term && sequence > held.sequence)
     if (accepted) {
       this.#desired = { term, sequence }
-      this.#ledger.setCatalogue(request.entries)
+      if (this.#ledger.setCatalogue(request.entries)) {
+        this.#loop.relist()
+      }
       this.#stocking = this.#stocking.then(() => this.#stock())
       this.#loop.wake()
     }
@@ -246,7 +248,7 @@ class EngineAgent implements Agent {
         canary: this.#settings.canary,
         onEngineGone: () => this.#suspect(),
       }),
-      process: () => (this.#suspected ? undefined : this.#link.process),
+      process: () => (this.#suspectedAtMs === undefined ? this.#link.process : undefined),
       mayRestart: (process) => this.#unrestartable !== process,
       canRestart: (process) =>
         this.#unrestartable !== process && this.#options.canRestart?.() === true,
@@ -259,7 +261,7 @@ class EngineAgent implements Agent {
     const isNewProcess = process.identity !== this.#lastIdentity
     this.#lastIdentity = process.identity
     this.#silence = undefined
-    this.#suspected = false
+    this.#suspectedAtMs = undefined
     if (isNewProcess) {
       this.#base.reset()
       this.#starts.add(this.#clock.now() - this.#downSinceMs)
@@ -295,8 +297,10 @@ class EngineAgent implements Agent {
   #scraped(metrics: EngineMetrics): void {
     this.#metrics = metrics
     this.#silence = undefined
-    if (this.#suspected) {
-      this.#suspected = false
+    // Not at once: what answers metrics but not us would be asked without end.
+    const { firstRetryMs } = this.#settings.times
+    if (this.#clock.now() - (this.#suspectedAtMs ?? Number.POSITIVE_INFINITY) >= firstRetryMs) {
+      this.#suspectedAtMs = undefined
       this.#loop.relist()
     }
     this.#desk.advance()
@@ -305,7 +309,7 @@ class EngineAgent implements Agent {
   }
 
   #suspect(): void {
-    this.#suspected = true
+    this.#suspectedAtMs = this.#clock.now()
     this.#link.suspect()
   }
 
@@ -425,6 +429,7 @@ class EngineAgent implements Agent {
     const away = this.#link.process === undefined
     const sinceMs = this.#clock.now() - this.#downSinceMs
     const startMs = away ? Math.max(this.#starts.ms - sinceMs, 1000) : 0
-    return startMs + (1 + ahead) * this.#loop.unitMs
+    const retryMs = (this.#ledger.get(revision)?.failure?.retryAtMs ?? 0) - this.#clock.now()
+    return Math.max(startMs, retryMs) + (1 + ahead) * this.#loop.unitMs
   }
 }

@@ -55,6 +55,20 @@ describe('when the engine process changes', () => {
     expect(counter.of('load', revision)).toBe(0)
   })
 
+  test('it does so, too, when the catalogue comes later than the engine', async () => {
+    const counter = new CallCounter()
+    await using bench = await AgentBench.create({ client: counter.tap })
+    await bench.engine.boot()
+    const [adapter] = await bench.writeSome(1)
+    const revision = entryOf(adapter!, 'Loaded').revision
+    await bench.callEngine((client) => client.load(engineNameOf(revision), adapter!.path))
+    bench.agent.start()
+    await bench.become([revision], 'Retired')
+    await bench.want([adapter!])
+    await bench.become([revision], 'Routable')
+    expect(counter.calls.filter((call) => /load/.test(call))).toEqual([])
+  })
+
   test('a name of ours that stands for other files is unloaded before anybody is routed to it', async () => {
     const counter = new CallCounter()
     await using bench = await AgentBench.create({ client: counter.tap })

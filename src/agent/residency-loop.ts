@@ -106,11 +106,13 @@ export class ResidencyLoop {
   async #step(process: EngineProcess): Promise<void> {
     const { clock, times, actions, ledger, logger } = this.#options
     if (this.#modelsDueAtMs <= clock.now()) {
+      // Before it is asked: whoever says `relist` meanwhile means it.
+      this.#modelsDueAtMs = clock.now() + times.modelsEveryMs
       if (!(await actions.refreshModels(process))) {
+        this.#modelsDueAtMs = 0
         await this.#bell.wait(times.firstRetryMs)
         return
       }
-      this.#modelsDueAtMs = clock.now() + times.modelsEveryMs
     }
     const snapshot = this.#gather(process)
     const plan = planResidency(snapshot)
