@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -116,7 +116,10 @@ describe('on a fresh clone', () => {
   async function commandOf({ language, text, line }: Block): Promise<string> {
     switch (language) {
       case 'js': {
-        const file = join(clone.path, `readme-line-${line}.mjs`)
+        // A caller's own project, which has the SDK; the clone that serves has what serving takes.
+        const folder = join(root, 'node_modules', '.readme')
+        const file = join(folder, `line-${line}.mjs`)
+        await mkdir(folder, { recursive: true })
         await writeFile(file, withPorts(text))
         return `node ${file}`
       }
