@@ -1,9 +1,19 @@
 import type { Command } from './command.ts'
-import { simulate } from './commands/simulate.ts'
-import { up } from './commands/up.ts'
+import { checkAdapter } from './commands/check-adapter.ts'
+import { check } from './commands/check.ts'
+import { explain } from './commands/explain.ts'
 import { get } from './commands/get.ts'
 import { keyCommands } from './commands/keys.ts'
-import { check } from './commands/check.ts'
+import { simulate } from './commands/simulate.ts'
+import { up } from './commands/up.ts'
 
 /** Every command of `loraplex`, in the order of the help. */
-export const commands: readonly Command[] = [up, get, check, ...keyCommands, simulate]
+export const commands: readonly Command[] = [
+  up,
+  get,
+  explain,
+  check,
+  checkAdapter,
+  ...keyCommands,
+  simulate,
+]
