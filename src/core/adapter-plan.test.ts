@@ -373,12 +373,7 @@ describe('the plan of an adapter', () => {
 })
 
 const residencies: readonly (ResidencyState['state'] | ResidencyState)[] = [
-  'Absent',
-  'OnDisk',
-  'Loading',
-  'Loaded',
-  'Routable',
-  'Retired',
+  ...(['Absent', 'OnDisk', 'Loading', 'Loaded', 'Routable', 'Retired'] as const),
   failed,
 ]
 

@@ -1,4 +1,5 @@
 import { LoraplexError } from '../errors.ts'
+import { QueueBounds, type AdmissionLimits } from './queue-bounds.ts'
 import type { ReplicaView } from './replica-view.ts'
 
 /** A request that looks for a place. Exactly one of `place` and `refuse` is called, unless it is withdrawn first. */
@@ -11,24 +12,11 @@ export interface Ticket {
   readonly deadline: number
   /** Engine processes that already failed this request (I10). */
   readonly tried: ReadonlySet<string>
+  /** The newest failure and its time; what the caller hears when no other process can take the request. */
+  readonly lost: { readonly error: LoraplexError; readonly at: number } | undefined
   /** The view's place is taken in the ticket's name; whoever gets it calls `view.release(revision)` once. */
   place(view: ReplicaView): void
   refuse(error: LoraplexError): void
-}
-
-export interface AdmissionLimits {
-  /** Waiting requests a pool. */
-  readonly maxQueued: number
-  /** Bytes of waiting bodies a pool. */
-  readonly maxQueuedBytes: number
-  /** Waiting requests of one tenant, so that none can fill the queue alone. */
-  readonly maxQueuedPerTenant: number
-}
-
-export const defaultAdmissionLimits: AdmissionLimits = {
-  maxQueued: 2048,
-  maxQueuedBytes: 256 * 1024 * 1024,
-  maxQueuedPerTenant: 1024,
 }
 
 /** A line of tickets for one revision; `undefined` revision is the base's line. */
@@ -41,28 +29,33 @@ interface Line {
   ensuring: boolean
 }
 
+/** An engine whose process died is known as dead this soon; a failure is not waited out any longer. */
+const lostGraceMs = 2000
+
 /**
- * The waiting room of one pool (I9): FIFO within a revision, lines served in the order in which they began to wait.
- * Slots and loads are asked for when a line forms.
+ * The waiting room of one pool (I9): FIFO within a revision, and the revisions' lines take turns, so that none waits for
+ * another's line to end. Slots and loads are asked for when a line forms.
  */
 export class PoolAdmission {
   readonly #views: () => readonly ReplicaView[]
-  readonly #limits: AdmissionLimits
+  readonly #bounds: QueueBounds
   readonly #now: () => number
   readonly #lines = new Map<string, Line>()
-  readonly #perTenant = new Map<string, number>()
-  #queued = 0
-  #queuedBytes = 0
-  #pumping = false
+  #pumping: 'No' | 'Yes' | 'Again' = 'No'
 
   constructor(views: () => readonly ReplicaView[], limits: AdmissionLimits, now: () => number) {
     this.#views = views
-    this.#limits = limits
+    this.#bounds = new QueueBounds(limits)
     this.#now = now
   }
 
   get queued(): number {
-    return this.#queued
+    return this.#bounds.queued
+  }
+
+  /** A process of this pool has not failed this ticket yet: one that is up, or one that may come up. */
+  hasUntried(ticket: Ticket): boolean {
+    return this.#views().some((view) => !ticket.tried.has(view.engineProcess))
   }
 
   submit(ticket: Ticket): void {
@@ -91,33 +84,34 @@ export class PoolAdmission {
       return false
     }
     line.tickets.splice(at, 1)
-    this.#left(ticket)
+    this.#bounds.leave(ticket)
     this.#dropIfEmpty(line)
     return true
   }
 
   /** Places whoever can go now; called at every change of a replica. */
   pump(): void {
-    if (this.#queued === 0 || this.#pumping) {
+    if (this.#bounds.queued === 0) {
       return
     }
-    this.#pumping = true
-    try {
-      for (const line of this.#lines.values()) {
-        this.#pumpLine(line)
-      }
-    } finally {
-      this.#pumping = false
+    if (this.#pumping !== 'No') {
+      this.#pumping = 'Again'
+      return
     }
+    do {
+      this.#pumping = 'Yes'
+      this.#pumpOnce()
+    } while (this.#isToPumpAgain())
+    this.#pumping = 'No'
   }
 
   /** Ends waits whose deadline has passed, and asks again for what is still missing. */
   sweep(): void {
     const now = this.#now()
     for (const line of this.#lines.values()) {
-      for (const ticket of line.tickets.filter((one) => one.deadline <= now)) {
+      for (const ticket of line.tickets.filter((one) => this.#isOver(one, now))) {
         if (this.withdraw(ticket)) {
-          ticket.refuse(this.#timedOut(line))
+          ticket.refuse(ticket.lost?.error ?? this.#timedOut(line))
         }
       }
     }
@@ -130,6 +124,25 @@ export class PoolAdmission {
     }
   }
 
+  #isToPumpAgain(): boolean {
+    return this.#pumping === 'Again'
+  }
+
+  /** One ticket of each line at a time, until a whole round places nobody. */
+  #pumpOnce(): void {
+    let waiting = [...this.#lines.values()]
+    while (waiting.length > 0) {
+      waiting = waiting.filter((line) => this.#placeNext(line))
+    }
+  }
+
+  #isOver(ticket: Ticket, now: number): boolean {
+    return (
+      ticket.deadline <= now ||
+      (ticket.lost !== undefined && now - ticket.lost.at > lostGraceMs && !this.hasUntried(ticket))
+    )
+  }
+
   #enqueue(ticket: Ticket, existing: Line | undefined): void {
     const line = existing ?? {
       revision: ticket.revision,
@@ -139,37 +152,37 @@ export class PoolAdmission {
       ensuring: false,
     }
     line.tickets.push(ticket)
-    this.#lines.set(ticket.revision ?? '', line)
-    this.#queued += 1
-    this.#queuedBytes += ticket.sizeBytes
-    this.#perTenant.set(ticket.tenant, (this.#perTenant.get(ticket.tenant) ?? 0) + 1)
+    this.#bounds.enter(ticket)
     if (existing === undefined) {
-      this.#pumpLine(line)
+      this.#lines.set(ticket.revision ?? '', line)
+      this.#placeNext(line)
     }
   }
 
-  #pumpLine(line: Line): void {
-    let at = 0
-    for (;;) {
-      const ticket = line.tickets[at]
-      if (ticket === undefined) {
-        break
-      }
+  /** Places the first of a line that has a place; false when there is none. Whoever was served goes behind the others. */
+  #placeNext(line: Line): boolean {
+    for (const [at, ticket] of line.tickets.entries()) {
       const view = this.#findPlace(ticket)
-      if (view === undefined) {
-        this.#askFor(line, ticket)
-        if (ticket.tried.size === 0) {
-          break
+      if (view !== undefined) {
+        line.tickets.splice(at, 1)
+        this.#bounds.leave(ticket)
+        this.#lines.delete(line.revision ?? '')
+        if (line.tickets.length > 0) {
+          this.#lines.set(line.revision ?? '', line)
+        } else {
+          this.#unwant(line)
         }
-        at += 1 // it may be waiting for another process; those behind it need not
-        continue
+        view.acquire(ticket.revision)
+        ticket.place(view)
+        return line.tickets.length > 0
       }
-      line.tickets.splice(at, 1)
-      this.#left(ticket)
-      view.acquire(ticket.revision)
-      ticket.place(view)
+      this.#askFor(line, ticket)
+      if (ticket.tried.size === 0) {
+        return false
+      }
+      // It may be waiting for another process; those behind it need not.
     }
-    this.#dropIfEmpty(line)
+    return false
   }
 
   #findPlace(ticket: Ticket): ReplicaView | undefined {
@@ -239,59 +252,36 @@ export class PoolAdmission {
   }
 
   #refuseLine(line: Line, error: () => LoraplexError): void {
-    for (const ticket of line.tickets.splice(0)) {
-      this.#left(ticket)
-      ticket.refuse(error())
-    }
+    const tickets = line.tickets.splice(0)
     this.#dropIfEmpty(line)
-  }
-
-  #left(ticket: Ticket): void {
-    this.#queued -= 1
-    this.#queuedBytes -= ticket.sizeBytes
-    const count = (this.#perTenant.get(ticket.tenant) ?? 1) - 1
-    if (count === 0) {
-      this.#perTenant.delete(ticket.tenant)
-    } else {
-      this.#perTenant.set(ticket.tenant, count)
+    for (const ticket of tickets) {
+      this.#bounds.leave(ticket)
+      ticket.refuse(error())
     }
   }
 
   #dropIfEmpty(line: Line): void {
     if (line.tickets.length === 0 && this.#lines.get(line.revision ?? '') === line) {
       this.#lines.delete(line.revision ?? '')
-      if (line.revision !== undefined) {
-        for (const view of this.#views()) {
-          view.unwantSlot(line.revision)
-        }
+      this.#unwant(line)
+    }
+  }
+
+  #unwant({ revision }: Line): void {
+    if (revision !== undefined) {
+      for (const view of this.#views()) {
+        view.unwantSlot(revision)
       }
     }
   }
 
   #refusal(ticket: Ticket): LoraplexError | undefined {
-    if (ticket.deadline <= this.#now()) {
-      return new LoraplexError(
-        'overloaded',
-        'This request would have to wait longer than it may.',
-        { retryAfterMs: 1000 },
-      )
-    }
-    if ((this.#perTenant.get(ticket.tenant) ?? 0) >= this.#limits.maxQueuedPerTenant) {
-      return new LoraplexError(
-        'queue_share_full',
-        'Too many of your requests are waiting already.',
-        { retryAfterMs: 1000 },
-      )
-    }
-    if (
-      this.#queued >= this.#limits.maxQueued ||
-      this.#queuedBytes + ticket.sizeBytes > this.#limits.maxQueuedBytes
-    ) {
-      return new LoraplexError('overloaded', 'Too many requests are waiting for this model.', {
-        retryAfterMs: 2000,
-      })
-    }
-    return undefined
+    return ticket.deadline <= this.#now()
+      ? (ticket.lost?.error ??
+          new LoraplexError('overloaded', 'This request would have to wait longer than it may.', {
+            retryAfterMs: 1000,
+          }))
+      : this.#bounds.refusal(ticket)
   }
 
   #timedOut(line: Line): LoraplexError {

@@ -23,6 +23,12 @@ export function authenticate(
   if (caller === undefined) {
     throw new LoraplexError('invalid_api_key', 'Incorrect API key provided.')
   }
+  requireAdmitted(caller, nowMs)
+  return caller
+}
+
+/** @throws LoraplexError invalid_api_key or tenant_suspended, for a key that is known */
+export function requireAdmitted(caller: Caller, nowMs: number): void {
   if (caller.revoked) {
     throw new LoraplexError('invalid_api_key', 'This API key was revoked.')
   }
@@ -35,7 +41,6 @@ export function authenticate(
       'Access is suspended. Ask the operator of this service.',
     )
   }
-  return caller
 }
 
 /** Any token of 20–256 printable characters is a key; what is not one is not looked up. */

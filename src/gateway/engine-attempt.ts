@@ -3,6 +3,7 @@ import { LoraplexError } from '../errors.ts'
 import { classifyEngineRefusal } from './engine-refusal.ts'
 import type { Exchange } from './exchange.ts'
 import type { ReplicaView } from './replica-view.ts'
+import { latin1Json } from './latin1-json.ts'
 import { endOfObject, SseRewriter, type StreamFault } from './sse-rewriter.ts'
 import { parseUsage, type Usage } from './usage.ts'
 
@@ -55,7 +56,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     }
     const { connections } = view
     if (connections === undefined) {
-      this.#lost('engine_failed', 'The engine went away.')
+      this.#lost('The engine went away.', false)
       return
     }
     connections.dispatch({ method: 'POST', path, headers, body }, this)
@@ -70,6 +71,8 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
   }
 
   resume(): void {
+    // The time in which nobody read is not the engine's silence.
+    this.#lastDataAt = this.#options.now()
     this.#controller?.resume()
   }
 
@@ -122,6 +125,11 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     }
     if (rewriter.fault !== undefined) {
       this.#onFault(rewriter.fault)
+    } else if (rewriter.done) {
+      // Whatever becomes of the connection now, the answer is whole.
+      this.#over = true
+      this.#exchange.endStream(parseUsage(rewriter.usage, false))
+      controller.resume()
     }
   }
 
@@ -132,22 +140,19 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     const rewriter = this.#rewriter
     if (rewriter === undefined) {
       this.#onWhole(Buffer.concat(this.#collected))
-    } else if (rewriter.done) {
-      this.#over = true
-      this.#exchange.endStream(parseUsage(rewriter.usage, false))
     } else {
-      this.#lost('engine_failed', 'The engine ended the answer before its end.')
+      this.#lost('The engine ended the answer before its end.', false)
     }
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, _error: Error): void {
-    this.#lost('engine_failed', 'The engine stopped while it was answering.')
+    this.#lost('The engine stopped while it was answering.', false)
   }
 
   #collect(chunk: Buffer): void {
     this.#collectedBytes += chunk.length
     if (this.#collectedBytes > (this.#status === 200 ? maxAnswerBytes : maxRefusalBytes)) {
-      this.#lost('engine_failed', 'The engine answered too much.')
+      this.#lost('The engine answered too much.', true)
       return
     }
     this.#collected.push(chunk)
@@ -159,19 +164,21 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
       return
     }
     const text = body.toString('latin1')
-    const needle = `"model":"${this.#options.engineModel}"`
+    const needle = `"model":${latin1Json(this.#options.engineModel)}`
     const at = text.indexOf(needle)
     if (at === -1 || this.#options.stream) {
       // I1: an answer of another model, or of another kind, is not this request's.
-      this.#lost('engine_failed', 'The engine gave an answer that is not to this request.')
+      this.#lost('The engine gave an answer that is not to this request.', true)
       return
     }
     if (text.includes('"finish_reason":"abort"')) {
-      this.#lost('engine_failed', 'The engine aborted the request.')
+      this.#lost('The engine aborted the request.', false)
       return
     }
     const named = `"model":"${this.#options.callerModel}","system_fingerprint":"${this.#options.fingerprint}"`
-    const rest = text.slice(at + needle.length).replace(',"system_fingerprint":null', '')
+    const rest = text
+      .slice(at + needle.length)
+      .replace(/,"system_fingerprint":(?:null|"[^"\\]*")/, '')
     const usageAt = rest.lastIndexOf(',"usage":{')
     const usage =
       usageAt === -1
@@ -187,13 +194,13 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
         this.#onEngineError(fault.body)
         break
       case 'WrongModel':
-        this.#lost('engine_failed', 'The engine gave an answer that is not to this request.')
+        this.#lost('The engine gave an answer that is not to this request.', true)
         break
       case 'FrameTooLong':
-        this.#lost('engine_failed', 'The engine sent a frame that is too long.')
+        this.#lost('The engine sent a frame that is too long.', true)
         break
       case 'Aborted':
-        this.#lost('engine_failed', 'The engine aborted the request.')
+        this.#lost('The engine aborted the request.', false)
         break
       default:
         fault satisfies never
@@ -215,18 +222,19 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     if (refusal.kind === 'Caller') {
       this.#end(() => this.#exchange.fail(refusal.error))
     } else {
-      this.#lostWith(refusal.error)
+      this.#lostWith(refusal.error, true)
     }
   }
 
-  #lost(code: 'engine_failed', message: string): void {
-    this.#lostWith(new LoraplexError(code, message))
+  /** `answered`: the process lives and judged the request, as opposed to its connection being lost. */
+  #lost(message: string, answered: boolean): void {
+    this.#lostWith(new LoraplexError('engine_failed', message), answered)
   }
 
-  #lostWith(error: LoraplexError): void {
+  #lostWith(error: LoraplexError, answered: boolean): void {
     this.#end(() => {
       if (this.#exchange.isPristine) {
-        this.#exchange.attemptLost(error)
+        this.#exchange.attemptLost(error, answered)
       } else {
         this.#exchange.fail(error)
       }

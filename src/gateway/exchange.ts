@@ -40,6 +40,8 @@ export interface ExchangeContext {
   readonly retries: RetryBudget
   readonly limits: ExchangeLimits
   readonly now: () => number
+  /** The gateway takes nothing new: callers do better on another connection. */
+  readonly isDraining: () => boolean
   readonly onEnd: (exchange: Exchange, outcome: ExchangeOutcome) => void
 }
 
@@ -57,6 +59,7 @@ export class Exchange {
   #attempt: EngineAttempt | undefined
   #view: ReplicaView | undefined
   #attempts = 0
+  #lost: Ticket['lost']
   #firstByteAt: number | undefined
   #lastWriteAt: number
   #blockedSince: number | undefined
@@ -66,17 +69,25 @@ export class Exchange {
     this.#response = response
     this.#startedAt = context.now()
     this.#lastWriteAt = this.#startedAt
-    this.#ticket = {
-      revision: context.target.revision,
-      tenant: context.caller.tenant,
-      sizeBytes: context.request.sizeBytes,
-      deadline: context.deadline,
+    this.#ticket = this.#createTicket()
+    response.on('close', () => this.#onClientClosed())
+  }
+
+  #createTicket(): Ticket {
+    const { target, caller, request, deadline } = this.context
+    const lost = (): Ticket['lost'] => this.#lost
+    return {
+      revision: target.revision,
+      tenant: caller.tenant,
+      sizeBytes: request.sizeBytes,
+      deadline,
       tried: this.#tried,
+      get lost() {
+        return lost()
+      },
       place: (view) => this.#send(view),
       refuse: (error) => this.fail(error),
     }
-    response.on('close', () => this.#onClientClosed())
-    response.on('drain', () => this.#onDrain())
   }
 
   get id(): string {
@@ -106,7 +117,8 @@ export class Exchange {
         ),
       )
     } else if (this.#blockedSince !== undefined && now - this.#blockedSince > limits.slowReaderMs) {
-      this.#response.destroy()
+      // The socket, not the response: one that is queued behind another of the same connection has no socket yet.
+      this.#response.req.socket.destroy()
     } else if (
       !this.isPristine &&
       this.#attempt !== undefined &&
@@ -150,18 +162,24 @@ export class Exchange {
     this.#end('ok', usage)
   }
 
-  /** The attempt came to nothing before the caller saw a byte: once more elsewhere, or the error. */
-  attemptLost(error: LoraplexError): void {
+  /**
+   * The attempt came to nothing before the caller saw a byte: once more elsewhere, or the error. A process that `answered`
+   * lives on, so there has to be another one; one that did not may be gone, and its successor is another one.
+   */
+  attemptLost(error: LoraplexError, answered: boolean): void {
+    const { admission, retries, now } = this.context
     const view = this.#leaveEngine()
     if (view !== undefined) {
       this.#tried.add(view.engineProcess)
     }
-    if (this.#attempts >= maxAttempts || !this.context.retries.take()) {
+    const isHopeless = answered && !admission.hasUntried(this.#ticket)
+    if (this.#attempts >= maxAttempts || isHopeless || !retries.take()) {
       this.fail(error)
       return
     }
     this.#state = 'Waiting'
-    this.context.admission.submit(this.#ticket)
+    this.#lost = { error, at: now() }
+    admission.submit(this.#ticket)
   }
 
   /** Ends with a refusal: a status where none was sent yet, else one error frame and `[DONE]`. */
@@ -173,7 +191,7 @@ export class Exchange {
     const partial = usage ?? this.#attempt?.usageSoFar()
     this.#leaveEngine()
     if (this.#response.headersSent) {
-      this.#response.end(errorFrames(error), 'latin1')
+      this.#response.end(errorFrames(error))
     } else {
       const body = Buffer.from(errorBody(error))
       this.#response.writeHead(error.row.status, {
@@ -268,14 +286,22 @@ export class Exchange {
     if (this.#response.write(text, 'latin1')) {
       return true
     }
-    this.#blockedSince ??= this.#lastWriteAt
+    if (this.#blockedSince === undefined) {
+      this.#blockedSince = this.#lastWriteAt
+      this.#response.once('drain', () => this.#onDrain())
+    }
     return false
   }
 
   #commonHeaders(): Record<string, string> {
-    const { id, request } = this.context
-    return request.ignoredFields.length === 0
-      ? { 'x-request-id': id }
-      : { 'x-request-id': id, 'x-loraplex-ignored-fields': request.ignoredFields.join(', ') }
+    const { id, request, isDraining } = this.context
+    const headers: Record<string, string> = { 'x-request-id': id }
+    if (request.ignoredFields.length > 0) {
+      headers['x-loraplex-ignored-fields'] = request.ignoredFields.join(', ')
+    }
+    if (isDraining()) {
+      headers['connection'] = 'close'
+    }
+    return headers
   }
 }

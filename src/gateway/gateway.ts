@@ -3,11 +3,14 @@ import type { ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import type { Caller, RouteTarget, RoutingTable } from '../core/resolve.ts'
 import { LoraplexError } from '../errors.ts'
-import { defaultAdmissionLimits, PoolAdmission, type AdmissionLimits } from './admission.ts'
+import { PoolAdmission } from './admission.ts'
+import { requireAdmitted } from './authenticate.ts'
 import { Exchange, type ExchangeLimits, type ExchangeOutcome } from './exchange.ts'
 import { GatewayMetrics } from './gateway-metrics.ts'
 import type { InferenceRequest } from './inference-request.ts'
+import { LoadingRoom } from './loading-room.ts'
 import { modelNotFound, requireServing, type PoolFacts } from './models.ts'
+import { defaultAdmissionLimits, type AdmissionLimits } from './queue-bounds.ts'
 import { ReplicaView, type GatewayReplica } from './replica-view.ts'
 import { RetryBudget } from './retry-budget.ts'
 
@@ -40,16 +43,19 @@ export class Gateway {
   >()
   readonly #exchanges = new Set<Exchange>()
   readonly #salts = new Map<string, string>()
+  readonly #admissionLimits: AdmissionLimits
   readonly #limits: ExchangeLimits
+  readonly #loading: LoadingRoom
+  /** Replicas that left the list while requests ran there. */
+  readonly #retired = new Set<ReplicaView>()
   readonly #timers: readonly NodeJS.Timeout[]
   readonly #idleWaiters: (() => void)[] = []
   #table: RoutingTable = emptyTable
-  #waiting: readonly {
-    readonly caller: string
-    readonly name: string
-    readonly wake: () => void
-  }[] = []
+  #callersByKey: ReadonlyMap<string, Caller> | undefined
+  /** Requests whose name waits to stand for a revision. */
+  #unresolved = 0
   #draining = false
+  #closed = false
   #sequence = 0
 
   constructor(options: GatewayOptions) {
@@ -60,8 +66,10 @@ export class Gateway {
       engineSilenceMs: 60_000,
       ...options.limits,
     }
+    this.#admissionLimits = { ...defaultAdmissionLimits, ...options.admission }
+    this.#loading = new LoadingRoom(this.#admissionLimits)
     this.metrics = new GatewayMetrics({
-      inFlight: () => this.#exchanges.size,
+      inFlight: () => this.inFlight,
       queued: () => this.queued,
     })
     this.#timers = [
@@ -82,11 +90,11 @@ export class Gateway {
   }
 
   get inFlight(): number {
-    return this.#exchanges.size
+    return this.#exchanges.size + this.#unresolved
   }
 
   get queued(): number {
-    let queued = 0
+    let queued = this.#loading.waiting
     for (const { admission } of this.#pools.values()) {
       queued += admission.queued
     }
@@ -101,18 +109,18 @@ export class Gateway {
   /** The new table holds for every request that arrives from now on; those under way keep what they resolved to (I1). */
   setTable(table: RoutingTable): void {
     this.#table = table
-    for (const { wake } of this.#waiting) {
-      wake()
-    }
+    this.#callersByKey = undefined
+    this.#loading.wake()
   }
 
-  /** Level-triggered: the whole list of replicas; views of the others are closed. */
+  /** Level-triggered: the whole list of replicas; the others get nothing new, and what runs there ends by itself (I4). */
   setReplicas(replicas: readonly GatewayReplica[]): void {
     const wanted = new Map(replicas.map((replica) => [replica.name, replica]))
     for (const [name, view] of this.#views) {
       if (wanted.get(name) !== view.replica) {
         this.#views.delete(name)
-        void view.close()
+        view.retire()
+        this.#retired.add(view)
       }
     }
     for (const [name, replica] of wanted) {
@@ -163,21 +171,34 @@ export class Gateway {
   ): Promise<void> {
     const maxQueueMs = this.#options.maxQueueMs ?? 30_000
     const deadline = performance.now() + Math.min(waitMs ?? maxQueueMs, maxQueueMs)
-    const target = this.#resolve(caller, request)
-    if (target.state === 'Loading') {
+    if (this.#draining) {
+      throw new LoraplexError(
+        'shutting_down',
+        'This gateway is being stopped; another one takes the request.',
+        { retryAfterMs: 1000 },
+      )
+    }
+    const target = resolveTarget(caller, request.model)
+    if (target.state !== 'Loading') {
+      this.#start(caller, request, target, id, deadline, response)
+      return
+    }
+    this.#unresolved += 1
+    try {
       const ready = await this.#untilReady(caller, request, deadline, response)
       if (ready !== undefined) {
         this.#start(caller, request, ready, id, deadline, response)
       }
-      return
+    } finally {
+      this.#unresolved -= 1
+      this.#tellIdle()
     }
-    this.#start(caller, request, target, id, deadline, response)
   }
 
-  /** Nothing new is taken; resolves when the last exchange has ended, or rejects with the signal. */
+  /** Nothing new is taken; resolves when the last exchange has ended, or when the signal says that it is too late. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#draining = true
-    if (this.#exchanges.size === 0) {
+    if (this.inFlight === 0 || signal.aborted) {
       return
     }
     await new Promise<void>((resolve) => {
@@ -189,33 +210,19 @@ export class Gateway {
   /** Ends what is left with an error each, and every connection. */
   async close(): Promise<void> {
     this.#draining = true
+    this.#closed = true
     for (const timer of this.#timers) {
       clearInterval(timer)
     }
-    const ended = new LoraplexError('shutting_down', 'The service was stopped.', {
-      retryAfterMs: 1000,
-    })
+    this.#loading.wake()
     for (const exchange of this.#exchanges) {
-      exchange.fail(ended)
+      exchange.fail(stopped())
     }
-    await Promise.all([...this.#views.values()].map((view) => view.close()))
+    const views = [...this.#views.values(), ...this.#retired]
     this.#views.clear()
-  }
-
-  #resolve(caller: Caller, request: InferenceRequest): RouteTarget {
-    if (this.#draining) {
-      throw new LoraplexError(
-        'shutting_down',
-        'This gateway is being stopped; another one takes the request.',
-        { retryAfterMs: 1000 },
-      )
-    }
-    const target = caller.targets.get(request.model)
-    if (target === undefined) {
-      throw modelNotFound(request.model)
-    }
-    requireServing(target)
-    return target
+    this.#viewsByPool.clear()
+    this.#retired.clear()
+    await Promise.all(views.map((view) => view.close()))
   }
 
   /** A name whose first revision is still being proved: waits for the table to say what it is. */
@@ -225,26 +232,26 @@ export class Gateway {
     deadline: number,
     response: ServerResponse,
   ): Promise<RouteTarget | undefined> {
-    const key = caller.keyKey
+    const waiter = { tenant: caller.tenant, sizeBytes: request.sizeBytes }
     for (;;) {
-      const changed = await this.#tableChange(
-        key,
-        request.model,
-        deadline - performance.now(),
-        response,
-      )
-      if (response.destroyed) {
+      const reason = await this.#loading.wait(waiter, deadline - performance.now(), response)
+      if (reason === 'CallerGone' || response.destroyed) {
         return undefined
       }
-      const now = [...this.#table.callers.values()].find((one) => one.keyKey === key)
-      const target = now === undefined ? undefined : this.#resolve(now, request)
-      if (target === undefined) {
-        throw modelNotFound(request.model)
+      if (this.#closed) {
+        throw stopped()
       }
+      // I13: what the key may do is asked again, too.
+      const present = this.#callerOf(caller.keyKey)
+      if (present === undefined) {
+        throw new LoraplexError('invalid_api_key', 'Incorrect API key provided.')
+      }
+      requireAdmitted(present, Date.now())
+      const target = resolveTarget(present, request.model)
       if (target.state !== 'Loading') {
         return target
       }
-      if (!changed) {
+      if (reason === 'TimeUp') {
         throw new LoraplexError(
           'adapter_loading',
           `The adapter '${request.model}' is still being loaded.`,
@@ -254,30 +261,11 @@ export class Gateway {
     }
   }
 
-  #tableChange(
-    caller: string,
-    name: string,
-    waitMs: number,
-    response: ServerResponse,
-  ): Promise<boolean> {
-    if (this.#waiting.length >= defaultAdmissionLimits.maxQueued) {
-      throw new LoraplexError('overloaded', 'Too many requests are waiting for adapters to load.', {
-        retryAfterMs: 2000,
-      })
-    }
-    return new Promise((resolve) => {
-      const finish = (changed: boolean): void => {
-        clearTimeout(timer)
-        response.off('close', onClose)
-        this.#waiting = this.#waiting.filter((one) => one !== entry)
-        resolve(changed)
-      }
-      const onClose = (): void => finish(false)
-      const timer = setTimeout(() => finish(false), Math.max(0, waitMs))
-      const entry = { caller, name, wake: () => finish(true) }
-      this.#waiting = [...this.#waiting, entry]
-      response.once('close', onClose)
-    })
+  #callerOf(keyKey: string): Caller | undefined {
+    this.#callersByKey ??= new Map(
+      [...this.#table.callers.values()].map((caller) => [caller.keyKey, caller]),
+    )
+    return this.#callersByKey.get(keyKey)
   }
 
   #start(
@@ -288,6 +276,9 @@ export class Gateway {
     deadline: number,
     response: ServerResponse,
   ): void {
+    if (response.destroyed) {
+      return
+    }
     const { admission, retries } = this.#poolOf(target.poolKey)
     retries.noteRequest()
     const exchange = new Exchange(
@@ -302,6 +293,7 @@ export class Gateway {
         retries,
         limits: this.#limits,
         now: () => performance.now(),
+        isDraining: () => this.#draining,
         onEnd: this.#onEnd,
       },
       response,
@@ -313,7 +305,11 @@ export class Gateway {
   readonly #onEnd = (exchange: Exchange, outcome: ExchangeOutcome): void => {
     this.#exchanges.delete(exchange)
     this.metrics.observe(exchange.context.target, exchange.context.caller.tenant, outcome)
-    if (this.#exchanges.size === 0) {
+    this.#tellIdle()
+  }
+
+  #tellIdle(): void {
+    if (this.inFlight === 0) {
       for (const resolve of this.#idleWaiters.splice(0)) {
         resolve()
       }
@@ -324,9 +320,8 @@ export class Gateway {
     let pool = this.#pools.get(poolKey)
     if (pool === undefined) {
       const views = (): readonly ReplicaView[] => this.#viewsByPool.get(poolKey) ?? []
-      const limits = { ...defaultAdmissionLimits, ...this.#options.admission }
       pool = {
-        admission: new PoolAdmission(views, limits, () => performance.now()),
+        admission: new PoolAdmission(views, this.#admissionLimits, () => performance.now()),
         retries: new RetryBudget(),
       }
       this.#pools.set(poolKey, pool)
@@ -357,6 +352,14 @@ export class Gateway {
     for (const view of this.#views.values()) {
       view.renewLease()
     }
+    for (const view of this.#retired) {
+      if (view.inFlight === 0) {
+        this.#retired.delete(view)
+        void view.close()
+      } else {
+        view.renewLease()
+      }
+    }
   }
 
   #sweep(): void {
@@ -368,4 +371,18 @@ export class Gateway {
       admission.sweep()
     }
   }
+}
+
+function stopped(): LoraplexError {
+  return new LoraplexError('shutting_down', 'The service was stopped.', { retryAfterMs: 1000 })
+}
+
+/** @throws LoraplexError model_not_found, or what a target that cannot answer says */
+function resolveTarget(caller: Caller, name: string): RouteTarget {
+  const target = caller.targets.get(name)
+  if (target === undefined) {
+    throw modelNotFound(name)
+  }
+  requireServing(target)
+  return target
 }

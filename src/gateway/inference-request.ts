@@ -1,6 +1,7 @@
 import { LoraplexError } from '../errors.ts'
 import type { InferenceEndpoint } from './endpoints.ts'
 import { scanJsonObject, type ObjectEntry } from './json-object.ts'
+import { latin1Json } from './latin1-json.ts'
 import {
   droppedFields,
   forwardedFields,
@@ -82,11 +83,12 @@ function judgeField(
   ignored: string[],
 ): void {
   const { key } = entry
-  if (forwardedFields.has(key)) {
-    kept.push(entry)
+  // OpenAI reads null as absent; vLLM refuses some nulls.
+  if (rewrittenFields.has(key) || value[key] === null) {
     return
   }
-  if (rewrittenFields.has(key) || value[key] === null) {
+  if (forwardedFields.has(key)) {
+    kept.push(entry)
     return
   }
   if (refusedFields.has(key)) {
@@ -101,8 +103,22 @@ function judgeField(
   if (!droppedFields.has(key) && options.unknownFields === 'Reject') {
     throw new LoraplexError('invalid_request', `Unknown field '${key}'.`, { param: key })
   }
-  // The name goes into a header: only what a header may hold.
-  ignored.push(/^[A-Za-z0-9_.-]{1,64}$/.test(key) ? key : '(unprintable)')
+  noteIgnored(key, ignored)
+}
+
+/** Names of ignored fields in one header; the rest are counted as one. */
+const maxIgnoredNames = 32
+
+/** The names go into a header: only what a header may hold, and not without end. */
+function noteIgnored(key: string, ignored: string[]): void {
+  const name = /^[A-Za-z0-9_.-]{1,64}$/.test(key) ? key : '(unprintable)'
+  if (ignored.length < maxIgnoredNames) {
+    if (!ignored.includes(name)) {
+      ignored.push(name)
+    }
+  } else {
+    ignored[maxIgnoredNames] = '(more)'
+  }
 }
 
 function readModel(value: Body): string {
@@ -160,17 +176,23 @@ function readStreamOptions(
 
 function checkChoices(value: Body): void {
   const { n } = value as { n?: unknown }
-  if (typeof n === 'number' && n > maxChoices) {
-    throw new LoraplexError('invalid_request', `The field 'n' may be at most ${maxChoices}.`, {
-      param: 'n',
-    })
+  if (n === undefined || n === null) {
+    return
+  }
+  // The engine would read "64" as 64: a cap has to see a number.
+  if (typeof n !== 'number' || !Number.isInteger(n) || n < 1 || n > maxChoices) {
+    throw new LoraplexError(
+      'invalid_request',
+      `The field 'n' must be a whole number from 1 to ${maxChoices}.`,
+      { param: 'n' },
+    )
   }
 }
 
 const streamOptions =
   ',"stream":true,"stream_options":{"include_usage":true,"continuous_usage_stats":true}'
-const comma = Buffer.from(',')
-const closing = Buffer.from('}')
+const comma = 0x2c
+const closing = 0x7d
 
 /** I8: `model`, `cache_salt` and `stream_options` are ours; everything else is the caller's bytes. */
 function splice(
@@ -180,15 +202,17 @@ function splice(
   salt: string,
   stream: boolean,
 ): Buffer {
-  const pieces: Buffer[] = [
-    Buffer.from(
-      `{"model":"${model}","cache_salt":"${salt}"${stream ? streamOptions : ''}`,
-      'latin1',
-    ),
-  ]
+  const head = `{"model":${latin1Json(model)},"cache_salt":"${salt}"${stream ? streamOptions : ''}`
+  let size = head.length + 1
   for (const { keyStart, valueEnd } of kept) {
-    pieces.push(comma, body.subarray(keyStart, valueEnd))
+    size += valueEnd - keyStart + 1
   }
-  pieces.push(closing)
-  return Buffer.concat(pieces)
+  const spliced = Buffer.allocUnsafe(size)
+  let at = spliced.write(head, 'latin1')
+  for (const { keyStart, valueEnd } of kept) {
+    spliced[at] = comma
+    at += 1 + body.copy(spliced, at + 1, keyStart, valueEnd)
+  }
+  spliced[at] = closing
+  return spliced
 }

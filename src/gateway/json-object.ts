@@ -11,6 +11,8 @@ export interface ObjectEntry {
 const quote = 0x22
 const backslash = 0x5c
 const maxDepth = 64
+/** The engine knows about a hundred fields; far more of them only cost time here. */
+const maxEntries = 256
 
 /**
  * Finds the top-level entries of a JSON object without copying it, so that the body can be spliced instead of
@@ -46,6 +48,12 @@ export function scanJsonObject(body: Buffer): readonly ObjectEntry[] {
         {
           param: printable(key),
         },
+      )
+    }
+    if (seen.size === maxEntries) {
+      throw new LoraplexError(
+        'invalid_json',
+        `The request body has more than ${maxEntries} top-level fields.`,
       )
     }
     seen.add(key)

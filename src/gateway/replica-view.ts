@@ -47,6 +47,7 @@ export class ReplicaView {
   #ready = false
   #detail = 'no word from the agent yet'
   #total = 0
+  #retired = false
   #connections: Pool | undefined
   #authorization: string | undefined
 
@@ -70,7 +71,7 @@ export class ReplicaView {
   }
 
   get ready(): boolean {
-    return this.#ready && this.#connections !== undefined
+    return this.#ready && !this.#retired && this.#connections !== undefined
   }
 
   get detail(): string {
@@ -183,8 +184,9 @@ export class ReplicaView {
         this.#frozen.add(revision)
       }
     }
+    const sentAt = this.#options.now()
     this.replica.link.lease({ gateway: this.#options.gateway, wanted, inFlight }).then(
-      (answer) => this.#onLease(answer),
+      (answer) => this.#onLease(answer, sentAt),
       () => {
         this.#leaseEnd = 0 // an agent out of reach: nothing new there
         this.#afterLease()
@@ -192,6 +194,13 @@ export class ReplicaView {
     )
   }
 
+  /** The replica left the list: nothing new goes there, what runs there ends by itself (I4). Then `close`. */
+  retire(): void {
+    this.#retired = true
+    this.#wanted.clear()
+  }
+
+  /** Cuts what is still running there. */
   close(): Promise<void> {
     this.#unwatch()
     const connections = this.#connections
@@ -199,10 +208,10 @@ export class ReplicaView {
     return connections === undefined ? Promise.resolve() : connections.destroy()
   }
 
-  #onLease(answer: LeaseAnswer): void {
+  #onLease(answer: LeaseAnswer, sentAt: number): void {
     this.#granted = new Set(answer.granted)
     this.#reclaimed = new Set(answer.reclaimed)
-    this.#leaseEnd = this.#options.now() + answer.ttlMs
+    this.#leaseEnd = sentAt + answer.ttlMs
     for (const revision of answer.granted) {
       if (!this.#reclaimed.has(revision)) {
         this.#wanted.delete(revision)

@@ -1,3 +1,4 @@
+import { STATUS_CODES, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { errorBody, errorHeaders } from './error-body.ts'
@@ -25,12 +26,23 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
     requestTimeout: 60_000,
     keepAliveTimeout: 75_000,
     forceCloseConnections: 'idle',
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 5000, maxHeaderSize: 16 * 1024 },
+    http: {
+      headersTimeout: 10_000,
+      connectionsCheckingInterval: 5000,
+      maxHeaderSize: 16 * 1024,
+      // The guard refuses it in OpenAI's shape; Node would answer without a body.
+      requireHostHeader: false,
+    },
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: false },
     genReqId: () => options.gateway.nextRequestId(),
-    clientErrorHandler,
+    clientErrorHandler: (error, socket) =>
+      answerUnreadable(error, socket, options.gateway.nextRequestId()),
     exposeHeadRoutes: false,
   })
+  // Node would answer 417 without a body; a caller that expects anything else than 100-continue is served all the same.
+  app.server.on('checkExpectation', (request, response) =>
+    app.server.emit('request', request, response),
+  )
   await app.register(requestGuard, options)
   await app.register(errorReplies, options)
   await app.register(modelRoutes, options)
@@ -40,22 +52,34 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
 }
 
 /** What Node's parser refuses never becomes a request; it is answered in the same shape. */
-function clientErrorHandler(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+function answerUnreadable(
+  error: Error & { code?: string },
+  socket: Socket,
+  requestId: string,
+): void {
+  // As Node's own handler: an answer that is under way cannot be followed by another.
+  const { _httpMessage: underWay } = socket as Socket & { _httpMessage?: ServerResponse | null }
+  if (error.code === 'ECONNRESET' || !socket.writable || underWay?.headersSent === true) {
     socket.destroy()
     return
   }
-  const refusal =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? new LoraplexError('headers_too_large', 'The request headers are too large.')
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? new LoraplexError('request_timeout', 'The request did not arrive in time.')
-        : new LoraplexError('invalid_request', 'This is not a valid HTTP request.')
+  const refusal = refusalOf(error.code)
   const body = errorBody(refusal)
-  const headers = Object.entries(errorHeaders(refusal)).map(
-    ([name, value]) => `${name}: ${value}\r\n`,
-  )
-  socket.end(
-    `HTTP/1.1 ${refusal.row.status} Error\r\n${headers.join('')}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  )
+  const headers = Object.entries({
+    'x-request-id': requestId,
+    ...errorHeaders(refusal),
+    'content-length': String(Buffer.byteLength(body)),
+    connection: 'close',
+  }).map(([name, value]) => `${name}: ${value}\r\n`)
+  const { status } = refusal.row
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${headers.join('')}\r\n${body}`)
+}
+
+function refusalOf(code: string | undefined): LoraplexError {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return new LoraplexError('headers_too_large', 'The request headers are too large.')
+  }
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT'
+    ? new LoraplexError('request_timeout', 'The request did not arrive in time.')
+    : new LoraplexError('invalid_request', 'This is not a valid HTTP request.')
 }

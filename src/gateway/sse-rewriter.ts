@@ -1,3 +1,5 @@
+import { latin1Json } from './latin1-json.ts'
+
 /** What a stream of the engine turned out to be, where it is not plain data. */
 export type StreamFault =
   /** A `data: {"error": …}` frame. `body` is its JSON text. */
@@ -38,7 +40,7 @@ export class SseRewriter {
   #frames = 0
 
   constructor(options: RewriteOptions) {
-    this.#needle = `"model":"${options.engineModel}"`
+    this.#needle = `"model":${latin1Json(options.engineModel)}`
     this.#replacement = `"model":"${options.callerModel}","system_fingerprint":"${options.fingerprint}"`
     this.#includeUsage = options.includeUsage
     this.#continuousUsage = options.continuousUsage
@@ -66,6 +68,9 @@ export class SseRewriter {
 
   /** Whole frames for the caller, as latin1 text; empty while a frame is incomplete. */
   push(chunk: Buffer): string {
+    if (this.#fault !== undefined) {
+      return ''
+    }
     let text = chunk.toString('latin1')
     if (this.#rest !== '') {
       text = this.#rest + text
@@ -107,17 +112,17 @@ export class SseRewriter {
     const usageAt = frame.indexOf(',"usage":{', after)
     if (usageAt === -1) {
       this.#frames += 1
-      return head + frame.slice(after)
+      return head + frame.slice(after).replace(engineFingerprint, '')
     }
     const usageEnd = endOfObject(frame, usageAt + 9)
     this.#usage = frame.slice(usageAt + 9, usageEnd)
+    // vLLM's own fingerprint, where it was not launched by us, stands at the end of the last frame.
+    const rest = frame.slice(usageEnd).replace(engineFingerprint, '')
     if (frame.startsWith(',"choices":[]', after)) {
-      return this.#includeUsage ? head + frame.slice(after) : ''
+      return this.#includeUsage ? head + frame.slice(after, usageEnd) + rest : ''
     }
     this.#frames += 1
-    return this.#continuousUsage
-      ? head + frame.slice(after)
-      : head + frame.slice(after, usageAt) + frame.slice(usageEnd)
+    return head + frame.slice(after, this.#continuousUsage ? usageEnd : usageAt) + rest
   }
 
   #rewriteOther(frame: string): string {
@@ -137,6 +142,8 @@ export class SseRewriter {
     return ''
   }
 }
+
+const engineFingerprint = /,"system_fingerprint":(?:null|"[^"\\]*")/
 
 /** From an opening brace to just after its closing one. Usage holds numbers and objects, no strings with braces. */
 export function endOfObject(text: string, start: number): number {

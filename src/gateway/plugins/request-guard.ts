@@ -1,13 +1,20 @@
 import type { FastifyInstance } from 'fastify'
 import { LoraplexError } from '../../errors.ts'
+import type { Gateway } from '../gateway.ts'
 
 /** More entries than any SDK sends; Node would drop late ones of thousands silently. */
 const maxHeaderEntries = 200
 
 /** First hook: refuses what two parsers could read differently, and stamps the request id. */
-export async function requestGuard(app: FastifyInstance): Promise<void> {
+export async function requestGuard(
+  app: FastifyInstance,
+  { gateway }: { readonly gateway: Gateway },
+): Promise<void> {
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
+    if (gateway.draining) {
+      reply.header('connection', 'close')
+    }
     const { rawHeaders } = request.raw
     if (rawHeaders.length > maxHeaderEntries * 2) {
       done(new LoraplexError('headers_too_large', `More than ${maxHeaderEntries} header fields.`))
@@ -19,7 +26,13 @@ export async function requestGuard(app: FastifyInstance): Promise<void> {
         hosts += 1
       }
     }
-    done(hosts > 1 ? new LoraplexError('invalid_request', 'More than one Host header.') : undefined)
+    if (hosts > 1) {
+      done(new LoraplexError('invalid_request', 'More than one Host header.'))
+    } else if (hosts === 0 && request.raw.httpVersion === '1.1') {
+      done(new LoraplexError('invalid_request', 'The Host header is missing.'))
+    } else {
+      done()
+    }
   })
 }
 

@@ -1,0 +1,316 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { LoraplexError } from '../errors.ts'
+import { inferenceEndpoints } from './endpoints.ts'
+import { readInferenceRequest, type InferenceRequest } from './inference-request.ts'
+import {
+  droppedFields,
+  forwardedFields,
+  refusedFields,
+  rewrittenFields,
+} from './request-fields.generated.ts'
+
+const [chat, completions] = inferenceEndpoints
+const hello = { model: 'tickets', messages: [{ role: 'user', content: 'hello' }] }
+
+function read(
+  body: object | string,
+  endpoint = chat,
+  unknownFields: 'Drop' | 'Reject' = 'Drop',
+): InferenceRequest {
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  if (endpoint === undefined) {
+    throw new Error('no such endpoint')
+  }
+  return readInferenceRequest(endpoint, Buffer.from(text), { unknownFields })
+}
+
+function built(
+  request: InferenceRequest,
+  model = 'lpx-0123',
+  salt = 'salt',
+): Record<string, unknown> {
+  return JSON.parse(request.build(model, salt).toString('utf8')) as Record<string, unknown>
+}
+
+function refusalOf(run: () => unknown): Pick<LoraplexError, 'code' | 'param' | 'message'> {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof LoraplexError) {
+      return { code: error.code, param: error.param, message: error.message }
+    }
+    throw error
+  }
+  throw new Error('it was taken')
+}
+
+describe('the body for the engine', () => {
+  test('has our model and salt, and everything of the caller that is generation', () => {
+    const request = read({ ...hello, temperature: 0.5, stop: ['\n'], user: 'u1' })
+    expect(built(request)).toEqual({
+      model: 'lpx-0123',
+      cache_salt: 'salt',
+      messages: hello.messages,
+      temperature: 0.5,
+      stop: ['\n'],
+    })
+    expect(request.model).toBe('tickets')
+    expect(request.ignoredFields).toEqual(['user'])
+  })
+
+  test('asks a stream for usage on every frame, whatever the caller asked', () => {
+    for (const stream_options of [
+      undefined,
+      null,
+      { include_usage: false },
+      { include_usage: true },
+    ]) {
+      expect(built(read({ ...hello, stream: true, stream_options }))).toMatchObject({
+        stream: true,
+        stream_options: { include_usage: true, continuous_usage_stats: true },
+      })
+    }
+  })
+
+  test('does not mention streams where none is asked for', () => {
+    for (const stream of [undefined, null, false]) {
+      const body = built(read({ ...hello, stream }))
+      expect(Object.keys(body)).not.toContain('stream')
+      expect(Object.keys(body)).not.toContain('stream_options')
+    }
+  })
+
+  test('keeps the caller’s bytes as they were written', () => {
+    const content = '"\\u00e9\\ud83d\\ude00 \\/ 1.0e-7"'
+    const body = `{"messages":[ {"role":"user","content":${content}} ], "temperature":1.0e-7,"model":"tickets"}`
+    const text = read(body).build('m', 's').toString('utf8')
+    expect(text).toBe(
+      `{"model":"m","cache_salt":"s","messages":[ {"role":"user","content":${content}} ],"temperature":1.0e-7}`,
+    )
+  })
+
+  test('leaves null out: absent to OpenAI, refused by some engines', () => {
+    const request = read({ ...hello, n: null, max_tokens: null, priority: null, stop: null })
+    expect(Object.keys(built(request))).toEqual(['model', 'cache_salt', 'messages'])
+  })
+
+  test('can be built for a foreign engine’s name with quotes and umlauts', () => {
+    expect(built(read(hello), 'org/"Größe" \\1')['model']).toBe('org/"Größe" \\1')
+  })
+
+  test('is the original less what is dropped plus ours, for any fields', () => {
+    const forwarded = [...forwardedFields].filter(
+      (field) => !['messages', 'prompt', 'n'].includes(field),
+    )
+    const fields = fc.dictionary(
+      fc.constantFrom(...forwarded, ...droppedFields, 'unheard_of', 'x-y'),
+      fc.jsonValue({ maxDepth: 3 }),
+    )
+    fc.assert(
+      fc.property(fields, fc.boolean(), fc.integer({ min: 0, max: 2 }), (extra, stream, indent) => {
+        const original = { ...extra, ...hello, ...(stream ? { stream } : {}) }
+        const request = read(JSON.stringify(original, undefined, indent))
+        const have = built(request)
+        const want = Object.fromEntries(
+          Object.entries(extra).filter(
+            ([key, value]) => forwardedFields.has(key) && value !== null,
+          ),
+        )
+        const { model, cache_salt, stream: ours, stream_options: _, ...rest } = have
+        expect(rest).toEqual(JSON.parse(JSON.stringify({ ...want, messages: hello.messages })))
+        expect([model, cache_salt, ours === true]).toEqual(['lpx-0123', 'salt', stream])
+        const dropped = Object.entries(extra).filter(
+          ([key, value]) => !forwardedFields.has(key) && value !== null,
+        )
+        expect(new Set(request.ignoredFields)).toEqual(new Set(dropped.map(([key]) => key)))
+      }),
+    )
+  })
+})
+
+describe('fields', () => {
+  test.each([...refusedFields])('%s belongs to the operator', (field) => {
+    for (const value of [1, 'x', {}, false, 0, '']) {
+      expect(refusalOf(() => read({ ...hello, [field]: value }))).toMatchObject({
+        code: 'forbidden_field',
+        param: field,
+      })
+    }
+  })
+
+  test('an escaped spelling of a forbidden field is forbidden, too', () => {
+    const body = `{"model":"a","messages":[{"role":"user","content":"x"}],"pri\\u006frity":1}`
+    expect(refusalOf(() => read(body))).toMatchObject({
+      code: 'forbidden_field',
+      param: 'priority',
+    })
+  })
+
+  test('the four kinds do not overlap', () => {
+    const all = [...rewrittenFields, ...forwardedFields, ...droppedFields, ...refusedFields]
+    expect(new Set(all).size).toBe(all.length)
+  })
+
+  test('unknown ones are dropped and named, or refused by name', () => {
+    expect(read({ ...hello, unheard_of: 1 }).ignoredFields).toEqual(['unheard_of'])
+    expect(refusalOf(() => read({ ...hello, unheard_of: 1 }, chat, 'Reject'))).toMatchObject({
+      code: 'invalid_request',
+      param: 'unheard_of',
+    })
+    expect(read({ ...hello, user: 'u' }, chat, 'Reject').ignoredFields).toEqual(['user'])
+  })
+
+  test('names that no header can hold are not repeated in one', () => {
+    const body = { ...hello, 'a\r\nset-cookie: x': 1, ü: 1, ['z'.repeat(65)]: 1, ok: 1 }
+    expect(read(body).ignoredFields).toEqual(['(unprintable)', 'ok'])
+  })
+
+  test('the names of hundreds of ignored fields stay a short header', () => {
+    const many = Object.fromEntries(Array.from({ length: 200 }, (_, at) => [`field_${at}`, at]))
+    const { ignoredFields } = read({ ...hello, ...many })
+    expect(ignoredFields).toHaveLength(33)
+    expect(ignoredFields.at(-1)).toBe('(more)')
+  })
+})
+
+interface Refusal {
+  readonly body: object | string
+  readonly endpoint?: typeof chat | undefined
+  readonly want: { readonly code: string; readonly param: string | null }
+}
+
+const invalid = (param: string | null) => ({ code: 'invalid_request', param })
+
+const refusals: Record<string, Refusal> = {
+  'no model': { body: { messages: hello.messages }, want: invalid('model') },
+  'an empty model': { body: { ...hello, model: '' }, want: invalid('model') },
+  'a null model': { body: { ...hello, model: null }, want: invalid('model') },
+  'a model that is no text': { body: { ...hello, model: ['tickets'] }, want: invalid('model') },
+  'stream as text': { body: { ...hello, stream: 'true' }, want: invalid('stream') },
+  'stream as a number': { body: { ...hello, stream: 1 }, want: invalid('stream') },
+  'stream_options without a stream': {
+    body: { ...hello, stream_options: { include_usage: true } },
+    want: invalid('stream_options'),
+  },
+  'stream_options that are no object': {
+    body: { ...hello, stream: true, stream_options: [] },
+    want: invalid('stream_options'),
+  },
+  'too many choices': { body: { ...hello, n: 9 }, want: invalid('n') },
+  'choices as text, which the engine would read': {
+    body: { ...hello, n: '64' },
+    want: invalid('n'),
+  },
+  'no choices': { body: { ...hello, n: 0 }, want: invalid('n') },
+  'a fraction of choices': { body: { ...hello, n: 1.5 }, want: invalid('n') },
+  'choices beyond doubles': {
+    body: '{"model":"a","messages":[{"role":"user"}],"n":1e999}',
+    want: invalid('n'),
+  },
+  'no messages': { body: { model: 'tickets' }, want: invalid('messages') },
+  'an empty list of messages': { body: { ...hello, messages: [] }, want: invalid('messages') },
+  'messages that are no list': { body: { ...hello, messages: 'hi' }, want: invalid('messages') },
+  'a message that is no object': {
+    body: { ...hello, messages: [hello.messages[0], 'hi'] },
+    want: invalid('messages[1]'),
+  },
+  'a message without a role': {
+    body: { ...hello, messages: [{ content: 'hi' }] },
+    want: invalid('messages[0].role'),
+  },
+  ...Object.fromEntries(
+    [
+      { type: 'image_url', image_url: { url: 'http://169.254.169.254/' } },
+      { type: 'input_audio', input_audio: { data: '', format: 'wav' } },
+      { type: 'video_url', video_url: { url: 'http://x/' } },
+      { image_url: 'http://169.254.169.254/' },
+      { type: 'TEXT', text: 'x' },
+      'text',
+      null,
+    ].map((part): [string, Refusal] => [
+      `the content part ${JSON.stringify(part)}`,
+      {
+        body: {
+          ...hello,
+          messages: [{ role: 'user', content: [{ type: 'text', text: 'a' }, part] }],
+        },
+        want: invalid('messages[0].content[1]'),
+      },
+    ]),
+  ),
+  'no prompt': { endpoint: completions, body: { model: 'tickets' }, want: invalid('prompt') },
+  'an empty prompt': {
+    endpoint: completions,
+    body: { model: 'tickets', prompt: '' },
+    want: invalid('prompt'),
+  },
+  'an empty list of prompts': {
+    endpoint: completions,
+    body: { model: 'tickets', prompt: [] },
+    want: invalid('prompt'),
+  },
+  'a prompt that is an object': {
+    endpoint: completions,
+    body: { model: 'tickets', prompt: { a: 1 } },
+    want: invalid('prompt'),
+  },
+  'too many prompts': {
+    endpoint: completions,
+    body: { model: 'tickets', prompt: Array.from({ length: 65 }, () => 'x') },
+    want: invalid('prompt'),
+  },
+  'a body that only the scanner reads': {
+    body: '{"model":"a","messages":[tru]}',
+    want: { code: 'invalid_json', param: null },
+  },
+  'something behind the object': {
+    body: `${JSON.stringify(hello)}{}`,
+    want: { code: 'invalid_json', param: null },
+  },
+}
+
+describe('a request is refused for', () => {
+  test.each(Object.entries(refusals))('%s', (_sentence, { body, endpoint, want }) => {
+    expect(refusalOf(() => read(body, endpoint ?? chat))).toMatchObject(want)
+  })
+})
+
+describe('a request is taken with', () => {
+  const taken: Record<string, [object, typeof chat]> = {
+    'text parts': [
+      { ...hello, messages: [{ role: 'user', content: [{ type: 'text', text: 'a' }] }] },
+      chat,
+    ],
+    'a message without content, as after a tool call': [
+      { ...hello, messages: [{ role: 'assistant', content: null, tool_calls: [] }] },
+      chat,
+    ],
+    'token ids for a prompt': [{ model: 'a', prompt: [1, 2, 3] }, completions],
+    'a thousand token ids': [
+      { model: 'a', prompt: Array.from({ length: 1000 }, (_, at) => at) },
+      completions,
+    ],
+    'several prompts': [{ model: 'a', prompt: ['x', 'y'] }, completions],
+    'as many choices as allowed': [{ ...hello, n: 8 }, chat],
+  }
+  test.each(Object.entries(taken))('%s', (_sentence, [body, endpoint]) => {
+    expect(read(body, endpoint).model).toBeDefined()
+  })
+
+  test('the caller’s wish for usage', () => {
+    const wishes = [
+      [undefined, false, false],
+      [{ include_usage: true }, true, false],
+      [{ include_usage: true, continuous_usage_stats: true }, true, true],
+      [{ continuous_usage_stats: true }, false, false],
+      [{ include_usage: 'true' }, false, false],
+    ] as const
+    for (const [stream_options, includeUsage, continuousUsage] of wishes) {
+      expect(read({ ...hello, stream: true, stream_options })).toMatchObject({
+        includeUsage,
+        continuousUsage,
+      })
+    }
+  })
+})
