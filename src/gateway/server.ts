@@ -4,7 +4,7 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import { errorBody, errorHeaders } from './error-body.ts'
 import type { Gateway } from './gateway.ts'
 import { LoraplexError } from '../errors.ts'
-import { errorReplies } from './plugins/error-replies.ts'
+import { errorReplies, sendRefusal, translate } from './plugins/error-replies.ts'
 import { inferenceRoutes, type InferenceRouteOptions } from './plugins/inference-routes.ts'
 import { modelRoutes } from './plugins/model-routes.ts'
 import { requestGuard } from './plugins/request-guard.ts'
@@ -37,6 +37,12 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
     genReqId: () => options.gateway.nextRequestId(),
     clientErrorHandler: (error, socket) =>
       answerUnreadable(error, socket, options.gateway.nextRequestId()),
+    // What the router cannot even read meets no hook and no error handler.
+    frameworkErrors: (error, request, reply) => {
+      const refusal = translate(error)
+      options.gateway.metrics.refuse(refusal.code)
+      void sendRefusal(reply.header('x-request-id', request.id), refusal)
+    },
     exposeHeadRoutes: false,
   })
   // Node would answer 417 without a body; a caller that expects anything else than 100-continue is served all the same.

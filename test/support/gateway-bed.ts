@@ -170,7 +170,7 @@ export class GatewayBed {
 export const tenants = [
   aPool('llama'),
   aTenant('acme').withModels({ 'llama-base': 'ModelPool models/llama' }),
-  aTenant('globex'),
+  aTenant('globex').withModels({ 'llama-base': 'ModelPool models/llama' }),
   aTenant('initech'),
   aKey('acme').in('acme'),
   aKey('globex').in('globex'),

@@ -31,12 +31,12 @@ export async function errorReplies(
 
 Object.assign(errorReplies, { [Symbol.for('skip-override')]: true })
 
-function sendRefusal(reply: FastifyReply, refusal: LoraplexError): FastifyReply {
+export function sendRefusal(reply: FastifyReply, refusal: LoraplexError): FastifyReply {
   return reply.code(refusal.row.status).headers(errorHeaders(refusal)).send(errorBody(refusal))
 }
 
 /** Fastify's own refusals, in fixed words: its texts may carry more than a caller should read. */
-function translate(error: FastifyError): LoraplexError {
+export function translate(error: FastifyError): LoraplexError {
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new LoraplexError('request_too_large', 'The request body is too large.')

@@ -30,6 +30,13 @@ export async function requestGuard(
       done(new LoraplexError('invalid_request', 'More than one Host header.'))
     } else if (hosts === 0 && request.raw.httpVersion === '1.1') {
       done(new LoraplexError('invalid_request', 'The Host header is missing.'))
+    } else if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
+      done(
+        new LoraplexError(
+          'unsupported_media_type',
+          'Compressed bodies are not taken: send it plain.',
+        ),
+      )
     } else {
       done()
     }
