@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { mendCpuKernels } from './cpu-lora-defect.ts'
 import { findVllm, vllmCpuFolder } from './find-vllm.ts'
 
 let folder: string
@@ -37,12 +38,19 @@ describe('the vllm to run', () => {
       path: named,
       version: '0.33.0',
       isCpuBuild: false,
+      warning: undefined,
     })
-    expect(await findVllm({ env })).toEqual({ path: onPath, version: '0.32.1', isCpuBuild: false })
+    expect(await findVllm({ env })).toEqual({
+      path: onPath,
+      version: '0.32.1',
+      isCpuBuild: false,
+      warning: undefined,
+    })
     expect(await findVllm({ env: { ...env, PATH: '/nonexistent' } })).toEqual({
       path: prepared,
       version: '0.32.0+cpu',
       isCpuBuild: true,
+      warning: undefined,
     })
   })
 
@@ -65,6 +73,7 @@ describe('the vllm to run', () => {
       path,
       version: '0.34.1',
       isCpuBuild: false,
+      warning: undefined,
     })
   })
 
@@ -74,6 +83,25 @@ describe('the vllm to run', () => {
     await expect(findVllm({ env: { LORAPLEX_VLLM: join(folder, 'no') } })).rejects.toThrow(
       /not an executable/,
     )
+  })
+
+  it('is warned about while its CPU kernels answer for the base with an adapter, until they are mended', async () => {
+    const path = installed('cpu', '0.32.0+cpu')
+    const kernels = 'cpu/lib/python3.11/site-packages/vllm/lora/ops/torch_ops/lora_ops.py'
+    const line = '    outputs = torch.einsum("bi, boi -> bo", inputs, selected_loras)'
+    const file = write(
+      kernels,
+      `# header\nimport torch\n\n\ndef a():\n${line}\n\ndef b():\n${line}\n`,
+    )
+    const env = { LORAPLEX_VLLM: path }
+    expect((await findVllm({ env }))?.warning).toContain('/pull/48421')
+    expect(await mendCpuKernels(path)).toBe('Sound')
+    expect((await findVllm({ env }))?.warning).toBeUndefined()
+    const mended = readFileSync(file, 'utf8')
+    expect(mended.match(/= _without_base_rows\(torch\.einsum/g)).toHaveLength(2)
+    expect(mended.match(/def _without_base_rows/g)).toHaveLength(1)
+    expect(await mendCpuKernels(path)).toBe('Sound')
+    expect(readFileSync(file, 'utf8')).toBe(mended)
   })
 
   it('is never a folder that happens to be called vllm', async () => {

@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { UserError } from '../errors.ts'
+import { inspectCpuKernels } from './cpu-lora-defect.ts'
 import { isSupportedVersion, minimumVersion } from './version.ts'
 
 const run = promisify(execFile)
@@ -12,6 +13,8 @@ export interface VllmExecutable {
   readonly path: string
   readonly version: string
   readonly isCpuBuild: boolean
+  /** Words for the operator: it runs, but something about it is wrong. */
+  readonly warning: string | undefined
 }
 
 export interface FindVllmOptions {
@@ -50,7 +53,16 @@ export async function findVllm(options: FindVllmOptions = {}): Promise<VllmExecu
         'Upgrade it, point LORAPLEX_VLLM at a newer one, or run with --engine simulator.',
     )
   }
-  return { path, version, isCpuBuild: version.endsWith('+cpu') }
+  const isCpuBuild = version.endsWith('+cpu')
+  const isDefective = isCpuBuild && (await inspectCpuKernels(path)) === 'Defective'
+  return { path, version, isCpuBuild, warning: isDefective ? defectWarning(path) : undefined }
+}
+
+function defectWarning(path: string): string {
+  return (
+    `The CPU kernels of ${path} answer calls to the base model with an adapter's weights when both are in one batch ` +
+    '(https://github.com/vllm-project/vllm/pull/48421). Do not offer the base model on it; `npm run test:vllm` prepares a mended one.'
+  )
 }
 
 async function executablePath(env: NodeJS.ProcessEnv): Promise<string | undefined> {

@@ -101,6 +101,23 @@ export function describeSlots(engine: Running): void {
       expect(order).toEqual(['later', 'later', 'third'])
     })
 
+    it('never lend their adapters to the base, which answers beside them as it does alone', async () => {
+      await isIdle(engine)
+      const say = async () => {
+        const { body } = await ask(engine(), chat(base, { max_tokens: 11 }))
+        const answer = JSON.parse(body) as { choices: { message: { content: string } }[] }
+        return answer.choices[0]?.message.content
+      }
+      const alone = await say()
+      // One after the other, so that both slots are taken, whichever is the last one.
+      for (const name of ['acme', 'globex']) {
+        const beside = ask(engine(), completion(name, { max_tokens: 150 }))
+        await vi.waitFor(async () => expect((await gauge(engine)).running).toBe(1), wait)
+        expect(await say()).toBe(alone)
+        await beside
+      }
+    })
+
     it('are shown as activity only: the newest sample of lora_requests_info, both lists alike', async () => {
       await isIdle(engine)
       const asked = ask(engine(), completion('acme', { max_tokens: 120 }))
