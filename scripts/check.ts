@@ -7,6 +7,7 @@ import { noBareErrors } from './check/bare-errors.ts'
 import { decisionRecords } from './check/decision-records.ts'
 import { importRules } from './check/import-rules.ts'
 import { liveLinks } from './check/links.ts'
+import { namedTests } from './check/named-tests.ts'
 import { noOwnMachine } from './check/own-machine.ts'
 import { pureCore } from './check/pure-core.ts'
 import { readmeLength } from './check/readme-length.ts'
@@ -24,6 +25,7 @@ const sourceChecks: Readonly<Record<string, SourceCheck>> = {
   'README length': readmeLength,
   'decision records': decisionRecords,
   'links in pages': liveLinks,
+  'tests that pages name': namedTests,
 }
 
 const tools: Readonly<Record<string, readonly [script: string, ...args: readonly string[]]>> = {

@@ -3,6 +3,7 @@ import { noBareErrors } from './bare-errors.ts'
 import { decisionRecords } from './decision-records.ts'
 import { importRules } from './import-rules.ts'
 import { liveLinks } from './links.ts'
+import { namedTests } from './named-tests.ts'
 import { noOwnMachine } from './own-machine.ts'
 import { pureCore } from './pure-core.ts'
 import { readmeLength } from './readme-length.ts'
@@ -90,6 +91,14 @@ const cases: Readonly<
   'a decision record says how to undo it': {
     check: decisionRecords,
     files: [file('docs/adr/0001-a.md', record.replace('## How to undo it\n', ''))],
+    wantFindings: 1,
+  },
+  'a page names tests that are there': {
+    check: namedTests,
+    files: [
+      file('SECURITY.md', '`core/a.test.ts` and `core/gone.test.ts`'),
+      file('src/core/a.test.ts', ''),
+    ],
     wantFindings: 1,
   },
   'a link leads to a file or a folder': {

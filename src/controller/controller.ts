@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import type { CatalogueEntry, Want } from '../api/agent-protocol.ts'
-import type { Kind, ResourceSnapshot } from '../api/kinds.ts'
+import type { ResourceSnapshot } from '../api/kinds.ts'
 import { poolKeyOf, type LoraAdapter } from '../api/lora-adapter.ts'
 import { keyOf } from '../api/metadata.ts'
 import type { ModelPool } from '../api/model-pool.ts'
@@ -233,8 +233,8 @@ export class Controller {
     )
   }
 
-  #write<K extends 'ModelTenant' | 'TenantKey'>(
-    kind: K & Kind,
+  #write(
+    kind: 'ModelTenant' | 'TenantKey',
     statuses: ReadonlyMap<string, Parameters<ResourceSource['writeStatus']>[2]>,
   ): void {
     for (const [key, status] of statuses) {
