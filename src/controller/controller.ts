@@ -238,7 +238,7 @@ export class Controller {
     statuses: ReadonlyMap<string, Parameters<ResourceSource['writeStatus']>[2]>,
   ): void {
     for (const [key, status] of statuses) {
-      this.#options.source.writeStatus(kind, key, status as never)
+      this.#options.source.writeStatus(kind, key, status)
     }
   }
 }
