@@ -1,6 +1,6 @@
 import { LoraplexError } from '../errors.ts'
 import type { InferenceEndpoint } from './endpoints.ts'
-import { scanJsonObject, type ObjectEntry } from './json-object.ts'
+import { parseOutline, scanJsonObject, type ObjectEntry, type Span } from './json-object.ts'
 import { latin1Json } from './latin1-json.ts'
 import {
   droppedFields,
@@ -41,8 +41,9 @@ export function readInferenceRequest(
   body: Buffer,
   options: InferenceRequestOptions,
 ): InferenceRequest {
-  const entries = scanJsonObject(body)
-  const value = parse(body)
+  const longStrings: Span[] = []
+  const entries = scanJsonObject(body, longStrings)
+  const value = parseOutline(body, longStrings)
   const kept: ObjectEntry[] = []
   const ignoredFields: string[] = []
   for (const entry of entries) {
@@ -66,14 +67,6 @@ export function readInferenceRequest(
 }
 
 type Body = Readonly<Record<string, unknown>>
-
-function parse(body: Buffer): Body {
-  try {
-    return JSON.parse(body.toString('utf8')) as Body
-  } catch {
-    throw new LoraplexError('invalid_json', 'The request body is not valid JSON.')
-  }
-}
 
 function judgeField(
   entry: ObjectEntry,

@@ -8,6 +8,14 @@ export interface ObjectEntry {
   readonly valueEnd: number
 }
 
+export interface Span {
+  readonly start: number
+  readonly end: number
+}
+
+/** From here on a string is text: nothing that is decided here depends on it. */
+const longStringBytes = 1024
+
 const quote = 0x22
 const backslash = 0x5c
 const maxDepth = 64
@@ -17,10 +25,11 @@ const maxEntries = 256
 /**
  * Finds the top-level entries of a JSON object without copying it, so that the body can be spliced instead of
  * serialised again. A key that stands twice is refused: two parsers would disagree about it. Nesting is bounded, because
- * a deep body stalls parsers downstream. What is inside the values is left to `JSON.parse`.
+ * a deep body stalls parsers downstream. What is inside the values is left to `JSON.parse`. `longStrings` is filled with
+ * the spans of long string values, quotes included.
  * @throws LoraplexError invalid_json
  */
-export function scanJsonObject(body: Buffer): readonly ObjectEntry[] {
+export function scanJsonObject(body: Buffer, longStrings: Span[] = []): readonly ObjectEntry[] {
   if (!isUtf8(body)) {
     throw new LoraplexError('invalid_json', 'The request body is not valid UTF-8.')
   }
@@ -61,7 +70,7 @@ export function scanJsonObject(body: Buffer): readonly ObjectEntry[] {
     if (body[at] !== 0x3a) {
       throw broken()
     }
-    at = skipValue(body, skipSpace(body, at + 1))
+    at = skipValue(body, skipSpace(body, at + 1), longStrings)
     entries.push({ key, keyStart, valueEnd: at })
     at = skipSpace(body, at)
     if (body[at] === 0x7d) {
@@ -123,13 +132,13 @@ function skipString(body: Buffer, start: number): number {
   }
 }
 
-function skipValue(body: Buffer, start: number): number {
+function skipValue(body: Buffer, start: number, longStrings: Span[]): number {
   const first = body[start]
   if (first === quote) {
-    return skipString(body, start)
+    return skipText(body, start, longStrings)
   }
   if (first === 0x7b || first === 0x5b) {
-    return skipNested(body, start)
+    return skipNested(body, start, longStrings)
   }
   let at = start
   while (at < body.length && !endsPrimitive(body[at])) {
@@ -153,13 +162,21 @@ function endsPrimitive(byte: number | undefined): boolean {
   )
 }
 
-function skipNested(body: Buffer, start: number): number {
+function skipText(body: Buffer, start: number, longStrings: Span[]): number {
+  const end = skipString(body, start)
+  if (end - start > longStringBytes) {
+    longStrings.push({ start, end })
+  }
+  return end
+}
+
+function skipNested(body: Buffer, start: number, longStrings: Span[]): number {
   let depth = 0
   let at = start
   while (at < body.length) {
     const byte = body[at]
     if (byte === quote) {
-      at = skipString(body, at)
+      at = skipText(body, at, longStrings)
       continue
     }
     at += 1
@@ -179,4 +196,27 @@ function skipNested(body: Buffer, start: number): number {
     }
   }
   throw broken()
+}
+
+/**
+ * The body's value with `"(text)"` in place of long strings: decoding and parsing hundreds of kilobytes of prompt would
+ * cost more than everything else here, and what is in them is the engine's to judge.
+ * @throws LoraplexError invalid_json
+ */
+export function parseOutline(
+  body: Buffer,
+  longStrings: readonly Span[],
+): Readonly<Record<string, unknown>> {
+  let text = ''
+  let at = 0
+  for (const { start, end } of longStrings) {
+    text += `${body.toString('utf8', at, start)}"(text)"`
+    at = end
+  }
+  text += body.toString('utf8', at)
+  try {
+    return JSON.parse(text) as Readonly<Record<string, unknown>>
+  } catch {
+    throw broken()
+  }
 }
