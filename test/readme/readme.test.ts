@@ -22,7 +22,9 @@ const testCommand = 'npm test'
 const isRun = (block: Block): boolean =>
   ['sh', 'js', 'python'].includes(block.language) && block.leftOut === undefined
 const runnable = blocks.filter(isRun)
-const afterStart = runnable.filter(({ text }) => ![startCommand, testCommand].includes(text))
+const afterStart = runnable
+  .filter(({ text }) => ![startCommand, testCommand].includes(text))
+  .map((block) => ({ ...block, firstLine: block.text.split('\n')[0] ?? '' }))
 
 test('the README starts the service and its tests with the scripts of package.json', () => {
   expect(runnable.map(({ text }) => text)).toEqual(
@@ -88,7 +90,7 @@ describe('on a fresh clone', () => {
   )
 
   test.for(afterStart)(
-    'line $line of the README: $text',
+    'line $line of the README: $firstLine',
     { timeout: 120_000 },
     async (block, { skip }) => {
       skip(block.language === 'python' && python === undefined, 'needs npm run test:python')
