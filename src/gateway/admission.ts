@@ -33,6 +33,12 @@ interface Line {
 const lostGraceMs = 2000
 
 /**
+ * Requests that one replica runs more than another before a revision is brought to the other, too: an adapter that is not
+ * yet active costs a replica about as much as four or five running requests (DESIGN 7).
+ */
+const spreadAtInFlight = 4
+
+/**
  * The waiting room of one pool (I9): FIFO within a revision, and the revisions' lines take turns, so that none waits for
  * another's line to end. Slots and loads are asked for when a line forms.
  */
@@ -186,15 +192,32 @@ export class PoolAdmission {
   }
 
   #findPlace(ticket: Ticket): ReplicaView | undefined {
+    const { revision } = ticket
     let best: ReplicaView | undefined
+    let idler: ReplicaView | undefined
     for (const view of this.#views()) {
-      if (
-        view.placementOf(ticket.revision) === 'Now' &&
-        !ticket.tried.has(view.engineProcess) &&
-        (best === undefined || view.inFlight < best.inFlight)
+      const placement = view.placementOf(revision)
+      if (placement === 'Now') {
+        if (
+          !ticket.tried.has(view.engineProcess) &&
+          (best === undefined || view.inFlight < best.inFlight)
+        ) {
+          best = view
+        }
+      } else if (
+        placement === 'NeedsSlot' &&
+        (idler === undefined || view.inFlight < idler.inFlight)
       ) {
-        best = view
+        idler = view
       }
+    }
+    if (
+      revision !== undefined &&
+      best !== undefined &&
+      idler !== undefined &&
+      best.inFlight - idler.inFlight >= spreadAtInFlight
+    ) {
+      idler.inviteIntoFreeSlot(revision)
     }
     return best
   }

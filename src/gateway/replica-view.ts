@@ -37,6 +37,8 @@ export class ReplicaView {
   readonly #residency = new Map<string, ResidencyState>()
   readonly #inFlight = new Map<string, number>()
   readonly #wanted = new Set<string>()
+  /** Wanted once, for nobody who waits. */
+  readonly #invited = new Set<string>()
   readonly #frozen = new Set<string>()
   #granted: ReadonlySet<string> = new Set()
   #reclaimed: ReadonlySet<string> = new Set()
@@ -47,6 +49,7 @@ export class ReplicaView {
   #ready = false
   #detail = 'no word from the agent yet'
   #total = 0
+  #freeSlots = 0
   #retired = false
   #connections: Pool | undefined
   #authorization: string | undefined
@@ -152,6 +155,14 @@ export class ReplicaView {
     }
   }
 
+  /** Asks once, and only for a slot that nobody has, so that requests to come may go here, too. */
+  inviteIntoFreeSlot(revision: string): void {
+    if (this.#freeSlots > 0 && !this.#wanted.has(revision)) {
+      this.#invited.add(revision)
+      this.wantSlot(revision)
+    }
+  }
+
   /** Nobody waits for this revision here any more. */
   unwantSlot(revision: string): void {
     this.#wanted.delete(revision)
@@ -217,6 +228,10 @@ export class ReplicaView {
         this.#wanted.delete(revision)
       }
     }
+    for (const revision of this.#invited) {
+      this.#wanted.delete(revision)
+    }
+    this.#invited.clear()
     const idleReclaimed = answer.reclaimed.some((revision) => !this.#inFlight.has(revision))
     this.#afterLease()
     if (idleReclaimed) {
@@ -248,6 +263,7 @@ export class ReplicaView {
       case 'load':
         this.#ready = message.ready && !message.draining
         this.#detail = message.detail
+        this.#freeSlots = message.slots.total - message.slots.used
         break
       case 'slots':
         if (message.gateways.includes(this.#options.gateway)) {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { GatewayBed, keyOfTenant } from '../support/gateway-bed.ts'
 import { openRaw, rawPost, sendRaw } from '../support/http-caller.ts'
 
@@ -263,11 +264,11 @@ describe('the connection', () => {
     })
     await closed
     expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(1)
-    await expect.poll(() => bed.gateway.inFlight).toBe(0)
+    await eventually(() => bed.gateway.inFlight).toBe(0)
   })
 })
 
 test('after all this the engine has seen no more than what was served, and nothing is left', async () => {
-  await expect.poll(() => bed.engine.engine.gauges.running).toBe(0)
+  await eventually(() => bed.engine.engine.gauges.running).toBe(0)
   expect(bed.gateway.inFlight).toBe(0)
 })
