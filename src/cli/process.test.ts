@@ -59,7 +59,7 @@ metadata: {name: acme}
 spec: {}
 `
 
-describe('check', { timeout: 30_000 }, () => {
+describe('check', { timeout: 120_000 }, () => {
   test('good files pass with 0', async () => {
     await mkdir(join(folder, 'models'))
     await writeFile(join(folder, 'models/a.yaml'), `${pool}---\n${adapter}---\n${tenant}`)
@@ -84,7 +84,7 @@ describe('check', { timeout: 30_000 }, () => {
   })
 })
 
-describe('check-adapter', { timeout: 30_000 }, () => {
+describe('check-adapter', { timeout: 120_000 }, () => {
   test('a good adapter gets its digest, a poisonous one its reason', async () => {
     await writeFile(join(folder, 'pool.yaml'), pool)
     const good = await loraplex(
@@ -108,7 +108,7 @@ describe('check-adapter', { timeout: 30_000 }, () => {
   })
 })
 
-describe('get and explain', { timeout: 30_000 }, () => {
+describe('get and explain', { timeout: 120_000 }, () => {
   test('show what a service saved', async () => {
     await writeFile(join(folder, 'a.yaml'), `${pool}---\n${adapter}---\n${tenant}`)
     const source = createDirectorySource({ folder, stateFolder: join(folder, '.loraplex') })
@@ -154,7 +154,7 @@ describe('get and explain', { timeout: 30_000 }, () => {
   })
 })
 
-describe('keys', { timeout: 30_000 }, () => {
+describe('keys', { timeout: 120_000 }, () => {
   test('from the first to the last day of a key', async () => {
     const made = await loraplex(
       'keys',
@@ -190,7 +190,7 @@ describe('keys', { timeout: 30_000 }, () => {
   })
 })
 
-test('simulate serves until it is told to stop', { timeout: 30_000 }, async () => {
+test('simulate serves until it is told to stop', { timeout: 120_000 }, async () => {
   const child = spawn(process.execPath, [main, 'simulate', '--port', '0'], { cwd: folder })
   const said = new Promise<string>((done) => {
     child.stderr.on('data', (chunk: Buffer) => {
@@ -205,7 +205,7 @@ test('simulate serves until it is told to stop', { timeout: 30_000 }, async () =
   expect(await ended).toBe(0)
 })
 
-test('a reader that leaves early is no failure', { timeout: 30_000 }, async () => {
+test('a reader that leaves early is no failure', { timeout: 120_000 }, async () => {
   const child = spawn('sh', ['-c', `"${process.execPath}" "${main}" --help | head -1`], {
     cwd: folder,
   })

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs'
 import { lstat, open, stat } from 'node:fs/promises'
 import type { FileReading, FolderScan } from './folder-scan.ts'
-import { readText, type DocumentCache } from './read-text.ts'
+import { readText, type DocumentCache, type TextReading } from './read-text.ts'
 import { errorCode, walkFolder, type FolderListing, type FoundFile } from './walk-folder.ts'
 
 export interface FileReaderOptions {
@@ -24,7 +24,7 @@ export interface ReaderOutcome {
 
 export const maxFileBytes = 4 * 1024 * 1024
 
-/** A file that is the beginning of what it was is probably being written; an editor needs far less than this. */
+/** A file that is the beginning of what it was, or new and cut off, is probably being written; editors need far less. */
 const halfWrittenMs = 500
 /** Files are stamped by a clock that ticks every few milliseconds. */
 const stampSlackMs = 10
@@ -96,7 +96,8 @@ export class FileReader {
     }
     if (content.outcome === 'Broken') {
       // No stamp: a fault of the disk may pass without a trace in the file.
-      return { known: { stamp: '', text: '', reading: broken(content.message), cache: nothing } }
+      const reading = broken(content.message)
+      return { known: { stamp: '', text: '', reading, cache: nothing } }
     }
     if (content.stamp !== stamp) {
       return { known: before ?? pending, retryAfterMs: this.#options.quietMs }
@@ -109,10 +110,13 @@ export class FileReader {
       return { known: before, retryAfterMs: waitMs }
     }
     const { reading, cache } = await readText(content.text, before?.cache)
+    if (waitMs > 0 && isNew(before) && !isWhole(reading)) {
+      return { known: pending, retryAfterMs: waitMs }
+    }
     const dated: FileReading =
       reading.outcome === 'Read'
         ? { ...reading, mtimeMs: Number(found.stats?.mtimeMs ?? 0) }
-        : reading
+        : { ...reading, text: content.text }
     return { known: { stamp, text: content.text, reading: dated, cache } }
   }
 
@@ -132,10 +136,17 @@ export async function readFileOnce(path: string): Promise<FileReading | 'Gone'> 
     return content.outcome === 'Gone' ? 'Gone' : broken(content.message)
   }
   const { reading } = await readText(content.text)
-  return reading.outcome === 'Read' ? { ...reading, mtimeMs: Number(stats?.mtimeMs ?? 0) } : reading
+  return reading.outcome === 'Read'
+    ? { ...reading, mtimeMs: Number(stats?.mtimeMs ?? 0) }
+    : { ...reading, text: content.text }
 }
 
-const pending: KnownFile = { stamp: '', text: '', reading: { outcome: 'Pending' }, cache: nothing }
+const pending: KnownFile = {
+  stamp: '',
+  text: '',
+  reading: { outcome: 'Pending' },
+  cache: nothing,
+}
 
 function stampOf(stats: BigIntStats | undefined): string {
   return stats === undefined
@@ -147,6 +158,19 @@ function stampOf(stats: BigIntStats | undefined): string {
 function ageMs(stats: BigIntStats | undefined): number {
   const changed = stats === undefined ? 0 : Math.max(Number(stats.mtimeMs), Number(stats.ctimeMs))
   return Date.now() - changed
+}
+
+function isNew(before: KnownFile | undefined): boolean {
+  return before === undefined || before === pending
+}
+
+/** Nothing is cut off in it, as far as one can see. */
+function isWhole(reading: TextReading): boolean {
+  return (
+    reading.outcome === 'Read' &&
+    reading.objects.length > 0 &&
+    reading.objects.every((object) => object.outcome === 'Foreign' || object.object !== undefined)
+  )
 }
 
 function isBeginningOf(text: string, whole: string | undefined): boolean {
@@ -199,5 +223,6 @@ function broken(message: string): FileReading {
   return {
     outcome: 'Broken',
     problem: { position: { line: 1, column: 1 }, message, severity: 'Error' },
+    text: '',
   }
 }

@@ -14,7 +14,12 @@ export type FileReading =
       readonly objects: readonly ReadObject[]
     }
   /** Syntax, size or permission: what it held stays. */
-  | { readonly outcome: 'Broken'; readonly problem: FileProblem }
+  | {
+      readonly outcome: 'Broken'
+      readonly problem: FileProblem
+      /** Empty where not even that is known. */
+      readonly text: string
+    }
   /** Being written, and never read before. */
   | { readonly outcome: 'Pending' }
 
@@ -76,6 +81,23 @@ export function isFileKnown(scan: FolderScan, file: string): boolean {
 function isBelowUnreadable(scan: FolderScan, file: string): boolean {
   for (const folder of scan.unreadable.keys()) {
     if (folder === '' || file.startsWith(`${folder}/`)) {
+      return true
+    }
+  }
+  return false
+}
+
+/**
+ * Whether an object's document may have moved to where it cannot be read yet: a file that is being written, or a broken
+ * one that mentions its name.
+ */
+export function mayBeElsewhere(scan: FolderScan, name: string): boolean {
+  const word = new RegExp(`(?<![a-z0-9.-])${name.replaceAll('.', '\\.')}(?![a-z0-9-])`)
+  for (const reading of scan.files.values()) {
+    if (
+      reading.outcome === 'Pending' ||
+      (reading.outcome === 'Broken' && word.test(reading.text))
+    ) {
       return true
     }
   }

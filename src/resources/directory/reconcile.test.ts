@@ -12,7 +12,11 @@ function scanOf(files: Record<string, readonly unknown[] | 'broken' | 'pending'>
   const readings = Object.entries(files).map(([file, content], index): [string, FileReading] => [
     file,
     content === 'broken'
-      ? { outcome: 'Broken', problem: { position: start, message: 'is broken', severity: 'Error' } }
+      ? {
+          outcome: 'Broken',
+          problem: { position: start, message: 'is broken', severity: 'Error' },
+          text: 'a name: b [',
+        }
       : content === 'pending'
         ? { outcome: 'Pending' }
         : { outcome: 'Read', mtimeMs: index, objects: content.map(documentOf) },

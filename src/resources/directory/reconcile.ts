@@ -3,7 +3,13 @@ import { keyOf } from '../../api/metadata.ts'
 import type { ResourceProblem } from '../resource-source.ts'
 import { canonicalJson } from './canonical-json.ts'
 import type { DeclaredObject } from './declared-object.ts'
-import { candidatesOf, isFileKnown, type Candidate, type FolderScan } from './folder-scan.ts'
+import {
+  candidatesOf,
+  isFileKnown,
+  mayBeElsewhere,
+  type Candidate,
+  type FolderScan,
+} from './folder-scan.ts'
 import { holdObject, type HeldObject, type HeldState } from './held-object.ts'
 import { immutableFieldProblem } from './immutable-fields.ts'
 import { ProblemList } from './problem-list.ts'
@@ -94,6 +100,9 @@ function follow(
   }
   const scansAway = held.scansAway + 1
   if (candidates.length === 0) {
+    if (mayBeElsewhere(step.scan, held.declared.metadata.name)) {
+      return found(held)
+    }
     const scansGone = held.scansGone + 1
     return scansGone < scansUntilSure ? { ...held, scansAway, scansGone } : undefined
   }
