@@ -86,12 +86,13 @@ export const simulate = defineCommand({
       onExit: () => exited.resolve(1),
     }
     const simulator = await startSimulator(settings)
-    io.err(`simulated vLLM (not a model) on ${simulator.url}\n`)
     const stop = (): void => {
       void simulator.drain().then(() => exited.resolve(0))
     }
     process.once('SIGTERM', stop)
     process.once('SIGINT', stop)
+    // Only now: whoever waits for these words may end the process at once.
+    io.err(`simulated vLLM (not a model) on ${simulator.url}\n`)
     try {
       return await exited.promise
     } finally {
