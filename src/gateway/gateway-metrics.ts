@@ -3,30 +3,47 @@ import { errorTable, type ErrorCode } from '../errors.ts'
 import type { RouteTarget } from '../core/resolve.ts'
 import type { ExchangeOutcome } from './exchange.ts'
 
+type TokenKind = 'input' | 'output' | 'cached_input'
+
 /** Labels are pool, adapter, tenant, code and fault; never key, user or revision. */
 export class GatewayMetrics {
   readonly registry = new Registry()
-  readonly #requests: Counter
-  readonly #tokens: Counter
+  readonly #refusals: Counter
   readonly #firstByte: Histogram
   readonly #duration: Histogram
   readonly #retries: Counter
-  readonly #bound = new Map<string, BoundMetrics>()
+  readonly #tallies = new Map<string, Tally>()
 
   constructor(gauges: { readonly inFlight: () => number; readonly queued: () => number }) {
     const registers = [this.registry]
-    const labels = ['pool', 'adapter', 'tenant'] as const
-    this.#requests = new Counter({
+    const tallies = this.#tallies
+    this.#refusals = new Counter({
       name: 'loraplex_requests_total',
       help: 'Requests by how they ended.',
-      labelNames: [...labels, 'code', 'fault'],
+      labelNames: ['pool', 'adapter', 'tenant', 'code', 'fault'],
       registers,
+      collect() {
+        for (const { labels, codes } of tallies.values()) {
+          for (const [code, count] of codes) {
+            this.inc({ ...labels, code, fault: faultOf(code) }, count)
+          }
+          codes.clear()
+        }
+      },
     })
-    this.#tokens = new Counter({
+    new Counter({
       name: 'loraplex_tokens_total',
       help: 'Tokens as the engine counted them; aborted answers up to their last frame.',
-      labelNames: [...labels, 'kind'],
+      labelNames: ['pool', 'adapter', 'tenant', 'kind'],
       registers,
+      collect() {
+        for (const { labels, tokens } of tallies.values()) {
+          for (const kind of tokenKinds) {
+            this.inc({ ...labels, kind }, tokens[kind])
+            tokens[kind] = 0
+          }
+        }
+      },
     })
     this.#firstByte = new Histogram({
       name: 'loraplex_time_to_first_byte_seconds',
@@ -67,16 +84,16 @@ export class GatewayMetrics {
 
   /** A request that was resolved to a target. */
   observe(target: RouteTarget, tenant: string, outcome: ExchangeOutcome): void {
-    const bound = this.#boundFor(target, tenant)
-    bound.count(outcome.code)
-    bound.duration.observe(outcome.durationMs / 1000)
+    const tally = this.#tallyOf(target, tenant)
+    tally.codes.set(outcome.code, (tally.codes.get(outcome.code) ?? 0) + 1)
+    tally.duration.observe(outcome.durationMs / 1000)
     if (outcome.firstByteMs !== undefined) {
-      bound.firstByte.observe(outcome.firstByteMs / 1000)
+      tally.firstByte.observe(outcome.firstByteMs / 1000)
     }
     if (outcome.usage !== undefined) {
-      bound.prompt.inc(outcome.usage.promptTokens)
-      bound.completion.inc(outcome.usage.completionTokens)
-      bound.cached.inc(outcome.usage.cachedTokens)
+      tally.tokens.input += outcome.usage.promptTokens
+      tally.tokens.output += outcome.usage.completionTokens
+      tally.tokens.cached_input += outcome.usage.cachedTokens
     }
     if (outcome.attempts > 1) {
       this.#retries.inc()
@@ -85,42 +102,34 @@ export class GatewayMetrics {
 
   /** A request that was refused before it had a target. */
   refuse(code: ErrorCode, tenant = ''): void {
-    this.#requests.inc({ pool: '', adapter: '', tenant, code, fault: errorTable[code].fault })
+    this.#refusals.inc({ pool: '', adapter: '', tenant, code, fault: errorTable[code].fault })
   }
 
-  #boundFor(target: RouteTarget, tenant: string): BoundMetrics {
+  #tallyOf(target: RouteTarget, tenant: string): Tally {
     const adapter = target.adapterKey ?? ''
     const key = `${target.poolKey}\0${adapter}\0${tenant}`
-    let bound = this.#bound.get(key)
-    if (bound === undefined) {
-      const labels = { pool: target.poolKey, adapter, tenant }
-      const counts = new Map<string, Counter.Internal>()
-      bound = {
-        count: (code) => {
-          let counter = counts.get(code)
-          if (counter === undefined) {
-            counter = this.#requests.labels({ ...labels, code, fault: faultOf(code) })
-            counts.set(code, counter)
-          }
-          counter.inc()
-        },
-        prompt: this.#tokens.labels({ ...labels, kind: 'input' }),
-        completion: this.#tokens.labels({ ...labels, kind: 'output' }),
-        cached: this.#tokens.labels({ ...labels, kind: 'cached_input' }),
+    let tally = this.#tallies.get(key)
+    if (tally === undefined) {
+      tally = {
+        labels: { pool: target.poolKey, adapter, tenant },
+        codes: new Map(),
+        tokens: { input: 0, output: 0, cached_input: 0 },
         firstByte: this.#firstByte.labels({ pool: target.poolKey }),
         duration: this.#duration.labels({ pool: target.poolKey }),
       }
-      this.#bound.set(key, bound)
+      this.#tallies.set(key, tally)
     }
-    return bound
+    return tally
   }
 }
 
-interface BoundMetrics {
-  readonly count: (code: ExchangeOutcome['code']) => void
-  readonly prompt: Counter.Internal
-  readonly completion: Counter.Internal
-  readonly cached: Counter.Internal
+const tokenKinds: readonly TokenKind[] = ['input', 'output', 'cached_input']
+
+/** Counts since the last scrape: added to prom-client's counters then, not request by request. */
+interface Tally {
+  readonly labels: { readonly pool: string; readonly adapter: string; readonly tenant: string }
+  readonly codes: Map<ExchangeOutcome['code'], number>
+  readonly tokens: Record<TokenKind, number>
   readonly firstByte: Histogram.Internal<string>
   readonly duration: Histogram.Internal<string>
 }
