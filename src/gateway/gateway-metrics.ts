@@ -31,11 +31,11 @@ export class GatewayMetrics {
         }
       },
     })
-    new Counter({
+    const tokensTotal = new Counter({
       name: 'loraplex_tokens_total',
       help: 'Tokens as the engine counted them; aborted answers up to their last frame.',
       labelNames: ['pool', 'adapter', 'tenant', 'kind'],
-      registers,
+      registers: [],
       collect() {
         for (const { labels, tokens } of tallies.values()) {
           for (const kind of tokenKinds) {
@@ -45,6 +45,7 @@ export class GatewayMetrics {
         }
       },
     })
+    this.registry.registerMetric(tokensTotal)
     this.#firstByte = new Histogram({
       name: 'loraplex_time_to_first_byte_seconds',
       help: 'From arrival to the first byte of the answer.',
