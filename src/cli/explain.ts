@@ -84,8 +84,9 @@ function targetLines(target: RouteTarget): readonly string[] {
   const state = `${target.state}${target.reason === target.state ? '' : `, reason ${target.reason}`}`
   return [
     `The name stands for LoraAdapter ${target.adapterKey} on ModelPool ${target.poolKey}: ${state}.`,
-    ...(target.revision === undefined ? [] : [`Revision ${target.revision} answers.`]),
-    ...(target.message === '' ? [] : [target.message]),
+    ...(target.revision === undefined
+      ? [target.message].filter((words) => words !== '')
+      : [`Revision ${target.revision} answers.`]),
   ]
 }
 

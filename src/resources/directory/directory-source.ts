@@ -144,6 +144,7 @@ class DirectorySource implements ResourceSource {
     this.#stopListening()
     this.#timer.stop()
     this.#watch.close()
+    this.#reader.close()
     this.#subscribers.clear()
     await this.#scanning
     await Promise.all([this.#objectsFile.flush(), this.#statusFile.flush()])

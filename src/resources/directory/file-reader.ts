@@ -1,7 +1,8 @@
 import type { BigIntStats } from 'node:fs'
 import { lstat, open, stat } from 'node:fs/promises'
 import type { FileReading, FolderScan } from './folder-scan.ts'
-import { readText, type DocumentCache, type TextReading } from './read-text.ts'
+import type { TextReading } from './read-document.ts'
+import { readText, type DocumentCache } from './read-text.ts'
 import { errorCode, walkFolder, type FolderListing, type FoundFile } from './walk-folder.ts'
 
 export interface FileReaderOptions {
@@ -42,6 +43,7 @@ const nothing: DocumentCache = new Map()
 export class FileReader {
   readonly #options: FileReaderOptions
   #known: ReadonlyMap<string, KnownFile> = new Map()
+  readonly #closing = new AbortController()
   #unreadable = ''
 
   constructor(options: FileReaderOptions) {
@@ -78,6 +80,11 @@ export class FileReader {
     }
   }
 
+  /** Ends a reading that is under way; its outcome is worth nothing then. */
+  close(): void {
+    this.#closing.abort()
+  }
+
   async #readFile(
     found: FoundFile,
     before: KnownFile | undefined,
@@ -109,7 +116,7 @@ export class FileReader {
     if (waitMs > 0 && isBeginningOf(content.text, before?.text)) {
       return { known: before, retryAfterMs: waitMs }
     }
-    const { reading, cache } = await readText(content.text, before?.cache)
+    const { reading, cache } = await readText(content.text, before?.cache, this.#closing.signal)
     if (waitMs > 0 && isNew(before) && !isWhole(reading)) {
       return { known: pending, retryAfterMs: waitMs }
     }

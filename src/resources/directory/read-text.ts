@@ -1,12 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
-import { readObject, type FileProblem, type ReadObject } from './read-object.ts'
+import { readApart } from './read-apart.ts'
+import { readDocument, type TextReading } from './read-document.ts'
+import type { FileProblem, ReadObject } from './read-object.ts'
 import { splitDocuments } from './split-documents.ts'
-import { readYaml, type Position } from './yaml-documents.ts'
-
-/** What a text turned out to be. */
-export type TextReading =
-  | { readonly outcome: 'Read'; readonly objects: readonly ReadObject[] }
-  | { readonly outcome: 'Broken'; readonly problem: FileProblem }
+import type { Position } from './yaml-documents.ts'
 
 /** Readings by the text of one document, lines counted from its beginning. */
 export type DocumentCache = ReadonlyMap<string, TextReading>
@@ -17,13 +14,16 @@ export interface ReadTextOutcome {
   readonly cache: DocumentCache
 }
 
-/** Parsing takes about 2 ms for each 10 kB; requests that are being served must get a turn in between. */
+/** Requests that this process serves must get a turn in between. */
 const turnMs = 8
+/** A larger document is read in a thread of its own. */
+const maxHereChars = 32 * 1024
 
 /** Every object of a YAML text, with the places of its faults. One broken document makes the whole text broken. */
 export async function readText(
   text: string,
   before: DocumentCache = new Map(),
+  signal?: AbortSignal,
 ): Promise<ReadTextOutcome> {
   const cache = new Map<string, TextReading>()
   const objects: ReadObject[] = []
@@ -34,7 +34,12 @@ export async function readText(
       await setImmediate()
       turnEndsMs = performance.now() + turnMs
     }
-    const reading = cache.get(chunk.text) ?? before.get(chunk.text) ?? readChunk(chunk.text)
+    const reading =
+      cache.get(chunk.text) ??
+      before.get(chunk.text) ??
+      (chunk.text.length > maxHereChars
+        ? await readApart(chunk.text, signal)
+        : readDocument(chunk.text))
     cache.set(chunk.text, reading)
     if (reading.outcome === 'Broken') {
       broken ??= movedProblem(reading.problem, chunk.firstLine)
@@ -47,26 +52,6 @@ export async function readText(
       broken === undefined ? { outcome: 'Read', objects } : { outcome: 'Broken', problem: broken },
     cache,
   }
-}
-
-/** Parsing one document cannot give way to anything else: this much takes about a third of a second. */
-const maxDocumentChars = 256 * 1024
-
-function readChunk(text: string): TextReading {
-  if (text.length > maxDocumentChars) {
-    const message = 'is one document of more than 256 KiB; split it with lines ---'
-    return {
-      outcome: 'Broken',
-      problem: { position: { line: 1, column: 1 }, message, severity: 'Error' },
-    }
-  }
-  const yaml = readYaml(text)
-  return yaml.outcome === 'Read'
-    ? { outcome: 'Read', objects: yaml.objects.map(readObject) }
-    : {
-        outcome: 'Broken',
-        problem: { position: yaml.position, message: yaml.message, severity: 'Error' },
-      }
 }
 
 function movedObject(object: ReadObject, lines: number): ReadObject {
