@@ -172,7 +172,7 @@ test(
         }
       }),
       // A failing sequence is short enough to read; trying shorter ones takes minutes.
-      { numRuns: 15, endOnFailure: true },
+      { numRuns: 10, endOnFailure: true },
     )
   },
 )
