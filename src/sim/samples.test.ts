@@ -127,6 +127,13 @@ function shapeOf(body: string): string {
   }
 }
 
+/** vLLM hides paths below some roots in its errors, and so does the simulator: it depends on where the checkout lies. */
+function withoutPaths(body: string): string {
+  return body
+    .replaceAll(join(root, 'fixtures'), '/fixtures')
+    .replaceAll(/\/fixtures[\w./-]*/g, '<path>')
+}
+
 /** The kinds of frames in their order; how many tokens there were does not count. */
 function framesOf(body: string): readonly string[] {
   const frames = body.split('\n\n').map((block) =>
@@ -149,7 +156,7 @@ describe.each(files.map((file, i) => ({ file, all: samples[i] ?? [] })))(
         expect(answer.headers[header], header).toBe(wanted.headers[header])
       }
       if (wanted.status >= 400) {
-        expect(answer.body).toBe(wanted.body)
+        expect(withoutPaths(answer.body)).toBe(withoutPaths(wanted.body))
       } else if (wanted.headers['content-type']?.startsWith('text/event-stream') === true) {
         expect(framesOf(answer.body)).toEqual(framesOf(wanted.body))
       } else {
