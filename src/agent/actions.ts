@@ -3,6 +3,7 @@ import type { UnloadCause } from '../core/residency.ts'
 import type { LoadOutcome } from '../engine/types.ts'
 import type { AdapterLedger } from './adapter-ledger.ts'
 import { askEngine } from './ask-engine.ts'
+import type { BaseSentinel } from './base-sentinel.ts'
 import type { BaseVoice } from './base-voice.ts'
 import type { EngineProcess } from './engine-link.ts'
 import type { Logger } from './logger.ts'
@@ -12,6 +13,7 @@ import { runCanary, type CanaryResult } from './run-canary.ts'
 export interface ActionsOptions {
   readonly ledger: AdapterLedger
   readonly base: BaseVoice
+  readonly sentinel: BaseSentinel
   readonly adapters: AdapterShelf
   readonly canary: CanarySettings
   readonly logger: Logger
@@ -47,7 +49,8 @@ export class Actions {
   }
 
   async canary(process: EngineProcess, revision: string): Promise<void> {
-    const { base, canary } = this.#options
+    const { base, sentinel, canary } = this.#options
+    await sentinel.begun(process)
     const result = await runCanary(process, engineNameOf(revision), base, canary)
     if (process.signal.aborted) {
       return
@@ -85,12 +88,12 @@ export class Actions {
   }
 
   async askBase(process: EngineProcess): Promise<void> {
-    const { base, logger } = this.#options
-    const said = await base.check(process)
+    const { sentinel, logger } = this.#options
+    const said = await sentinel.check(process)
     if (said.outcome === 'EngineGone' && !process.signal.aborted) {
       this.#options.onEngineGone()
     }
-    if (base.changed) {
+    if (sentinel.changed) {
       logger.error({}, 'the base model no longer answers as it did when its engine started')
     }
   }
@@ -172,7 +175,7 @@ export class Actions {
   }
 
   async #judged(process: EngineProcess, revision: string, result: CanaryResult): Promise<void> {
-    const { ledger, base, logger } = this.#options
+    const { ledger, sentinel, logger } = this.#options
     const { verdict } = result
     if (verdict !== 'Effective') {
       logger.warn({ revision, ...result }, 'canary not passed')
@@ -187,11 +190,11 @@ export class Actions {
         return
       case 'NonFinite':
         ledger.failed(revision, { reason: 'NonFiniteAnswer', message: nonFinite, permanent: true })
-        base.suspect()
+        sentinel.suspect()
         return
       case 'BaseNonFinite':
         ledger.failed(revision, { reason: 'CanaryFailed', message: baseBroken, permanent: false })
-        base.suspect()
+        sentinel.suspect()
         return
       case 'Inconclusive':
         ledger.failed(revision, { reason: 'CanaryFailed', message: noLogprobs, permanent: false })

@@ -12,6 +12,7 @@ import type {
 import type { EngineMetrics } from '../engine/types.ts'
 import { Actions } from './actions.ts'
 import { AdapterLedger } from './adapter-ledger.ts'
+import { BaseSentinel } from './base-sentinel.ts'
 import { BaseVoice } from './base-voice.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { DurationEstimate } from './duration-estimate.ts'
@@ -38,7 +39,7 @@ class EngineAgent implements Agent {
   readonly #settings: AgentSettings
   readonly #clock: Clock
   readonly #ledger: AdapterLedger
-  readonly #base: BaseVoice
+  readonly #sentinel: BaseSentinel
   readonly #desk: SlotDesk
   readonly #feed: StateFeed
   readonly #link: EngineLink
@@ -74,11 +75,10 @@ class EngineAgent implements Agent {
       isRoutable: (revision) => this.#ledger.isRoutable(revision),
       onStale: (gateways) => this.#feed.slots(gateways),
     })
-    this.#base = new BaseVoice({
+    this.#sentinel = new BaseSentinel({
       servedModelName: options.engine.servedModelName,
       clock: this.#clock,
-      canary: this.#settings.canary,
-      times: this.#settings.times,
+      ...this.#settings,
     })
     this.#link = this.#createLink()
     this.#loop = this.#createLoop()
@@ -231,21 +231,26 @@ class EngineAgent implements Agent {
 
   #createLoop(): ResidencyLoop {
     const { adapters, logger } = this.#options
-    const [ledger, base, desk] = [this.#ledger, this.#base, this.#desk]
+    const [ledger, sentinel, desk] = [this.#ledger, this.#sentinel, this.#desk]
     return new ResidencyLoop({
       clock: this.#clock,
       logger,
       times: this.#settings.times,
       ledger,
-      base,
+      sentinel,
       desk,
       maxLoras: this.#options.maxLoras,
       actions: new Actions({
         ledger,
-        base,
+        sentinel,
         adapters,
         logger,
         canary: this.#settings.canary,
+        base: new BaseVoice({
+          servedModelName: this.#options.engine.servedModelName,
+          clock: this.#clock,
+          canary: this.#settings.canary,
+        }),
         onEngineGone: () => this.#suspect(),
       }),
       process: () => (this.#suspectedAtMs === undefined ? this.#link.process : undefined),
@@ -263,7 +268,6 @@ class EngineAgent implements Agent {
     this.#silence = undefined
     this.#suspectedAtMs = undefined
     if (isNewProcess) {
-      this.#base.reset()
       this.#starts.add(this.#clock.now() - this.#downSinceMs)
     }
     this.#ledger.arrived(isNewProcess, this.#downSinceMs)
@@ -272,8 +276,7 @@ class EngineAgent implements Agent {
     this.#feed.startOver()
     this.#readinessChanged()
     this.#loop.relist()
-    // What the sentinel compares with. The first answer may take long (kernels are compiled): let it, while adapters load.
-    this.#base.recent(process, this.#settings.canary.tokens).catch(() => undefined)
+    this.#sentinel.begin(process)
   }
 
   #down(detail: string): void {
@@ -357,7 +360,7 @@ class EngineAgent implements Agent {
       this.#link.process !== undefined &&
       this.#silence === undefined &&
       this.#restarting === undefined &&
-      !this.#base.changed &&
+      !this.#sentinel.changed &&
       !this.#draining
     )
   }
@@ -366,7 +369,7 @@ class EngineAgent implements Agent {
     if (this.#link.process === undefined) {
       return this.#detail
     }
-    const doubts = this.#base.changed
+    const doubts = this.#sentinel.changed
       ? 'The base model no longer answers as it did when its engine started.'
       : undefined
     const ghosts = this.#loop.ghostsHigh

@@ -1,8 +1,8 @@
-import { baseChanged, type Positions } from '../core/canary.ts'
+import type { Positions } from '../core/canary.ts'
 import { askEngine, type AskOutcome } from './ask-engine.ts'
 import type { Clock } from './clock.ts'
 import type { EngineProcess } from './engine-link.ts'
-import type { AgentTimes, CanarySettings } from './options.ts'
+import type { CanarySettings } from './options.ts'
 
 /** What the base said twice in one second: the yardstick of a canary. */
 export type BaseOutcome =
@@ -17,70 +17,23 @@ export interface BaseVoiceOptions {
   readonly servedModelName: string
   readonly clock: Clock
   readonly canary: CanarySettings
-  readonly times: Pick<AgentTimes, 'sentinelEveryMs' | 'sentinelForMs'>
 }
 
-/** The base model of one engine process: what it says now, and whether that is still what it said at its start. */
+/** What the base says to the canary's prompts, shared by canaries one after another. */
 export class BaseVoice {
   readonly #options: BaseVoiceOptions
-  #atStart: readonly Positions[] | undefined
   #asked: Asked | undefined
-  #askAtMs: number | undefined
-  #askUntilMs = 0
-  #changed = false
 
   constructor(options: BaseVoiceOptions) {
     this.#options = options
   }
 
-  /** It no longer answers as it did: everything on this engine is in doubt. */
-  get changed(): boolean {
-    return this.#changed
-  }
-
-  get askDueAtMs(): number | undefined {
-    return this.#askAtMs
-  }
-
-  /** Another process, which has said nothing yet. */
-  reset(): void {
-    this.#atStart = undefined
-    this.#asked = undefined
-    this.#askAtMs = undefined
-    this.#changed = false
-  }
-
-  /**
-   * Something not finite was computed. Poison may lie in a KV block that nobody has recycled yet, so the base is asked
-   * now and for a while.
-   */
-  suspect(): void {
-    const nowMs = this.#options.clock.now()
-    this.#askAtMs = nowMs
-    this.#askUntilMs = nowMs + this.#options.times.sentinelForMs
-  }
-
-  /** So many positions, said at most a second ago, or being said now: canaries one after another share it. */
-  recent(process: EngineProcess, tokens: number): Promise<BaseOutcome> {
+  /** So many positions, said so long ago at most, or being said now. */
+  recent(process: EngineProcess, tokens: number, maxAgeMs: number): Promise<BaseOutcome> {
     const asked = this.#asked
-    const usable = asked?.process === process && asked.tokens >= tokens && this.#isFresh(asked)
+    const usable =
+      asked?.process === process && asked.tokens >= tokens && this.#isFresh(asked, maxAgeMs)
     return usable ? asked.said : this.#ask(process, tokens)
-  }
-
-  /** The sentinel: asks, compares with the start, and plans the next question. */
-  async check(process: EngineProcess): Promise<BaseOutcome> {
-    const said = await this.#ask(process, this.#options.canary.tokens)
-    const { clock, times } = this.#options
-    if (said.outcome === 'Answered') {
-      this.#changed = [said.base, said.baseAgain].some((answers) =>
-        baseChanged(this.#atStart ?? said.base, answers),
-      )
-    } else if (said.outcome === 'NonFinite') {
-      this.#changed = true
-    }
-    const goesOn = this.#changed || clock.now() < this.#askUntilMs
-    this.#askAtMs = goesOn ? clock.now() + times.sentinelEveryMs : undefined
-    return said
   }
 
   #ask(process: EngineProcess, tokens: number): Promise<BaseOutcome> {
@@ -88,9 +41,6 @@ export class BaseVoice {
     this.#asked = asked
     const end = (outcome: BaseOutcome | undefined): void => {
       asked.end = { atMs: this.#options.clock.now(), outcome }
-      if (outcome?.outcome === 'Answered' && !process.signal.aborted) {
-        this.#atStart ??= outcome.base
-      }
     }
     asked.said.then(end, () => end(undefined))
     return asked.said
@@ -105,12 +55,9 @@ export class BaseVoice {
     return pair(first, second)
   }
 
-  #isFresh({ end }: Asked): boolean {
-    const { clock, canary } = this.#options
-    return (
-      end === undefined ||
-      (end.outcome?.outcome === 'Answered' && clock.now() - end.atMs <= canary.baseMaxAgeMs)
-    )
+  #isFresh({ end }: Asked, maxAgeMs: number): boolean {
+    const ageMs = this.#options.clock.now() - (end?.atMs ?? 0)
+    return end === undefined || (end.outcome?.outcome === 'Answered' && ageMs <= maxAgeMs)
   }
 }
 

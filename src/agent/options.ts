@@ -11,14 +11,18 @@ export interface AdapterShelf {
 }
 
 export interface CanarySettings {
-  /** Plain text, at least three: an adapter may leave one of them untouched. */
+  /** Plain text, at least three: an adapter may leave one of them untouched. Short: a load of twenty waits for them. */
   readonly prompts: readonly string[]
+  /** For the base alone, at its start and in doubt. Longer, to come by more KV blocks. */
+  readonly sentinelPrompts: readonly string[]
   /** Positions compared when the first one is not enough. */
   readonly tokens: number
   /** Top-k. */
   readonly logprobs: number
   /** Answers of the base are shared by canaries for so long. */
   readonly baseMaxAgeMs: number
+  /** …and for so long where the adapter is so far from the base that noise cannot matter. */
+  readonly baseRoughAgeMs: number
 }
 
 export interface AgentTimes {
@@ -95,7 +99,8 @@ export interface AgentSettings {
 }
 
 const defaultCanary: CanarySettings = {
-  prompts: [
+  prompts: ['Hello', 'The sky is', 'def f('],
+  sentinelPrompts: [
     'The quick brown fox jumps over',
     'Question: What is the capital of France?\nAnswer:',
     'def main():\n    print(',
@@ -103,6 +108,7 @@ const defaultCanary: CanarySettings = {
   tokens: 4,
   logprobs: 5,
   baseMaxAgeMs: 1000,
+  baseRoughAgeMs: 10_000,
 }
 
 const defaultTimes: AgentTimes = {

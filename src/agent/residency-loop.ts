@@ -1,7 +1,7 @@
 import { planResidency, type ResidencyAction, type ResidencySnapshot } from '../core/residency.ts'
 import type { Actions } from './actions.ts'
 import type { AdapterLedger } from './adapter-ledger.ts'
-import type { BaseVoice } from './base-voice.ts'
+import type { BaseSentinel } from './base-sentinel.ts'
 import { Bell } from './bell.ts'
 import type { Clock } from './clock.ts'
 import { DurationEstimate } from './duration-estimate.ts'
@@ -15,7 +15,7 @@ export interface ResidencyLoopOptions {
   readonly logger: Logger
   readonly times: AgentTimes
   readonly ledger: AdapterLedger
-  readonly base: BaseVoice
+  readonly sentinel: BaseSentinel
   readonly actions: Actions
   readonly desk: SlotDesk
   readonly maxLoras: number
@@ -126,13 +126,13 @@ export class ResidencyLoop {
   }
 
   #gather(process: EngineProcess): ResidencySnapshot {
-    const { clock, times, ledger, base, desk } = this.#options
+    const { clock, times, ledger, sentinel, desk } = this.#options
     const nowMs = clock.now()
     return {
       nowMs,
       engineReady: true,
-      baseChanged: base.changed && this.#options.mayRestart(process),
-      sentinelDue: (base.askDueAtMs ?? Number.POSITIVE_INFINITY) <= nowMs,
+      baseChanged: sentinel.changed && this.#options.mayRestart(process),
+      sentinelDue: (sentinel.askDueAtMs ?? Number.POSITIVE_INFINITY) <= nowMs,
       canRestart: this.#options.canRestart(process),
       retiredIdleMs: times.retiredIdleMs,
       hostCache: ledger.hostCache,
@@ -205,10 +205,10 @@ export class ResidencyLoop {
   }
 
   async #wait(untilMs: number | undefined): Promise<void> {
-    const { clock, base } = this.#options
+    const { clock, sentinel } = this.#options
     const nextMs = Math.min(
       untilMs ?? Number.POSITIVE_INFINITY,
-      base.askDueAtMs ?? Number.POSITIVE_INFINITY,
+      sentinel.askDueAtMs ?? Number.POSITIVE_INFINITY,
       this.#modelsDueAtMs,
     )
     await this.#bell.wait(Math.max(nextMs - clock.now(), 0))

@@ -1,4 +1,4 @@
-import { judgeCanary, type CanaryVerdict, type Positions } from '../core/canary.ts'
+import { judgeCanary, smallestEffect, type CanaryVerdict, type Positions } from '../core/canary.ts'
 import { askEngine } from './ask-engine.ts'
 import type { BaseVoice } from './base-voice.ts'
 import type { EngineProcess } from './engine-link.ts'
@@ -10,8 +10,9 @@ export type CanaryResult =
   | { readonly verdict: 'EngineGone'; readonly message: string }
 
 /**
- * Asks the adapter and the base the same. One token tells most adapters from their base; only one that it does not is
- * asked for more before it counts as without effect. Warms the adapter's slot, too.
+ * Asks the adapter and the base the same. One token tells most adapters from their base, by so much that a base of some
+ * seconds ago will do; only one that it does not is asked for more, and of the base in the same second, before it counts
+ * as without effect. Warms the adapter's slot, too.
  */
 export async function runCanary(
   process: EngineProcess,
@@ -19,21 +20,26 @@ export async function runCanary(
   base: BaseVoice,
   settings: CanarySettings,
 ): Promise<CanaryResult> {
-  const quick = await compare(process, model, 1, base, settings)
-  return quick.verdict === 'NoEffect'
-    ? compare(process, model, settings.tokens, base, settings)
-    : quick
+  const { tokens, baseMaxAgeMs, baseRoughAgeMs } = settings
+  const quick = await compare(process, model, base, settings, 1, baseRoughAgeMs)
+  const isClear = quick.verdict === 'Effective' && quick.difference > clearEffect
+  const isOpen = quick.verdict === 'Effective' || quick.verdict === 'NoEffect'
+  return isOpen && !isClear ? compare(process, model, base, settings, tokens, baseMaxAgeMs) : quick
 }
+
+/** In log probability: a hundred times the smallest effect. */
+const clearEffect = 100 * smallestEffect
 
 async function compare(
   process: EngineProcess,
   model: string,
-  tokens: number,
   base: BaseVoice,
   settings: CanarySettings,
+  tokens: number,
+  baseAgeMs: number,
 ): Promise<CanaryResult> {
   // The base first: if it is not finite already, this adapter is not the one to blame.
-  const said = await base.recent(process, tokens)
+  const said = await base.recent(process, tokens, baseAgeMs)
   if (said.outcome !== 'Answered') {
     return said.outcome === 'NonFinite' ? { verdict: 'BaseNonFinite' } : failed(said)
   }
