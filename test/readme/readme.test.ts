@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -37,6 +38,10 @@ test('the README starts the service and its tests with the scripts of package.js
 test('every script and every command that the README names is there', () => {
   const scripts = [...page.matchAll(/\bnpm run ([\w:]+)/g)].map((match) => match[1])
   expect(Object.keys(manifest.scripts)).toEqual(expect.arrayContaining(scripts))
+  const bars = [...page.matchAll(/`bars\/([\w-]+)/g)].map((match) => `${match[1] ?? ''}.ts`)
+  expect(readdirSync(join(root, 'test', 'bars'))).toEqual(
+    expect.arrayContaining(bars.filter((bar) => bar !== 'x.ts')),
+  )
   const named = [...page.matchAll(/(?:npx |`)loraplex ([a-z][a-z-]+)/g)].map((match) => match[1])
   const known = commands.flatMap(({ name }) => [name, name.split(' ')[0]])
   expect(known).toEqual(expect.arrayContaining(named))
