@@ -44,6 +44,7 @@ export class ReplicaView {
   #reclaimed: ReadonlySet<string> = new Set()
   #leaseEnd = 0
   #leaseCall: 'Idle' | 'Out' | 'OutAndAgain' = 'Idle'
+  #nextLease: NodeJS.Immediate | undefined
   #engineProcess = ''
   #simulated = false
   #ready = false
@@ -51,6 +52,7 @@ export class ReplicaView {
   #total = 0
   #freeSlots = 0
   #retired = false
+  #closed = false
   #connections: Pool | undefined
   #authorization: string | undefined
 
@@ -170,6 +172,9 @@ export class ReplicaView {
 
   /** Renews what is in use, asks for what is wanted, gives back what was reclaimed and is idle. */
   renewLease(): void {
+    if (this.#closed) {
+      return
+    }
     if (this.#leaseCall !== 'Idle') {
       this.#leaseCall = 'OutAndAgain'
       return
@@ -214,6 +219,8 @@ export class ReplicaView {
   /** Cuts what is still running there. */
   close(): Promise<void> {
     this.#unwatch()
+    this.#closed = true
+    clearImmediate(this.#nextLease)
     const connections = this.#connections
     this.#connections = undefined
     return connections === undefined ? Promise.resolve() : connections.destroy()
@@ -232,11 +239,10 @@ export class ReplicaView {
       this.#wanted.delete(revision)
     }
     this.#invited.clear()
-    const idleReclaimed = answer.reclaimed.some((revision) => !this.#inFlight.has(revision))
-    this.#afterLease()
-    if (idleReclaimed) {
-      this.renewLease()
+    if (answer.reclaimed.some((revision) => !this.#inFlight.has(revision))) {
+      this.#leaseCall = 'OutAndAgain'
     }
+    this.#afterLease()
   }
 
   #afterLease(): void {
@@ -245,7 +251,11 @@ export class ReplicaView {
     this.#leaseCall = 'Idle'
     this.#options.onChange(this)
     if (again) {
-      this.renewLease()
+      // A turn of the event loop between two calls: an agent in this process answers within one.
+      this.#nextLease ??= setImmediate(() => {
+        this.#nextLease = undefined
+        this.renewLease()
+      })
     }
   }
 

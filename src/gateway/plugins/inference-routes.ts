@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { Caller } from '../../core/resolve.ts'
 import { LoraplexError } from '../../errors.ts'
 import { authenticate } from '../authenticate.ts'
@@ -14,7 +14,12 @@ export interface InferenceRouteOptions {
   readonly unknownFields?: 'Drop' | 'Reject'
 }
 
-const callerOf = new WeakMap<FastifyRequest, Caller>()
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whose request it is; set before the body is read. */
+    caller: Caller | null
+  }
+}
 
 /** The inference endpoints: authenticated before the body is read, then handed to the gateway with the raw response. */
 export async function inferenceRoutes(
@@ -24,13 +29,14 @@ export async function inferenceRoutes(
   const { gateway } = options
   const readOptions = { unknownFields: options.unknownFields ?? 'Drop' } as const
 
+  app.decorateRequest('caller', null)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
     done(null, body),
   )
   app.addHook('onRequest', (request, _reply, done) => {
     try {
-      callerOf.set(request, authenticate(gateway.table, request.headers, Date.now()))
+      request.caller = authenticate(gateway.table, request.headers, Date.now())
       done()
     } catch (error) {
       done(error as Error)
@@ -39,14 +45,13 @@ export async function inferenceRoutes(
 
   for (const endpoint of inferenceEndpoints) {
     app.post(endpoint.path, (request, reply) => {
-      const caller = callerOf.get(request)
-      const { body } = request
-      if (caller === undefined || !Buffer.isBuffer(body)) {
+      const { body, caller } = request
+      if (caller === null || !Buffer.isBuffer(body)) {
         throw new LoraplexError('invalid_json', 'The request body is empty.')
       }
       const inference = readInferenceRequest(endpoint, body, readOptions)
       reply.hijack()
-      const id = String(request.id)
+      const { id } = request
       gateway
         .serve(caller, inference, id, readWaitMs(request.headers), reply.raw)
         .catch((error: unknown) => {
@@ -66,6 +71,7 @@ export async function inferenceRoutes(
             reply.raw.writeHead(refusal.row.status, {
               'x-request-id': id,
               ...errorHeaders(refusal),
+              ...(gateway.draining ? { connection: 'close' } : {}),
               'content-length': Buffer.byteLength(payload),
             })
             reply.raw.end(payload)
