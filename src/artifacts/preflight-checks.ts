@@ -41,12 +41,13 @@ export function checkAdapter(snapshot: AdapterSnapshot): AdapterProblem[] {
 export function otherBaseName(snapshot: AdapterSnapshot): string | undefined {
   const { options, config } = snapshot
   const known = options.baseModelNames.map(withoutSlash)
-  const name = config.baseModel === undefined ? 'no base model' : withoutSlash(config.baseModel)
+  const said = options.baseModel ?? config.baseModel
+  const name = said === undefined ? 'no base model' : withoutSlash(said)
   return known.length === 0 || known.includes(name) ? undefined : name
 }
 
 export function baseNameWords(name: string, names: readonly string[]): string {
-  return `adapter_config.json names ${name === 'no base model' ? name : quoted(name)} as its base, this pool serves ${someOf(names)}.`
+  return `The adapter names ${name === 'no base model' ? name : quoted(name)} as its base, this pool serves ${someOf(names)}.`
 }
 
 function baseModelMismatch(snapshot: AdapterSnapshot): AdapterProblem | undefined {

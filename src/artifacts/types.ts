@@ -37,6 +37,8 @@ export type PreflightVerdict =
 export interface PreflightOptions {
   /** Folder with the base's config.json and, where they are there, its safetensors files. */
   readonly baseModelPath: string | undefined
+  /** The base its owner says it was trained on; undefined: what adapter_config.json says. */
+  readonly baseModel?: string | undefined
   /** Names an adapter may give as its base: the pool's own and its mirrors. Empty: any. */
   readonly baseModelNames: readonly string[]
   readonly baseModelCheck: 'Warn' | 'Strict'

@@ -1,11 +1,10 @@
-import { basename } from 'node:path'
 import type { CatalogueEntry, Want } from '../api/agent-protocol.ts'
 import type { ResourceSnapshot } from '../api/kinds.ts'
 import { poolKeyOf, type LoraAdapter } from '../api/lora-adapter.ts'
 import { keyOf } from '../api/metadata.ts'
 import type { ModelPool } from '../api/model-pool.ts'
+import { preflightOptionsOf } from '../artifacts/preflight-options.ts'
 import { pathOfFileUri } from '../artifacts/source-uri.ts'
-import type { PreflightOptions } from '../artifacts/types.ts'
 import { planAdapter, type Intake, type WantedRevision } from '../core/adapter-plan.ts'
 import { findNameConflicts, mayAttach, type NameConflicts } from '../core/resolve.ts'
 import { refuseSource } from '../core/source-policy.ts'
@@ -173,7 +172,11 @@ export class Controller {
       expectedDigest: source.digest?.replace(/^sha256:/, ''),
       knownDigest: isSameSpec ? previous.revisions.at(-1)?.digest : undefined,
       generation: adapter.metadata.generation,
-      preflight: preflightOptions(adapter, pool, poolFolder),
+      preflight: preflightOptionsOf(
+        pool,
+        pathOrNothing(pool.spec.model.uri, poolFolder),
+        adapter.spec,
+      ),
     })
   }
 
@@ -257,30 +260,6 @@ function mergeEntries(wanted: readonly WantedRevision[]): CatalogueEntry[] {
     }
   }
   return [...entries.values()].sort((left, right) => (left.revision < right.revision ? -1 : 1))
-}
-
-function preflightOptions(
-  adapter: LoraAdapter,
-  pool: ModelPool,
-  poolFolder: string,
-): PreflightOptions {
-  const baseModelPath = pathOrNothing(pool.spec.model.uri, poolFolder)
-  const { servedName, baseModelNames } = pool.spec.model
-  return {
-    baseModelPath,
-    baseModelNames: [
-      ...new Set([
-        basename(baseModelPath),
-        pool.metadata.name,
-        ...(servedName === undefined ? [] : [servedName]),
-        ...baseModelNames,
-      ]),
-      ...(adapter.spec.baseModel === undefined ? [] : [adapter.spec.baseModel]),
-    ],
-    baseModelCheck: pool.spec.lora.baseModelCheck,
-    maxRank: pool.spec.lora.maxRank,
-    dtype: pool.spec.lora.dtype,
-  }
 }
 
 /** Empty for a URI that leads nowhere; whoever fetches it says so in words. */

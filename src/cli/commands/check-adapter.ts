@@ -1,19 +1,15 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { DeclaredResource } from '../../api/validate.ts'
 import { ContentStore } from '../../artifacts/content-store.ts'
 import { fetchFromFile } from '../../artifacts/file-source.ts'
+import { preflightOptionsOf } from '../../artifacts/preflight-options.ts'
 import { PreflightPool } from '../../artifacts/preflight-pool.ts'
 import { pathOfFileUri } from '../../artifacts/source-uri.ts'
 import { removeFolder } from '../../artifacts/staging-folder.ts'
-import type {
-  AdapterProblem,
-  PreflightOptions,
-  PreflightVerdict,
-  StoredAdapter,
-} from '../../artifacts/types.ts'
+import type { AdapterProblem, PreflightVerdict, StoredAdapter } from '../../artifacts/types.ts'
 import { UserError } from '../../errors.ts'
 import { readFileOnce } from '../../resources/directory/file-reader.ts'
 import { defineCommand, type CommandIo } from '../command.ts'
@@ -53,7 +49,7 @@ export const checkAdapter = defineCommand({
       io.out(`digest   sha256:${fetched.adapter.digest}\n`)
       const verdict = await preflight.run(
         fetched.adapter.path,
-        preflightOptionsOf(pool, dirname(file)),
+        preflightOptionsOf(pool, basePathOf(pool, dirname(file))),
       )
       return tell(io, adapter, verdict, fetched.adapter, pool)
     } finally {
@@ -138,25 +134,10 @@ async function poolIn(file: string, name: string | undefined): Promise<DeclaredP
 }
 
 /** As the controller asks for an adapter of that pool that names no base itself. */
-function preflightOptionsOf(pool: DeclaredPool, folder: string): PreflightOptions {
-  const { uri, servedName, baseModelNames } = pool.spec.model
-  const base = pathOfFileUri(uri, folder)
+function basePathOf(pool: DeclaredPool, folder: string): string {
+  const base = pathOfFileUri(pool.spec.model.uri, folder)
   if (!base.ok) {
     throw new UserError(base.problem.message)
   }
-  const baseModelPath = base.path.replace(/\/$/, '')
-  return {
-    baseModelPath,
-    baseModelNames: [
-      ...new Set([
-        basename(baseModelPath),
-        pool.metadata.name,
-        ...(servedName === undefined ? [] : [servedName]),
-        ...baseModelNames,
-      ]),
-    ],
-    baseModelCheck: pool.spec.lora.baseModelCheck,
-    maxRank: pool.spec.lora.maxRank,
-    dtype: pool.spec.lora.dtype,
-  }
+  return base.path.replace(/\/$/, '')
 }
