@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { launchArguments, rankClass, vllmRanks } from './launch-arguments.ts'
-import { findReservedFlags } from './reserved-flags.ts'
+import { findReservedFlags } from '../api/reserved-engine-flags.ts'
 import type { LaunchSettings } from './types.ts'
 
 const settings: LaunchSettings = {
@@ -82,34 +82,6 @@ describe('the arguments of vllm serve', () => {
 })
 
 describe('flags that are ours', () => {
-  it.each([
-    [['--max-loras', '4'], ['--max-loras']],
-    [['--max-loras=4'], ['--max-loras']],
-    [['--max_loras=4'], ['--max_loras']],
-    [['--no-enable-lora'], ['--no-enable-lora']],
-    [['--no_enable_lora'], ['--no_enable_lora']],
-    [['-tp', '2'], ['-tp']],
-    [['-tp2'], ['-tp2']],
-    [['-tp=2'], ['-tp=2'.slice(0, 3)]],
-    [['-q', 'fp8'], ['-q']],
-    [['--max-lora'], ['--max-lora']], // argparse takes an unambiguous beginning for the flag
-    [
-      ['--api-key', 'x', '--port=1'],
-      ['--api-key', '--port'],
-    ],
-    [['--enforce-eager', '--max-num-seqs', '16', '--max-num-queued-reqs=64'], []],
-    [['--gpu-memory-utilization', '0.8', '--kv-cache-dtype', 'fp8', '--model-impl', 'vllm'], []],
-    [['--compilation-config', '{"model": 1}', '--tokenizer-mode', 'auto', '-1', '-'], []],
-  ])('%j holds %j', (args, want) => {
-    expect(findReservedFlags(args).map((found) => found.flag)).toEqual(want)
-  })
-
-  it('name what to use instead', () => {
-    expect(findReservedFlags(['--max-lora-rank', '8'])).toEqual([
-      { flag: '--max-lora-rank', instead: 'lora.maxRank' },
-    ])
-  })
-
   it('cover every flag that launchArguments sets', () => {
     const { args } = launchArguments(
       {
