@@ -300,7 +300,7 @@ class ModelReplica {
   }
 }
 
-describe('for any replica', () => {
+describe('for any replica', { timeout: 30_000 }, () => {
   const aWant = fc.constantFrom('Loaded', 'OnDisk', 'Allowed', undefined)
   const anyAdapters = fc
     .array(
@@ -347,7 +347,7 @@ describe('for any replica', () => {
           }
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     )
   })
 
