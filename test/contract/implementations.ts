@@ -72,6 +72,8 @@ export const simulator: Implementation = {
   },
 }
 
+const startLimitMs = 800_000
+
 export const vllm: Implementation = {
   name: 'vLLM',
   start: async (options) => {
@@ -98,9 +100,11 @@ export const vllm: Implementation = {
     }
     const url = `http://127.0.0.1:${port}`
     const client = createEngineClient({ url, apiKey: options.apiKey })
+    const deadline = Date.now() + startLimitMs
     while (!(await client.version().catch(() => undefined))) {
-      if (child.exitCode !== null) {
-        throw new Error(`vLLM ended with ${child.exitCode}; see ${String(log.path)}`)
+      if (child.exitCode !== null || Date.now() > deadline) {
+        killGroup()
+        throw new Error(`vLLM did not start (exit code ${child.exitCode}); see ${log.path}`)
       }
       await delay(100)
     }

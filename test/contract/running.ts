@@ -11,7 +11,8 @@ export function running(implementation: Implementation, options: ContractOptions
   let engine: ContractEngine | undefined
   beforeAll(async () => {
     engine = await implementation.start(options)
-  })
+    // A busy machine has been seen to take six minutes for what an idle one does in half of one.
+  }, 900_000)
   afterAll(async () => {
     await engine?.stop()
   })
