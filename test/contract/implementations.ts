@@ -104,7 +104,7 @@ export const vllm: Implementation = {
     while (!(await client.version().catch(() => undefined))) {
       if (child.exitCode !== null || Date.now() > deadline) {
         killGroup()
-        throw new Error(`vLLM did not start (exit code ${child.exitCode}); see ${log.path}`)
+        throw new Error(`vLLM did not start (exit code ${child.exitCode}); see ${String(log.path)}`)
       }
       await delay(100)
     }
