@@ -1,6 +1,5 @@
 import {
   copyFileSync,
-  cpSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -249,10 +248,6 @@ export function variantOf(adapter: string, number: number, folder: string): stri
     JSON.stringify({ ...config, revision: `variant-${number}` }),
   )
   return target
-}
-
-export function copyAdapter(adapter: string, target: string): void {
-  cpSync(join(fixtures, 'adapters', adapter), target, { recursive: true })
 }
 
 /** The value below which `share` of the values lie. */
