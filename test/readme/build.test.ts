@@ -49,6 +49,6 @@ test('the build starts the simulator and the preflight workers from what was bui
     await service.terminate()
     await vi.waitUntil(() => !service.hasSurvivors, { timeout: 20_000 })
   } finally {
-    service.kill()
+    await service.stop()
   }
 }, 90_000)

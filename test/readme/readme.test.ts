@@ -79,7 +79,7 @@ describe('on a fresh clone', () => {
   })
 
   afterAll(async () => {
-    service.kill()
+    await service.stop()
     await clone[Symbol.asyncDispose]()
   })
 

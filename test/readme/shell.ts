@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 
 export interface ShellPlace {
   readonly cwd: string
@@ -56,8 +57,16 @@ export class LongCommand {
     return this.#signalGroup(0)
   }
 
-  /** Nothing of it is left afterwards. */
-  kill(): void {
+  /**
+   * For the end of a test, whatever happened in it: the whole group is asked first, because engines are in groups of their
+   * own and only the service ends those.
+   */
+  async stop(): Promise<void> {
+    this.#signalGroup('SIGTERM')
+    const deadline = performance.now() + 20_000
+    while (this.hasSurvivors && performance.now() < deadline) {
+      await delay(50)
+    }
     this.#signalGroup('SIGKILL')
   }
 
