@@ -34,6 +34,8 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
       requireHostHeader: false,
     },
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: false },
+    // A child logger for every request would cost more than all of its routing, and almost none of them logs.
+    childLoggerFactory: (logger) => logger,
     genReqId: () => options.gateway.nextRequestId(),
     clientErrorHandler: (error, socket) =>
       answerUnreadable(error, socket, options.gateway.nextRequestId()),
@@ -49,12 +51,32 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
   app.server.on('checkExpectation', (request, response) =>
     app.server.emit('request', request, response),
   )
+  cutWhatStays(app)
   await app.register(requestGuard, options)
   await app.register(errorReplies, options)
   await app.register(modelRoutes, options)
   await app.register(inferenceRoutes, options)
   await app.ready()
   return app
+}
+
+/** What was just written gets so long to leave when the server closes. */
+const lastBytesMs = 1000
+
+/**
+ * Connections that never carried a request are not idle to Node, and once a server closes nothing times them out: they
+ * would hold a closing server for as long as they like.
+ */
+function cutWhatStays(app: FastifyInstance): void {
+  let timer: NodeJS.Timeout | undefined
+  app.addHook('preClose', (done) => {
+    timer = setTimeout(() => app.server.closeAllConnections(), lastBytesMs)
+    done()
+  })
+  app.addHook('onClose', (_app, done) => {
+    clearTimeout(timer)
+    done()
+  })
 }
 
 /** What Node's parser refuses never becomes a request; it is answered in the same shape. */

@@ -299,6 +299,24 @@ describe('draining', () => {
     await drained
   })
 
+  test('is not held up by connections that never said anything, or not all', async () => {
+    const to = await start()
+    const silent = openRaw(to.port, '')
+    const slow = openRaw(to.port, 'POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-le')
+    await eventually(
+      () =>
+        new Promise<number>((resolve) =>
+          to.server.server.getConnections((_error, count) => resolve(count)),
+        ),
+    ).toBe(2)
+    const started = performance.now()
+    await to.gateway.close()
+    await to.server.close()
+    expect(performance.now() - started).toBeLessThan(5000)
+    silent.destroy()
+    slow.destroy()
+  })
+
   test('ends what is left with an error frame when the gateway is closed', async () => {
     const to = await start()
     const stream = ask(to, 'acme', { body: { stream: true, max_tokens: 900, ignore_eos: true } })
