@@ -1,7 +1,36 @@
 import { hash } from 'node:crypto'
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Caller, RoutingTable } from '../core/resolve.ts'
 import { LoraplexError } from '../errors.ts'
+
+interface Recognised {
+  readonly table: RoutingTable
+  readonly authorization: string
+  readonly caller: Caller
+}
+
+/** A kept-alive connection shows the same key again and again: hashed once a connection and table. */
+const recognised = new WeakMap<Socket, Recognised>()
+
+/** As `authenticate`, remembering what the connection showed last. */
+export function authenticateRequest(
+  table: RoutingTable,
+  request: IncomingMessage,
+  nowMs: number,
+): Caller {
+  const { authorization } = request.headers
+  const last = recognised.get(request.socket)
+  if (last !== undefined && last.table === table && last.authorization === authorization) {
+    requireAdmitted(last.caller, nowMs)
+    return last.caller
+  }
+  const caller = authenticate(table, request.headers, nowMs)
+  if (authorization !== undefined) {
+    recognised.set(request.socket, { table, authorization, caller })
+  }
+  return caller
+}
 
 /**
  * Whose key this is. Looked up by the SHA-256 of the whole string, never by a part of it, and never compared byte by byte.

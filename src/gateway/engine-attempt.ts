@@ -47,14 +47,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
   }
 
   dispatch(view: ReplicaView, path: string, body: Buffer): void {
-    const headers: Record<string, string> = {
-      'content-type': 'application/json',
-      'accept-encoding': 'identity',
-    }
-    if (view.authorization !== undefined) {
-      headers['authorization'] = view.authorization
-    }
-    const { connections } = view
+    const { connections, requestHeaders: headers } = view
     if (connections === undefined) {
       this.#lost('The engine went away.', false)
       return

@@ -13,6 +13,8 @@ export class GatewayMetrics {
   readonly #duration: Histogram
   readonly #retries: Counter
   readonly #tallies = new Map<string, Tally>()
+  /** A target is one tenant's, so the object itself leads to its tally; gone with the routing table it belongs to. */
+  readonly #tallyOfTarget = new WeakMap<RouteTarget, Tally>()
 
   constructor(gauges: { readonly inFlight: () => number; readonly queued: () => number }) {
     const registers = [this.registry]
@@ -85,7 +87,11 @@ export class GatewayMetrics {
 
   /** A request that was resolved to a target. */
   observe(target: RouteTarget, tenant: string, outcome: ExchangeOutcome): void {
-    const tally = this.#tallyOf(target, tenant)
+    let tally = this.#tallyOfTarget.get(target)
+    if (tally === undefined) {
+      tally = this.#tallyOf(target, tenant)
+      this.#tallyOfTarget.set(target, tally)
+    }
     tally.codes.set(outcome.code, (tally.codes.get(outcome.code) ?? 0) + 1)
     tally.duration.observe(outcome.durationMs / 1000)
     if (outcome.firstByteMs !== undefined) {

@@ -161,14 +161,18 @@ export class Gateway {
     return [...this.#views.values()]
   }
 
-  /** Takes a request that has passed authentication and reading; answers on `response` in every case. */
-  async serve(
+  /**
+   * Takes a request that has passed authentication and reading. Once an exchange has begun, it answers on `response` in
+   * every case; before that, refusals are thrown, or come as a rejection where the name has to be waited for.
+   * @throws LoraplexError
+   */
+  serve(
     caller: Caller,
     request: InferenceRequest,
     id: string,
     waitMs: number | undefined,
     response: ServerResponse,
-  ): Promise<void> {
+  ): Promise<void> | undefined {
     const maxQueueMs = this.#options.maxQueueMs ?? 30_000
     const deadline = performance.now() + Math.min(waitMs ?? maxQueueMs, maxQueueMs)
     if (this.#draining) {
@@ -179,10 +183,20 @@ export class Gateway {
       )
     }
     const target = resolveTarget(caller, request.model)
-    if (target.state !== 'Loading') {
-      this.#start(caller, request, target, id, deadline, response)
-      return
+    if (target.state === 'Loading') {
+      return this.#serveLater(caller, request, id, deadline, response)
     }
+    this.#start(caller, request, target, id, deadline, response)
+    return undefined
+  }
+
+  async #serveLater(
+    caller: Caller,
+    request: InferenceRequest,
+    id: string,
+    deadline: number,
+    response: ServerResponse,
+  ): Promise<void> {
     this.#unresolved += 1
     try {
       const ready = await this.#untilReady(caller, request, deadline, response)

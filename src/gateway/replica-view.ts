@@ -54,7 +54,7 @@ export class ReplicaView {
   #retired = false
   #closed = false
   #connections: Pool | undefined
-  #authorization: string | undefined
+  #requestHeaders: string[] = []
 
   constructor(replica: GatewayReplica, options: ReplicaViewOptions) {
     this.replica = replica
@@ -91,8 +91,9 @@ export class ReplicaView {
     return this.#connections
   }
 
-  get authorization(): string | undefined {
-    return this.#authorization
+  /** What every inference request to this engine carries; nothing of a caller's headers goes on. */
+  get requestHeaders(): string[] {
+    return this.#requestHeaders
   }
 
   residencyOf(revision: string): ResidencyState {
@@ -301,7 +302,10 @@ export class ReplicaView {
     }
     if (engineProcess !== '') {
       const address = this.replica.address()
-      this.#authorization = address.apiKey === undefined ? undefined : `Bearer ${address.apiKey}`
+      this.#requestHeaders = ['content-type', 'application/json']
+      if (address.apiKey !== undefined) {
+        this.#requestHeaders.push('authorization', `Bearer ${address.apiKey}`)
+      }
       this.#connections = connect(address.url)
     }
   }

@@ -1,8 +1,8 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { Caller } from '../../core/resolve.ts'
 import { LoraplexError } from '../../errors.ts'
-import { authenticate } from '../authenticate.ts'
+import { authenticateRequest } from '../authenticate.ts'
 import { inferenceEndpoints } from '../endpoints.ts'
 import { errorBody, errorHeaders } from '../error-body.ts'
 import type { Gateway } from '../gateway.ts'
@@ -36,7 +36,7 @@ export async function inferenceRoutes(
   )
   app.addHook('onRequest', (request, _reply, done) => {
     try {
-      request.caller = authenticate(gateway.table, request.headers, Date.now())
+      request.caller = authenticateRequest(gateway.table, request.raw, Date.now())
       done()
     } catch (error) {
       done(error as Error)
@@ -51,34 +51,51 @@ export async function inferenceRoutes(
       }
       const inference = readInferenceRequest(endpoint, body, readOptions)
       reply.hijack()
-      const { id } = request
-      gateway
-        .serve(caller, inference, id, readWaitMs(request.headers), reply.raw)
-        .catch((error: unknown) => {
-          const refusal =
-            error instanceof LoraplexError
-              ? error
-              : new LoraplexError(
-                  'internal_error',
-                  'The server had an error while processing your request.',
-                )
-          if (refusal.code === 'internal_error') {
-            request.log.error({ err: error, requestId: id }, 'a request failed inside the gateway')
-          }
-          gateway.metrics.refuse(refusal.code, caller.tenant)
-          if (!reply.raw.headersSent && !reply.raw.destroyed) {
-            const payload = errorBody(refusal)
-            reply.raw.writeHead(refusal.row.status, {
-              'x-request-id': id,
-              ...errorHeaders(refusal),
-              ...(gateway.draining ? { connection: 'close' } : {}),
-              'content-length': Buffer.byteLength(payload),
-            })
-            reply.raw.end(payload)
-          }
-        })
+      const refuse = (error: unknown): void => {
+        if (!(error instanceof LoraplexError)) {
+          request.log.error(
+            { err: error, requestId: request.id },
+            'a request failed inside the gateway',
+          )
+        }
+        refuseRaw(reply.raw, request.id, asRefusal(error), gateway, caller)
+      }
+      try {
+        gateway
+          .serve(caller, inference, request.id, readWaitMs(request.headers), reply.raw)
+          ?.catch(refuse)
+      } catch (error) {
+        refuse(error)
+      }
     })
   }
+}
+
+function asRefusal(error: unknown): LoraplexError {
+  return error instanceof LoraplexError
+    ? error
+    : new LoraplexError('internal_error', 'The server had an error while processing your request.')
+}
+
+function refuseRaw(
+  response: ServerResponse,
+  id: string,
+  refusal: LoraplexError,
+  gateway: Gateway,
+  caller: Caller,
+): void {
+  gateway.metrics.refuse(refusal.code, caller.tenant)
+  if (response.headersSent || response.destroyed) {
+    return
+  }
+  const payload = errorBody(refusal)
+  response.writeHead(refusal.row.status, {
+    'x-request-id': id,
+    ...errorHeaders(refusal),
+    ...(gateway.draining ? { connection: 'close' } : {}),
+    'content-length': Buffer.byteLength(payload),
+  })
+  response.end(payload)
 }
 
 /** The SDKs tell how long they will wait, in seconds; a wait past it would be answered to nobody. */
