@@ -1,9 +1,9 @@
-import { findVllm } from '../engine/find-vllm.ts'
+import { findVllm, type VllmExecutable } from '../engine/find-vllm.ts'
 import { UserError } from '../errors.ts'
 
 /** What runs under a pool on this machine. */
 export type EngineKind =
-  | { readonly kind: 'Vllm'; readonly path: string; readonly version: string }
+  | ({ readonly kind: 'Vllm' } & VllmExecutable)
   | { readonly kind: 'Simulator' }
 
 /**

@@ -133,31 +133,19 @@ function engineCommand(
   settings: LaunchSettings,
   place: { readonly host: string; readonly port: number; readonly apiKey: string },
 ): EngineCommand {
-  const { args, env } = launchArguments(settings, place)
   if (engine.kind === 'Vllm') {
     return {
       file: engine.path,
-      args: [...args, ...cpuFlags(engine)],
-      env: { ...cpuEnvironment(engine), ...env },
+      ...launchArguments(settings, { ...place, isCpuBuild: engine.isCpuBuild }),
     }
   }
+  const { args, env } = launchArguments(settings, place)
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   return {
     file: process.execPath,
     args: [fileURLToPath(new URL(`../sim/main.${extension}`, import.meta.url)), ...args],
     env,
   }
-}
-
-/** The CPU build compiles nothing worth waiting for, and takes its cache size from the environment. */
-function cpuFlags(engine: { readonly version: string }): readonly string[] {
-  return engine.version.includes('+cpu') ? ['--enforce-eager'] : []
-}
-
-function cpuEnvironment(engine: { readonly version: string }): Record<string, string> {
-  return engine.version.includes('+cpu') && process.env['VLLM_CPU_KVCACHE_SPACE'] === undefined
-    ? { VLLM_CPU_KVCACHE_SPACE: '1' }
-    : {}
 }
 
 async function endpointEngine(

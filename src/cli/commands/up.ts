@@ -144,6 +144,9 @@ function announce(standalone: Standalone, io: CommandIo): void {
     )
   } else {
     io.err(`engine: vLLM ${engine.version} (${engine.path})\n`)
+    if (engine.warning !== undefined) {
+      io.err(`warning: ${engine.warning}\n`)
+    }
   }
 }
 
