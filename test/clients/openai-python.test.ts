@@ -1,0 +1,318 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { aKey, anAdapter, anAdapterStatus, aTenant } from '../support/builders.ts'
+import { eventually } from '../support/eventually.ts'
+import { GatewayBed, keyOfTenant, tenants } from '../support/gateway-bed.ts'
+import { findPython } from '../support/python.ts'
+
+const python = await findPython()
+
+interface Outcome {
+  readonly answer?: Record<string, unknown>
+  readonly error?: {
+    readonly classes: readonly string[]
+    readonly status: number | null
+    readonly code: string | null
+    readonly param: string | null
+    readonly message: string
+    readonly request_id: string | null
+  }
+  /** Seconds, one an HTTP request. */
+  readonly attempts: readonly number[]
+}
+
+/** One Python process with the real `openai` package; does one thing at a time. */
+class PythonClient {
+  readonly #child: ChildProcess
+  readonly #lines: AsyncIterator<string>
+
+  constructor(executable: string) {
+    const script = fileURLToPath(new URL('openai_worker.py', import.meta.url))
+    this.#child = spawn(executable, [script], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const { stdout } = this.#child
+    if (stdout === null) {
+      throw new Error('the worker has no output')
+    }
+    this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]()
+  }
+
+  async order(what: string, fields: object = {}): Promise<Outcome> {
+    this.#child.stdin?.write(`${JSON.stringify({ do: what, ...fields })}\n`)
+    return this.line<Outcome>()
+  }
+
+  async line<T>(): Promise<T> {
+    const { value, done } = await this.#lines.next()
+    if (done === true) {
+      throw new Error('the worker has ended')
+    }
+    return JSON.parse(String(value)) as T
+  }
+
+  async close(): Promise<void> {
+    this.#child.stdin?.end()
+    await once(this.#child, 'exit')
+  }
+}
+
+const objects = [
+  ...tenants,
+  anAdapter('paused').in('acme').suspended(),
+  anAdapter('broken').in('acme'),
+  aTenant('stopped').suspended(),
+  aKey('stopped').in('stopped'),
+]
+const statuses = {
+  'acme/broken': anAdapterStatus({ ready: ['False', 'NotFinite', 'A weight is not finite.'] }),
+}
+
+const hello = {
+  model: 'tickets',
+  messages: [{ role: 'user', content: 'hello there' }],
+  max_tokens: 5,
+  temperature: 0,
+}
+
+interface Chunk {
+  readonly model: string
+  readonly choices: readonly { readonly delta?: { readonly content?: string }; text?: string }[]
+  readonly usage: { readonly completion_tokens: number } | null
+}
+
+describe.skipIf(python === undefined)('the openai package for Python', () => {
+  let bed: GatewayBed
+  let worker: PythonClient
+  beforeAll(async () => {
+    bed = await GatewayBed.start({ objects, statuses })
+    worker = new PythonClient(python ?? '')
+  })
+  beforeEach(() => {
+    bed.engine.faults.clear()
+    bed.setObjects(objects, statuses)
+  })
+  afterAll(async () => {
+    await worker.close()
+    await bed.close()
+  })
+
+  const client = (options: object = {}) => ({
+    client: { api_key: keyOfTenant('acme'), base_url: `${bed.url}/v1`, ...options },
+  })
+
+  async function bodyOf(what: string, fields: object): Promise<Record<string, unknown>> {
+    const { answer, error } = await worker.order(what, fields)
+    expect(error).toBeUndefined()
+    expect(answer?.['request_id']).toMatch(/^req_/)
+    return (answer?.['body'] ?? {}) as Record<string, unknown>
+  }
+
+  async function chunksOf(fields: object): Promise<readonly Chunk[]> {
+    const { answer, error } = await worker.order('stream', fields)
+    expect(error).toBeUndefined()
+    expect(answer?.['request_id']).toMatch(/^req_/)
+    return answer?.['chunks'] as readonly Chunk[]
+  }
+
+  test('chats', async () => {
+    expect(await bodyOf('chat', { ...client(), body: hello })).toMatchObject({
+      object: 'chat.completion',
+      model: 'tickets',
+      usage: { completion_tokens: 5 },
+    })
+  })
+
+  test('streams the same words, usage only when asked', async () => {
+    const whole = (await bodyOf('chat', { ...client(), body: hello })) as {
+      choices?: { message: { content: string } }[]
+    }
+    const chunks = await chunksOf({ ...client(), body: hello })
+    const words = chunks.map((chunk) => chunk.choices[0]?.delta?.content ?? '').join('')
+    expect(words).toBe(whole.choices?.[0]?.message.content)
+    expect(chunks.every((chunk) => chunk.usage === null && chunk.model === 'tickets')).toBe(true)
+    const asked = await chunksOf({
+      ...client(),
+      body: { ...hello, stream_options: { include_usage: true } },
+    })
+    expect(asked.filter((chunk) => chunk.usage !== null)).toHaveLength(1)
+    expect(asked.at(-1)).toMatchObject({ choices: [], usage: { completion_tokens: 5 } })
+  })
+
+  test('completes, whole and streamed', async () => {
+    const body = { model: 'tickets', prompt: 'hello there', max_tokens: 4, temperature: 0 }
+    const whole = (await bodyOf('completion', { ...client(), body })) as {
+      choices?: { text: string }[]
+    }
+    const chunks = await chunksOf({ ...client(), body, legacy: true })
+    expect(chunks.map((chunk) => chunk.choices[0]?.text ?? '').join('')).toBe(
+      whole.choices?.[0]?.text,
+    )
+  })
+
+  test('shows the request id of a raw response', async () => {
+    await bodyOf('raw', { ...client(), body: hello })
+  })
+
+  test('lists and retrieves models, ids with slashes too', async () => {
+    const { answer } = await worker.order('models', client())
+    expect((answer as unknown as { id: string }[]).map((model) => model.id)).toEqual([
+      'broken',
+      'paused',
+      'tickets',
+      'llama-base',
+    ])
+    const one = await worker.order('model', { ...client(), id: 'acme/tickets' })
+    expect(one.answer).toMatchObject({ id: 'acme/tickets', owned_by: 'loraplex-simulator' })
+  })
+
+  interface ErrorRow {
+    readonly what?: string
+    readonly body?: object
+    readonly key?: string
+    readonly want: string
+    readonly status: number
+    readonly code: string
+    readonly param?: string
+  }
+
+  const errors: Record<string, ErrorRow> = {
+    'an unknown key': {
+      key: 'sk-nobody-nobody-nobody-nobody',
+      want: 'AuthenticationError',
+      status: 401,
+      code: 'invalid_api_key',
+    },
+    'a suspended tenant': {
+      key: keyOfTenant('stopped'),
+      want: 'PermissionDeniedError',
+      status: 403,
+      code: 'tenant_suspended',
+    },
+    'an unknown model': {
+      body: { model: 'nobody' },
+      want: 'NotFoundError',
+      status: 404,
+      code: 'model_not_found',
+      param: 'model',
+    },
+    'an unknown model, streamed': {
+      what: 'stream',
+      body: { model: 'nobody' },
+      want: 'NotFoundError',
+      status: 404,
+      code: 'model_not_found',
+      param: 'model',
+    },
+    'a value out of range': {
+      body: { temperature: 9 },
+      want: 'BadRequestError',
+      status: 400,
+      code: 'invalid_request',
+      param: 'temperature',
+    },
+    'a forbidden field': {
+      body: { extra_body: { priority: 1 } },
+      want: 'BadRequestError',
+      status: 400,
+      code: 'forbidden_field',
+      param: 'priority',
+    },
+    'a failed adapter': {
+      body: { model: 'broken' },
+      want: 'APIStatusError',
+      status: 424,
+      code: 'adapter_failed',
+    },
+    'a suspended adapter': {
+      body: { model: 'paused' },
+      want: 'InternalServerError',
+      status: 503,
+      code: 'adapter_suspended',
+    },
+    'a route that is not here': {
+      what: 'files',
+      want: 'NotFoundError',
+      status: 404,
+      code: 'route_not_found',
+    },
+  }
+
+  test.each(Object.entries(errors))(
+    '%s: the class, the code, an id, and no retry',
+    async (_sentence, { what = 'chat', body, key, want, status, code, param = null }) => {
+      const { error, attempts } = await worker.order(what, {
+        ...client({ max_retries: 3, ...(key === undefined ? {} : { api_key: key }) }),
+        body: { ...hello, ...body },
+      })
+      expect(error).toMatchObject({ status, code, param })
+      expect(error?.classes).toContain(want)
+      expect(error?.request_id).toMatch(/^req_/)
+      expect(attempts).toHaveLength(1)
+    },
+  )
+
+  test('raises in the middle of a stream, after the words before', async () => {
+    bed.engine.faults.add({ kind: 'ErrorInStream', afterTokens: 3, times: 1 })
+    const before = (await worker.order('stream', {
+      ...client({ max_retries: 3 }),
+      body: hello,
+      tell_after: 2,
+    })) as unknown as { chunks: number }
+    expect(before.chunks).toBe(2)
+    const { error, attempts } = await worker.line<Outcome>()
+    expect(error?.classes).toContain('APIError')
+    expect(error).toMatchObject({ code: 'engine_failed' })
+    expect(attempts).toHaveLength(1)
+  })
+
+  test('retries a 502 and reaches an engine that is well again', async () => {
+    bed.engine.faults.add({ kind: 'ErrorInStream', afterTokens: 0, times: 1 })
+    const { error, attempts } = await worker.order('stream', {
+      ...client({ max_retries: 2 }),
+      body: hello,
+    })
+    expect(error).toBeUndefined()
+    expect(attempts).toHaveLength(2)
+  })
+
+  test('waits as long as we say when we are overloaded', async () => {
+    bed.engine.faults.add({ kind: 'Overload' })
+    const { error, attempts } = await worker.order('chat', {
+      ...client({ max_retries: 1 }),
+      body: hello,
+    })
+    expect(error).toMatchObject({ status: 503, code: 'overloaded' })
+    const [first = 0, second = 0] = attempts
+    expect(attempts).toHaveLength(2)
+    expect(second - first).toBeGreaterThan(1.9)
+    expect(second - first).toBeLessThan(4.5)
+  })
+
+  test('says how long it will wait, and is answered before it gives up', async () => {
+    bed.setObjects(objects, {
+      ...statuses,
+      'acme/tickets': anAdapterStatus({ ready: ['False', 'Loading'] }),
+    })
+    const { error } = await worker.order('chat', { ...client({ timeout: 1 }), body: hello })
+    expect(error).toMatchObject({ status: 503, code: 'adapter_loading' })
+  })
+
+  test('times out, and the engine is free', async () => {
+    bed.engine.faults.add({ kind: 'Hang', afterTokens: 0 })
+    const { error } = await worker.order('chat', { ...client({ timeout: 0.3 }), body: hello })
+    expect(error?.classes).toContain('APITimeoutError')
+    await eventually(() => bed.gateway.inFlight).toBe(0)
+  })
+
+  test('leaves a stream by leaving the loop', async () => {
+    const chunks = await chunksOf({
+      ...client(),
+      body: { ...hello, max_tokens: 900 },
+      leave_after: 2,
+    })
+    expect(chunks).toHaveLength(2)
+    await eventually(() => bed.engine.engine.gauges.running).toBe(0)
+  })
+})
