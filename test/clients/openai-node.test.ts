@@ -26,6 +26,9 @@ beforeEach(() => {
 })
 afterAll(() => bed.close())
 
+/** The client's types mean the global fetch, which is undici's of another version. */
+const send = undiciFetch as unknown as (url: unknown, init: unknown) => Promise<Response>
+
 /** The real client, and every HTTP request it made. */
 function aClient(options: Partial<ConstructorParameters<typeof OpenAI>[0]> = {}) {
   const requests: { readonly at: number; readonly retry: string | null }[] = []
@@ -36,7 +39,7 @@ function aClient(options: Partial<ConstructorParameters<typeof OpenAI>[0]> = {})
     fetch: (url, init) => {
       const headers = new Headers(init?.headers)
       requests.push({ at: performance.now(), retry: headers.get('x-stainless-retry-count') })
-      return undiciFetch(url as string, init as object) as unknown as Promise<Response>
+      return send(url, init)
     },
     ...options,
   })

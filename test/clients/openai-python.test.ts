@@ -49,7 +49,7 @@ class PythonClient {
     if (done === true) {
       throw new Error('the worker has ended')
     }
-    return JSON.parse(String(value)) as T
+    return JSON.parse(value) as T
   }
 
   async close(): Promise<void> {

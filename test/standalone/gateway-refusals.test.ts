@@ -221,8 +221,7 @@ describe('nobody learns what others have', () => {
 
   test('a foreign name and a missing one get the same bytes', async () => {
     for (const stream of [false, true]) {
-      const ask = (model: string) =>
-        seenFor(model, chat({ ...hello, model, stream }))
+      const ask = (model: string) => seenFor(model, chat({ ...hello, model, stream }))
       expect(await ask(foreign)).toEqual(await ask(missing))
     }
     const show = (model: string) =>
