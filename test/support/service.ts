@@ -113,7 +113,7 @@ export class TestService {
 
   untilReady(...keys: readonly string[]): Promise<void[]> {
     return Promise.all(
-      keys.map((key) => this.untilAdapter(key, ({ status }) => status === 'True', 180_000)),
+      keys.map((key) => this.untilAdapter(key, ({ status }) => status === 'True', 600_000)),
     )
   }
 
