@@ -143,6 +143,32 @@ export class TestService {
     }
   }
 
+  /** The whole text of a stream; `onStart` at its first bytes. */
+  async stream(
+    tenant: string,
+    model: string,
+    body: Readonly<Record<string, unknown>>,
+    onStart: () => void,
+  ): Promise<string> {
+    const answer = await send(`${this.url}/v1/chat/completions`, {
+      method: 'POST',
+      dispatcher: this.#agent,
+      headers: {
+        authorization: `Bearer ${this.key(tenant)}`,
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ model, stream: true, ...body }),
+    })
+    let text = ''
+    for await (const chunk of answer.body) {
+      if (text === '') {
+        onStart()
+      }
+      text += String(chunk)
+    }
+    return text
+  }
+
   /** Milliseconds until the first content token of a stream, or undefined where it was refused. */
   async timeToFirstToken(tenant: string, model: string): Promise<number | undefined> {
     const startedAt = performance.now()
