@@ -69,6 +69,7 @@ export async function disconnects(count: number, concurrency: number): Promise<D
     }
     const endedAt = performance.now()
     const gaugeBackMs = await untilIdle(engine)
+    const handlesLeft = (await settledFiles(up.servicePid)) - handlesBefore
     const answer = await call(`${up.url}${path}`, { key, body: { ...body, max_tokens: 2 } })
     if (answer.status !== 200) {
       throw new Error(`it does not serve any more: ${answer.text}`)
@@ -77,7 +78,7 @@ export async function disconnects(count: number, concurrency: number): Promise<D
       disconnects: left,
       seconds: Math.round((endedAt - startedAt) / 1000),
       gaugeBackMs: Math.round(gaugeBackMs),
-      handlesLeft: (await settledFiles(up.servicePid)) - handlesBefore,
+      handlesLeft,
       inFlightLeft: await inFlight(up),
       rssMb,
       rssSlopeKbPer1000: Math.round(slope(rssMb.slice(5)) * 1024 * (10_000 / count)),

@@ -12,6 +12,7 @@ import {
   type BedOptions,
 } from '../support/gateway-bed.ts'
 import { call, openRaw, rawPost } from '../support/http-caller.ts'
+import { leaveAt, randomDeparture } from '../support/leaving-caller.ts'
 
 let bed: GatewayBed | undefined
 afterEach(async () => {
@@ -91,41 +92,13 @@ describe('a caller that leaves', () => {
     const to = await start({ simulator: { maxNumSeqs: 64 } })
     const stream = rawPost(path, key, { ...long, stream: true })
     const whole = rawPost(path, key, { ...long, max_tokens: 30 })
-    let left = 0
-    const leaveOnce = (at: number): Promise<void> =>
-      new Promise((resolve) => {
-        const bytes = at % 4 === 3 ? whole : stream
-        // Some leave in the middle of their own request, some after so many bytes of the answer.
-        const sent = at % 5 === 4 ? Math.floor(Math.random() * bytes.length) : bytes.length
-        const enough =
-          sent < bytes.length ? 0 : Math.floor(Math.random() * (bytes === whole ? 500 : 4000))
-        const socket = openRaw(to.port, bytes.slice(0, sent))
-        let received = 0
-        const leave = (): void => {
-          left += 1
-          if (at % 2 === 0) {
-            socket.resetAndDestroy()
-          } else {
-            socket.destroy()
-          }
-        }
-        socket.on('data', (chunk: Buffer) => {
-          received += chunk.length
-          if (received >= enough) {
-            leave()
-          }
-        })
-        socket.on('connect', () => {
-          if (enough === 0) {
-            setImmediate(leave)
-          }
-        })
-        socket.on('close', () => resolve())
-      })
-    for (let at = 0; at < 500; at += 50) {
-      await Promise.all(Array.from({ length: 50 }, (_, place) => leaveOnce(at + place)))
+    for (let left = 0; left < 500; left += 50) {
+      await Promise.all(
+        Array.from({ length: 50 }, () =>
+          leaveAt(randomDeparture(to.port, { stream, whole }, Math.random)),
+        ),
+      )
     }
-    expect(left).toBeGreaterThanOrEqual(500)
     await expect.poll(() => to.engine.engine.gauges.running, withinASecond).toBe(0)
     expect(to.gateway.inFlight).toBe(0)
     expect(to.gateway.queued).toBe(0)
