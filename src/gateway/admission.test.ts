@@ -336,7 +336,7 @@ describe('a ticket that failed somewhere', () => {
     const to = admission()
     const one = ticket('a1', { tried: new Set(['p0']), lost: lost() })
     to.submit(one)
-    now += 2000
+    now += 10_000
     to.sweep()
     expect(log).toEqual([])
     now += 1

@@ -29,8 +29,8 @@ interface Line {
   ensuring: boolean
 }
 
-/** An engine whose process died is known as dead this soon; a failure is not waited out any longer. */
-const lostGraceMs = 2000
+/** vLLM's process ends up to 7 s after its engine core died; a failure is not waited out much longer than that. */
+const lostGraceMs = 10_000
 
 /**
  * Requests that one replica runs more than another before a revision is brought to the other, too: an adapter that is not

@@ -215,7 +215,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     if (refusal.kind === 'Caller') {
       this.#end(() => this.#exchange.fail(refusal.error))
     } else {
-      this.#lostWith(refusal.error, true)
+      this.#lostWith(refusal.error, refusal.kind === 'Elsewhere')
     }
   }
 

@@ -76,3 +76,18 @@ describe('a refusal', () => {
     })
   })
 })
+
+describe('an engine on its way out', () => {
+  test.each([
+    'EngineCore encountered an issue. See stack trace (above) for the root cause.',
+    'cannot schedule new futures after shutdown',
+    'Server shutting down',
+  ])('is known by %j', (message) => {
+    const body = JSON.stringify({ error: { message, type: 'InternalServerError', code: 500 } })
+    expect(classifyEngineRefusal(500, body, []).kind).toBe('Dying')
+  })
+
+  test('is not every engine that answers 500', () => {
+    expect(classifyEngineRefusal(500, '{"error":{"message":"oops"}}', []).kind).toBe('Elsewhere')
+  })
+})

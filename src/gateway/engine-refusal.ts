@@ -6,6 +6,12 @@ export type EngineRefusal =
   | { readonly kind: 'Caller'; readonly error: LoraplexError }
   /** Another replica may do better: busy, draining, a wrong engine behind this address, a lost adapter. */
   | { readonly kind: 'Elsewhere'; readonly error: LoraplexError }
+  /** The process is on its way out; its successor may do better. */
+  | { readonly kind: 'Dying'; readonly error: LoraplexError }
+
+/** What vLLM 0.32 says once its engine core is dead, or while it shuts down; the process ends seconds later. */
+const dyingWords =
+  /EngineCore encountered an issue|cannot schedule new futures after shutdown|Server shutting down/
 
 /** Names inside the engine and what the caller knows them by. */
 export type NameMap = readonly (readonly [inside: string, outside: string])[]
@@ -32,7 +38,7 @@ export function classifyEngineRefusal(status: number, body: string, names: NameM
   }
   // I14: the text of a 5xx may hold anything and is not passed on.
   return {
-    kind: 'Elsewhere',
+    kind: dyingWords.test(message) ? 'Dying' : 'Elsewhere',
     error: new LoraplexError('engine_failed', 'The engine could not answer this request.'),
   }
 }
