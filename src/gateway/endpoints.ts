@@ -32,6 +32,9 @@ function checkChat(body: Readonly<Record<string, unknown>>): void {
       content.forEach((part: unknown, place) =>
         checkPart(part, `messages[${index}].content[${place}]`),
       )
+    } else if (content !== undefined && content !== null && typeof content !== 'string') {
+      const path = `messages[${index}].content`
+      throw invalid(`${path} must be text or a list of parts.`, path)
     }
   })
 }

@@ -17,6 +17,7 @@ export interface ExchangeOutcome {
   /** Milliseconds from arrival to the first byte to the caller; undefined when there was none. */
   readonly firstByteMs: number | undefined
   readonly durationMs: number
+  readonly streamed: boolean
   readonly attempts: number
 }
 
@@ -262,6 +263,7 @@ export class Exchange {
       firstByteMs:
         this.#firstByteAt === undefined ? undefined : this.#firstByteAt - this.#startedAt,
       durationMs: this.context.now() - this.#startedAt,
+      streamed: this.context.request.stream,
       attempts: this.#attempts,
     })
   }

@@ -94,7 +94,8 @@ export class GatewayMetrics {
     }
     tally.codes.set(outcome.code, (tally.codes.get(outcome.code) ?? 0) + 1)
     tally.duration.observe(outcome.durationMs / 1000)
-    if (outcome.firstByteMs !== undefined) {
+    // A whole answer has no first byte of its own: it would say the same as the duration.
+    if (outcome.streamed && outcome.firstByteMs !== undefined) {
       tally.firstByte.observe(outcome.firstByteMs / 1000)
     }
     if (outcome.usage !== undefined) {

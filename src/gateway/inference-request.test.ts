@@ -129,6 +129,25 @@ describe('the body for the engine', () => {
   })
 })
 
+test('long texts are forwarded as they are, and hide nothing that stands behind them', () => {
+  const piece = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 20 }),
+    fc.constantFrom('"', '\\', '\\"', '"}],"priority":1,"x":"', '😀', '\n', '(text)'),
+  )
+  fc.assert(
+    fc.property(fc.array(piece, { minLength: 1, maxLength: 5 }), fc.boolean(), (pieces, asKey) => {
+      const long = pieces.join('').padEnd(10, 'x').repeat(200)
+      const message = asKey ? { role: 'user', [long]: 1 } : { role: 'user', content: long }
+      const body = { messages: [message, ...hello.messages], model: 'tickets', top_k: 3 }
+      expect(built(read(body))).toEqual(
+        JSON.parse(JSON.stringify({ ...body, model: 'lpx-0123', cache_salt: 'salt' })),
+      )
+      const hidden = { messages: [message], model: 'tickets', priority: 1 }
+      expect(refusalOf(() => read(hidden))).toMatchObject({ code: 'forbidden_field' })
+    }),
+  )
+})
+
 describe('fields', () => {
   test.each([...refusedFields])('%s belongs to the operator', (field) => {
     for (const value of [1, 'x', {}, false, 0, '']) {
@@ -219,6 +238,35 @@ const refusals: Record<string, Refusal> = {
     body: { ...hello, messages: [{ content: 'hi' }] },
     want: invalid('messages[0].role'),
   },
+  'content that is one part and no list of them': {
+    body: {
+      ...hello,
+      messages: [{ role: 'user', content: { type: 'image_url', image_url: { url: 'http://x/' } } }],
+    },
+    want: invalid('messages[0].content'),
+  },
+  'content that is a number': {
+    body: { ...hello, messages: [{ role: 'user', content: 5 }] },
+    want: invalid('messages[0].content'),
+  },
+  'more stops than a shared engine should look for at every token': {
+    body: { ...hello, stop: Array.from({ length: 17 }, () => 'a') },
+    want: invalid('stop'),
+  },
+  'more biases than are needed': {
+    body: {
+      ...hello,
+      logit_bias: Object.fromEntries(Array.from({ length: 1025 }, (_, at) => [at, 1])),
+    },
+    want: invalid('logit_bias'),
+  },
+  'a schema beyond reason': {
+    body: {
+      ...hello,
+      response_format: { type: 'json_schema', json_schema: { description: 'x'.repeat(70_000) } },
+    },
+    want: invalid('response_format'),
+  },
   ...Object.fromEntries(
     [
       { type: 'image_url', image_url: { url: 'http://169.254.169.254/' } },
@@ -292,6 +340,8 @@ describe('a request is taken with', () => {
       completions,
     ],
     'several prompts': [{ model: 'a', prompt: ['x', 'y'] }, completions],
+    'as many stops as allowed': [{ ...hello, stop: Array.from({ length: 16 }, () => 'a') }, chat],
+    'one stop, as text': [{ ...hello, stop: 'a'.repeat(100) }, chat],
     'as many choices as allowed': [{ ...hello, n: 8 }, chat],
   }
   test.each(Object.entries(taken))('%s', (_sentence, [body, endpoint]) => {

@@ -8,6 +8,7 @@ import {
   refusedFields,
   rewrittenFields,
 } from './request-fields.generated.ts'
+import { checkLimits } from './request-limits.ts'
 
 /** A body that was read once and can be spliced for any engine. */
 export interface InferenceRequest {
@@ -53,6 +54,7 @@ export function readInferenceRequest(
   const stream = readFlag(value, 'stream')
   const { includeUsage, continuousUsage } = readStreamOptions(value, stream)
   checkChoices(value)
+  checkLimits(kept, value)
   endpoint.check(value)
   return {
     endpoint,
