@@ -103,10 +103,10 @@ function findNode() {
 }
 
 /** Runs `script` on the pinned Node with this process's streams, signals and exit code. */
-export function runOnPinnedNode(script, args, { forDevelopment }) {
+export function runOnPinnedNode(script, args, { forDevelopment, nodeOptions = [] }) {
   installDependencies(forDevelopment)
   const node = findNode()
-  const child = spawn(node, [join(root, script), ...args], {
+  const child = spawn(node, [...nodeOptions, join(root, script), ...args], {
     stdio: 'inherit',
     env: {
       ...process.env,
