@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { FakeView } from '../../test/support/fake-view.ts'
 import { LoraplexError, type ErrorCode } from '../errors.ts'
-import { PoolAdmission, type Ticket } from './admission.ts'
+import { PoolAdmission, type EngineFate, type Ticket } from './admission.ts'
 import { defaultAdmissionLimits, type AdmissionLimits } from './queue-bounds.ts'
 import type { ReplicaView } from './replica-view.ts'
 
@@ -306,7 +306,11 @@ describe('a busy adapter', () => {
 })
 
 describe('a ticket that failed somewhere', () => {
-  const lost = () => ({ error: new LoraplexError('engine_failed', 'it died'), at: now })
+  const lost = (fate: EngineFate = 'Unknown') => ({
+    error: new LoraplexError('engine_failed', 'it died'),
+    fate,
+    at: now,
+  })
 
   test('never goes to the same process again', () => {
     views = [new FakeView('p0'), new FakeView('p1')]
@@ -332,11 +336,14 @@ describe('a ticket that failed somewhere', () => {
     expect(log).toEqual(['a1@p0, again'])
   })
 
-  test('hears its failure when no other process turns up soon', () => {
+  test.each([
+    ['whose connection broke', 'Unknown', 2000],
+    ['that said it was dying', 'Dying', 10_000],
+  ] as const)('hears its failure when no other process follows one %s', (_words, fate, graceMs) => {
     const to = admission()
-    const one = ticket('a1', { tried: new Set(['p0']), lost: lost() })
+    const one = ticket('a1', { tried: new Set(['p0']), lost: lost(fate) })
     to.submit(one)
-    now += 10_000
+    now += graceMs
     to.sweep()
     expect(log).toEqual([])
     now += 1
@@ -356,6 +363,15 @@ describe('a ticket that failed somewhere', () => {
     now += 10_000
     to.sweep()
     expect(log).toEqual(['a1:engine_failed'])
+  })
+
+  test('waits for an engine that is down: it may come back as another process', () => {
+    const to = admission()
+    first().ready = false
+    to.submit(ticket('a1', { tried: new Set(['p0']), lost: lost() }))
+    now += 20_000
+    to.sweep()
+    expect([log, to.queued]).toEqual([[], 1])
   })
 
   test('is told so at once when its time was up anyway', () => {

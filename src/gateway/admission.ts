@@ -13,7 +13,9 @@ export interface Ticket {
   /** Engine processes that already failed this request (I10). */
   readonly tried: ReadonlySet<string>
   /** The newest failure and its time; what the caller hears when no other process can take the request. */
-  readonly lost: { readonly error: LoraplexError; readonly at: number } | undefined
+  readonly lost:
+    | { readonly error: LoraplexError; readonly fate: EngineFate; readonly at: number }
+    | undefined
   /** The view's place is taken in the ticket's name; whoever gets it calls `view.release(revision)` once. */
   place(view: ReplicaView): void
   refuse(error: LoraplexError): void
@@ -29,8 +31,24 @@ interface Line {
   ensuring: boolean
 }
 
-/** vLLM's process ends up to 7 s after its engine core died; a failure is not waited out much longer than that. */
-const lostGraceMs = 10_000
+/** What a failure tells of the engine's process. */
+export type EngineFate =
+  /** It judged the request. */
+  | 'Lives'
+  /** It said that it is about to end. */
+  | 'Dying'
+  /** Its connection broke. */
+  | 'Unknown'
+
+/**
+ * So long after a failure its process is known to be gone, if it is: one that was killed is noticed at once, and vLLM's
+ * ends up to 7 s after its engine core died.
+ */
+const knownGoneMs: Readonly<Record<EngineFate, number>> = {
+  Lives: 0,
+  Unknown: 2000,
+  Dying: 10_000,
+}
 
 /**
  * Requests that one replica runs more than another before a revision is brought to the other, too: an adapter that is not
@@ -61,7 +79,7 @@ export class PoolAdmission {
 
   /** A process of this pool has not failed this ticket yet: one that is up, or one that may come up. */
   hasUntried(ticket: Ticket): boolean {
-    return this.#views().some((view) => !ticket.tried.has(view.engineProcess))
+    return this.#views().some((view) => !view.ready || !ticket.tried.has(view.engineProcess))
   }
 
   submit(ticket: Ticket): void {
@@ -145,7 +163,9 @@ export class PoolAdmission {
   #isOver(ticket: Ticket, now: number): boolean {
     return (
       ticket.deadline <= now ||
-      (ticket.lost !== undefined && now - ticket.lost.at > lostGraceMs && !this.hasUntried(ticket))
+      (ticket.lost !== undefined &&
+        now - ticket.lost.at > knownGoneMs[ticket.lost.fate] &&
+        !this.hasUntried(ticket))
     )
   }
 

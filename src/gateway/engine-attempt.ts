@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { LoraplexError } from '../errors.ts'
+import type { EngineFate } from './admission.ts'
 import { classifyEngineRefusal } from './engine-refusal.ts'
 import type { Exchange } from './exchange.ts'
 import type { ReplicaView } from './replica-view.ts'
@@ -49,7 +50,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
   dispatch(view: ReplicaView, path: string, body: Buffer): void {
     const { connections, requestHeaders: headers } = view
     if (connections === undefined) {
-      this.#lost('The engine went away.', false)
+      this.#lost('The engine went away.', 'Unknown')
       return
     }
     connections.dispatch({ method: 'POST', path, headers, body }, this)
@@ -134,18 +135,18 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     if (rewriter === undefined) {
       this.#onWhole(Buffer.concat(this.#collected))
     } else {
-      this.#lost('The engine ended the answer before its end.', false)
+      this.#lost('The engine ended the answer before its end.', 'Unknown')
     }
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, _error: Error): void {
-    this.#lost('The engine stopped while it was answering.', false)
+    this.#lost('The engine stopped while it was answering.', 'Unknown')
   }
 
   #collect(chunk: Buffer): void {
     this.#collectedBytes += chunk.length
     if (this.#collectedBytes > (this.#status === 200 ? maxAnswerBytes : maxRefusalBytes)) {
-      this.#lost('The engine answered too much.', true)
+      this.#lost('The engine answered too much.', 'Lives')
       return
     }
     this.#collected.push(chunk)
@@ -161,11 +162,11 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     const at = text.indexOf(needle)
     if (at === -1 || this.#options.stream) {
       // I1: an answer of another model, or of another kind, is not this request's.
-      this.#lost('The engine gave an answer that is not to this request.', true)
+      this.#lost('The engine gave an answer that is not to this request.', 'Lives')
       return
     }
     if (text.includes('"finish_reason":"abort"')) {
-      this.#lost('The engine aborted the request.', false)
+      this.#lost('The engine aborted the request.', 'Dying')
       return
     }
     const named = `"model":"${this.#options.callerModel}","system_fingerprint":"${this.#options.fingerprint}"`
@@ -187,13 +188,13 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
         this.#onEngineError(fault.body)
         break
       case 'WrongModel':
-        this.#lost('The engine gave an answer that is not to this request.', true)
+        this.#lost('The engine gave an answer that is not to this request.', 'Lives')
         break
       case 'FrameTooLong':
-        this.#lost('The engine sent a frame that is too long.', true)
+        this.#lost('The engine sent a frame that is too long.', 'Lives')
         break
       case 'Aborted':
-        this.#lost('The engine aborted the request.', false)
+        this.#lost('The engine aborted the request.', 'Dying')
         break
       default:
         fault satisfies never
@@ -215,19 +216,18 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     if (refusal.kind === 'Caller') {
       this.#end(() => this.#exchange.fail(refusal.error))
     } else {
-      this.#lostWith(refusal.error, refusal.kind === 'Elsewhere')
+      this.#lostWith(refusal.error, refusal.kind === 'Dying' ? 'Dying' : 'Lives')
     }
   }
 
-  /** `answered`: the process lives and judged the request, as opposed to its connection being lost. */
-  #lost(message: string, answered: boolean): void {
-    this.#lostWith(new LoraplexError('engine_failed', message), answered)
+  #lost(message: string, fate: EngineFate): void {
+    this.#lostWith(new LoraplexError('engine_failed', message), fate)
   }
 
-  #lostWith(error: LoraplexError, answered: boolean): void {
+  #lostWith(error: LoraplexError, fate: EngineFate): void {
     this.#end(() => {
       if (this.#exchange.isPristine) {
-        this.#exchange.attemptLost(error, answered)
+        this.#exchange.attemptLost(error, fate)
       } else {
         this.#exchange.fail(error)
       }

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Caller, RouteTarget } from '../core/resolve.ts'
 import { engineNameOf, fingerprintOf } from '../api/names.ts'
 import { LoraplexError, type ErrorCode } from '../errors.ts'
-import type { PoolAdmission, Ticket } from './admission.ts'
+import type { EngineFate, PoolAdmission, Ticket } from './admission.ts'
 import { EngineAttempt } from './engine-attempt.ts'
 import { errorBody, errorFrames, errorHeaders } from './error-body.ts'
 import type { InferenceRequest } from './inference-request.ts'
@@ -164,22 +164,22 @@ export class Exchange {
   }
 
   /**
-   * The attempt came to nothing before the caller saw a byte: once more elsewhere, or the error. A process that `answered`
-   * lives on, so there has to be another one; one that did not may be gone, and its successor is another one.
+   * The attempt came to nothing before the caller saw a byte: once more elsewhere, or the error. Where the process lives on
+   * there has to be another one; where it is gone, its successor is another one.
    */
-  attemptLost(error: LoraplexError, answered: boolean): void {
+  attemptLost(error: LoraplexError, fate: EngineFate): void {
     const { admission, retries, now } = this.context
     const view = this.#leaveEngine()
     if (view !== undefined) {
       this.#tried.add(view.engineProcess)
     }
-    const isHopeless = answered && !admission.hasUntried(this.#ticket)
+    const isHopeless = fate === 'Lives' && !admission.hasUntried(this.#ticket)
     if (this.#attempts >= maxAttempts || isHopeless || !retries.take()) {
       this.fail(error)
       return
     }
     this.#state = 'Waiting'
-    this.#lost = { error, at: now() }
+    this.#lost = { error, fate, at: now() }
     admission.submit(this.#ticket)
   }
 
