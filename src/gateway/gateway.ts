@@ -57,6 +57,7 @@ export class Gateway {
   #draining = false
   #closed = false
   #sequence = 0
+  #viewsMade = 0
 
   constructor(options: GatewayOptions) {
     this.#options = options
@@ -344,8 +345,10 @@ export class Gateway {
   }
 
   #createView(replica: GatewayReplica): ReplicaView {
+    this.#viewsMade += 1
     return new ReplicaView(replica, {
-      gateway: this.#id,
+      // A name of its own: a view that still ends its requests must not speak for its successor on the same replica.
+      gateway: `${this.#id}.${this.#viewsMade}`,
       maxInFlight: this.#options.maxInFlightPerReplica ?? 256,
       now: () => performance.now(),
       onChange: () => this.#pools.get(replica.poolKey)?.admission.pump(),

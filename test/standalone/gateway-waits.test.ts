@@ -341,4 +341,20 @@ describe('a replica that leaves the list', () => {
     await eventually(() => to.agent.leases.at(-1)?.inFlight).toEqual({ [tickets]: 1 })
     expect(dataOf((await stream).text)).toHaveLength(82)
   })
+
+  test('and comes back while something still runs there is two that do not speak for each other', async () => {
+    const to = await start()
+    const stream = ask(to, 'acme', { body: { stream: true, max_tokens: 80, ignore_eos: true } })
+    await eventually(() => to.engine.engine.gauges.running).toBe(1)
+    to.listReplicas([])
+    to.relistReplicas()
+    expect((await ask(to)).status).toBe(200)
+    const gateways = () => [...new Set(to.agent.leases.map((lease) => lease.gateway))]
+    await eventually(() => gateways().length).toBe(2)
+    // The one that still ends its request goes on reporting it.
+    const [first] = gateways()
+    const reports = () => to.agent.leases.filter((lease) => lease.gateway === first)
+    await eventually(() => reports().at(-1)?.inFlight).toEqual({ [tickets]: 1 })
+    expect(dataOf((await stream).text)).toHaveLength(82)
+  })
 })

@@ -151,6 +151,12 @@ export class GatewayBed {
     )
   }
 
+  /** All replicas again, as if each were another than before. */
+  relistReplicas(): void {
+    this.#listed.clear()
+    this.listReplicas(this.replicas)
+  }
+
   /** A new engine process in a replica's place, as after a crash. */
   async restart(replica: BedReplica, engineProcess: string): Promise<void> {
     await replica.engine.close()
