@@ -8,6 +8,7 @@ import { errorBody, errorFrames, errorHeaders } from './error-body.ts'
 import type { InferenceRequest } from './inference-request.ts'
 import type { ReplicaView } from './replica-view.ts'
 import type { RetryBudget } from './retry-budget.ts'
+import { StreamBody } from './stream-body.ts'
 import type { Usage } from './usage.ts'
 
 /** How an exchange ended; what metrics and, later, the ledger are made of. */
@@ -53,6 +54,7 @@ const maxAttempts = 2
 export class Exchange {
   readonly context: ExchangeContext
   readonly #response: ServerResponse
+  readonly #body: StreamBody
   readonly #ticket: Ticket
   readonly #tried = new Set<string>()
   readonly #startedAt: number
@@ -68,6 +70,7 @@ export class Exchange {
   constructor(context: ExchangeContext, response: ServerResponse) {
     this.context = context
     this.#response = response
+    this.#body = new StreamBody(response)
     this.#startedAt = context.now()
     this.#lastWriteAt = this.#startedAt
     this.#ticket = this.#createTicket()
@@ -159,7 +162,7 @@ export class Exchange {
   }
 
   endStream(usage: Usage | undefined): void {
-    this.#response.end()
+    this.#body.end('')
     this.#end('ok', usage)
   }
 
@@ -192,7 +195,7 @@ export class Exchange {
     const partial = usage ?? this.#attempt?.usageSoFar()
     this.#leaveEngine()
     if (this.#response.headersSent) {
-      this.#response.end(errorFrames(error))
+      this.#body.end(Buffer.from(errorFrames(error)).toString('latin1'))
     } else {
       const body = Buffer.from(errorBody(error))
       this.#response.writeHead(error.row.status, {
@@ -274,7 +277,7 @@ export class Exchange {
 
   #writeStreamHead(): void {
     if (!this.#response.headersSent) {
-      this.#response.writeHead(200, {
+      this.#body.begin(200, {
         ...this.#commonHeaders(),
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-cache',
@@ -285,7 +288,7 @@ export class Exchange {
 
   #writeText(text: string): boolean {
     this.#lastWriteAt = this.context.now()
-    if (this.#response.write(text, 'latin1')) {
+    if (this.#body.write(text)) {
       return true
     }
     if (this.#blockedSince === undefined) {
