@@ -1,9 +1,10 @@
 import { request } from 'undici'
 import { afterEach, describe, expect, test } from 'vitest'
+import { engineNameOf } from '../../src/api/names.ts'
 import type { FaultInput } from '../../src/sim/faults.ts'
 import { expectRefusal } from '../support/error-shape.ts'
 import { eventually } from '../support/eventually.ts'
-import { GatewayBed, keyOfTenant, type BedOptions } from '../support/gateway-bed.ts'
+import { GatewayBed, keyOfTenant, revisionFor, type BedOptions } from '../support/gateway-bed.ts'
 import { call, dataOf, type HttpAnswer } from '../support/http-caller.ts'
 
 let bed: GatewayBed | undefined
@@ -188,6 +189,23 @@ describe('after the first byte', () => {
     expect(error).toMatchObject({ type: 'server_error', code: 'engine_failed', param: null })
     expect(JSON.stringify(error)).not.toMatch(/secret|Traceback/)
     expect(await to.gateway.metrics.registry.metrics()).toMatch(/loraplex_retries_total 0\b/)
+  })
+
+  test('words of any script come through, in answers and in errors', async () => {
+    const to = await start()
+    const frame = JSON.stringify({
+      id: 'c',
+      object: 'chat.completion.chunk',
+      created: 1,
+      model: engineNameOf(revisionFor('acme/tickets')),
+      choices: [{ index: 0, delta: { content: 'größe 😀 …' }, finish_reason: null }],
+    })
+    const error = JSON.stringify({ error: { message: 'zu groß: 99 € 😀 …', code: 400 } })
+    const body = `data: ${frame}\n\ndata: ${error}\n\n`
+    to.engine.faults.add(answered(200, body, 'text/event-stream'))
+    const answer = await ask(to, { stream: true })
+    expect(readStream(answer)).toMatchObject({ error: { message: 'zu groß: 99 € 😀 …' } })
+    expect(answer.text).toContain('größe 😀 …')
   })
 
   test('the engine falls silent: the stream is ended, and the engine is let go', async () => {
