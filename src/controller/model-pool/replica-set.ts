@@ -33,6 +33,7 @@ interface Member {
   readonly poolKey: string
   readonly fingerprint: string
   readonly replica: ManagedReplica
+  readonly drainMs: number
   unwatch: () => void
   readonly residency: Map<string, ResidencyState>
   hello: HelloMessage | undefined
@@ -47,8 +48,6 @@ export interface ReplicaState extends ReplicaSnapshot {
   readonly engineVersion: string
   readonly simulated: boolean
 }
-
-const replaceGraceMs = 30_000
 
 /** Makes, watches and ends replicas so that they are those the pools ask for. */
 export class ReplicaSet {
@@ -82,9 +81,7 @@ export class ReplicaSet {
         want === undefined ||
         this.#factory.fingerprint(want.pool, want.place) !== member.fingerprint
       if (changed && !paused.has(member.poolKey)) {
-        this.#exclusive(slot, () =>
-          this.#remove(slot, member, want === undefined ? 0 : replaceGraceMs),
-        )
+        this.#exclusive(slot, () => this.#remove(slot, member))
       }
     }
     for (const [slot, { pool, place }] of wanted) {
@@ -155,6 +152,7 @@ export class ReplicaSet {
       poolKey,
       fingerprint: this.#factory.fingerprint(pool, place),
       replica,
+      drainMs: pool.spec.maxStreamSeconds * 1000,
       residency: new Map(),
       unwatch: () => undefined,
       hello: undefined,
@@ -195,11 +193,12 @@ export class ReplicaSet {
     this.#onChange()
   }
 
-  async #remove(slot: string, member: Member, graceMs: number): Promise<void> {
+  async #remove(slot: string, member: Member): Promise<void> {
     this.#members.delete(slot)
     member.unwatch()
     this.#onChange()
-    await member.replica.close(graceMs)
+    // I4: its streams may end, as late as the pool lets them.
+    await member.replica.close(member.drainMs)
   }
 }
 
