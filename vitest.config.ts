@@ -22,8 +22,8 @@ export default defineConfig({
         test: {
           name: 'vllm',
           include: ['test/vllm/**/*.test.ts', 'test/contract/**/*.test.ts'],
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
           fileParallelism: false,
         },
       },
