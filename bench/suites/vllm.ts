@@ -78,7 +78,7 @@ export async function runVllm(
   const gateway = await startGateway(engineUrl, { core: 'Any' })
   stack.defer(() => gateway.stop())
   const direct = await directTarget(engineUrl)
-  const requests = quick ? 80 : 320
+  const requests = quick ? 24 : 320
   for (const target of [direct, gateway]) {
     await tokensPerSecond(target, 80)
   }
