@@ -249,7 +249,11 @@ function adapterTarget(
 }
 
 /** Reasons of `Ready=False` that end by themselves. */
-const comingReasons: ReadonlySet<string> = new Set(['Fetching', 'Loading', 'WaitingForGateways'])
+export const comingReasons: ReadonlySet<string> = new Set([
+  'Fetching',
+  'Loading',
+  'WaitingForGateways',
+])
 
 function callerOf(key: TenantKey, tenant: ModelTenant, scope: Scope): Caller {
   const { targets, listed } = key.spec.models === undefined ? scope : narrow(scope, key.spec.models)

@@ -1,5 +1,6 @@
 import type { LoraAdapterStatus } from '../api/condition.ts'
 import { modelNameOf } from '../api/lora-adapter.ts'
+import { comingReasons } from '../core/resolve.ts'
 import type { Standalone } from './standalone.ts'
 
 /** One adapter, as the table at the end of a start shows it. */
@@ -11,8 +12,6 @@ export interface AdapterLine {
   readonly settled: boolean
   readonly words: string
 }
-
-const comingReasons: ReadonlySet<string> = new Set(['Fetching', 'Loading', 'WaitingForGateways'])
 
 /** How far every adapter is; `settled` is ready, or refused for a reason that waiting does not change. */
 export function adapterLines(standalone: Standalone): readonly AdapterLine[] {

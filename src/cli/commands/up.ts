@@ -72,7 +72,7 @@ export const up = defineCommand({
       level: options['log-level'],
       write: io.err,
     })
-    const stop = stopSignal(io)
+    const stop = stopSignal()
     const standalone = await Standalone.start({
       folder: resolve(io.workingFolder, args[0] ?? '.'),
       stateFolder: resolve(io.workingFolder, options.state),
@@ -105,7 +105,7 @@ export const up = defineCommand({
   },
 })
 
-function stopSignal(io: CommandIo): { readonly first: AbortSignal; readonly second: AbortSignal } {
+function stopSignal(): { readonly first: AbortSignal; readonly second: AbortSignal } {
   const first = new AbortController()
   const second = new AbortController()
   const onSignal = (): void => {
@@ -117,7 +117,6 @@ function stopSignal(io: CommandIo): { readonly first: AbortSignal; readonly seco
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
-  void io
   return { first: first.signal, second: second.signal }
 }
 
