@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { readText } from '../resources/directory/read-text.ts'
 import type { TenantKey } from '../api/tenant-key.ts'
 import { keyManifestText, revokeInText } from './key-files.ts'
-import { mintKey } from './minted-key.ts'
+import { mintKey } from '../resources/minted-key.ts'
 
 const sha256 = 'ab'.repeat(32)
 const key: TenantKey = {

@@ -1,10 +1,11 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { StatusByKind } from '../api/condition.ts'
 import type { Kind, ResourceSnapshot } from '../api/kinds.ts'
 import type { ModelTenant } from '../api/model-tenant.ts'
 import type { TenantKey } from '../api/tenant-key.ts'
 import { createOwnership, namespacesOf } from '../core/ownership.ts'
 import { tenantOfKey } from '../core/resolve.ts'
+import { mintKey } from '../resources/minted-key.ts'
 import type { ResourceSource, ResourceUpdate } from '../resources/resource-source.ts'
 import type { StateFolder } from './state-folder.ts'
 
@@ -77,7 +78,7 @@ export class StarterKeySource implements ResourceSource {
     if (known !== undefined) {
       return known
     }
-    const key = `lpx_${randomBytes(9).toString('base64url').replaceAll(/[-_]/g, '0')}_${randomBytes(32).toString('base64url')}`
+    const { key } = mintKey()
     this.#keys.set(tenant, key)
     this.#state.write(fileName, JSON.stringify(Object.fromEntries(this.#keys), undefined, 2))
     return key

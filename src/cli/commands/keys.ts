@@ -6,7 +6,7 @@ import { UserError } from '../../errors.ts'
 import { defineCommand, type Command, type CommandIo } from '../command.ts'
 import { readFolder, type FolderView } from '../folder-view.ts'
 import { keyManifestText, revokeInFolder, writeKeyFile, type KeyManifest } from '../key-files.ts'
-import { mintKey } from '../minted-key.ts'
+import { mintKey } from '../../resources/minted-key.ts'
 import { tableText } from '../table.ts'
 
 const dir = {
