@@ -7,6 +7,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'bench/**/*.test.ts'],
+          // Real sockets, processes and worker threads, on a machine that others use too.
+          testTimeout: 30_000,
         },
       },
       {

@@ -46,9 +46,6 @@ async function stored(config = '{}', weights = 'w') {
   return outcome.adapter
 }
 
-// Processes, threads and syncs take their time where others keep the machine busy.
-vi.setConfig({ testTimeout: 30_000 })
-
 describe('ContentStore', () => {
   it('keeps content under its digest, read-only and alone in its folder', async () => {
     const adapter = await stored('{"r":8}', 'weights')

@@ -58,9 +58,6 @@ async function aFolder(config = '{"r":8}', weights = 'weights'): Promise<string>
   return folder
 }
 
-// Processes, threads and syncs take their time where others keep the machine busy.
-vi.setConfig({ testTimeout: 30_000 })
-
 describe('a folder', () => {
   it('is stored with its two files alone', async () => {
     const folder = join(work, 'adapter')

@@ -44,9 +44,6 @@ function reasonOf(verdict: PreflightVerdict): string {
   return verdict.verdict === 'Refused' ? (verdict.problems[0]?.reason ?? '') : verdict.verdict
 }
 
-// Processes, threads and syncs take their time where others keep the machine busy.
-vi.setConfig({ testTimeout: 30_000 })
-
 describe('PreflightPool', () => {
   it('judges many adapters at once in few threads', async () => {
     await using pool = disposable(new PreflightPool({ workers: 2 }))

@@ -82,7 +82,6 @@ const pad = (content: Buffer): Buffer =>
   Buffer.concat([content, Buffer.alloc(-content.length & 511)])
 
 // Hundreds of small files are synced to the disk, which others may keep busy.
-vi.setConfig({ testTimeout: 30_000 })
 
 describe('an archive by tar itself', () => {
   it.each([

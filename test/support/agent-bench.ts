@@ -27,9 +27,6 @@ export interface BenchOptions {
   readonly client?: (client: EngineClient) => EngineClient
 }
 
-// Many engines come and go here, on a machine that others use too.
-vi.setConfig({ testTimeout: 30_000 })
-
 export const patience = { timeout: 10_000, interval: 10 }
 
 export class AgentBench implements AsyncDisposable {
