@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { LoraplexError } from '../errors.ts'
 import { inferenceEndpoints } from './endpoints.ts'
 import { readInferenceRequest, type InferenceRequest } from './inference-request.ts'
+import { requestBodyOf } from './request-body.ts'
 import {
   droppedFields,
   forwardedFields,
@@ -22,7 +23,7 @@ function read(
   if (endpoint === undefined) {
     throw new Error('no such endpoint')
   }
-  return readInferenceRequest(endpoint, Buffer.from(text), { unknownFields })
+  return readInferenceRequest(endpoint, requestBodyOf(Buffer.from(text)), { unknownFields })
 }
 
 function built(
@@ -86,8 +87,29 @@ describe('the body for the engine', () => {
     const body = `{"messages":[ {"role":"user","content":${content}} ], "temperature":1.0e-7,"model":"tickets"}`
     const text = read(body).build('m', 's').toString('utf8')
     expect(text).toBe(
-      `{"model":"m","cache_salt":"s","messages":[ {"role":"user","content":${content}} ],"temperature":1.0e-7}`,
+      `{"model":"m","cache_salt":"s","messages":[ {"role":"user","content":${content}} ], "temperature":1.0e-7}`,
     )
+  })
+
+  test('has spaces where fields were that are not the engine’s', () => {
+    const messages = '"messages":[{"role":"user","content":"x"}]'
+    const others = '"model":"tickets", "store":true,'
+    const body = `{"user":"u",${messages},${others}"top_p":1,"metadata":{}}`
+    expect(read(body).build('m', 's').toString('utf8')).toBe(
+      `{"model":"m","cache_salt":"s",${messages},${' '.repeat(others.length)}"top_p":1}`,
+    )
+  })
+
+  test('can be built again, for another engine', () => {
+    const request = read({ ...hello, user: 'u', temperature: 0.5 })
+    for (const model of ['a-long-name-of-an-engine', 'b', 'c'.repeat(1000), 'd']) {
+      expect(built(request, model)).toEqual({
+        model,
+        cache_salt: 'salt',
+        messages: hello.messages,
+        temperature: 0.5,
+      })
+    }
   })
 
   test('leaves null out: absent to OpenAI, refused by some engines', () => {

@@ -8,6 +8,7 @@ import {
   refusedFields,
   rewrittenFields,
 } from './request-fields.generated.ts'
+import { requestBodyOf, type RequestBody } from './request-body.ts'
 import { checkLimits } from './request-limits.ts'
 
 /** A body that was read once and can be spliced for any engine. */
@@ -22,7 +23,10 @@ export interface InferenceRequest {
   readonly continuousUsage: boolean
   readonly ignoredFields: readonly string[]
   readonly sizeBytes: number
-  /** The body for one engine: bytes of the caller with our `model`, `cache_salt` and `stream_options` in front. */
+  /**
+   * The body for one engine: bytes of the caller with our `model`, `cache_salt` and `stream_options` in front. It is made
+   * where the caller's body lies: the one built before is void.
+   */
   build(engineModel: string, cacheSalt: string): Buffer
 }
 
@@ -39,17 +43,15 @@ const maxChoices = 8
  */
 export function readInferenceRequest(
   endpoint: InferenceEndpoint,
-  body: Buffer,
+  read: RequestBody,
   options: InferenceRequestOptions,
 ): InferenceRequest {
+  const body = read.room.subarray(read.start)
   const longStrings: Span[] = []
   const entries = scanJsonObject(body, longStrings)
   const value = parseOutline(body, longStrings)
-  const kept: ObjectEntry[] = []
   const ignoredFields: string[] = []
-  for (const entry of entries) {
-    judgeField(entry, value, options, kept, ignoredFields)
-  }
+  const kept = entries.filter((entry) => judgeField(entry, value, options, ignoredFields))
   const model = readModel(value)
   const stream = readFlag(value, 'stream')
   const { includeUsage, continuousUsage } = readStreamOptions(value, stream)
@@ -64,27 +66,26 @@ export function readInferenceRequest(
     continuousUsage,
     ignoredFields,
     sizeBytes: body.length,
-    build: (engineModel, cacheSalt) => splice(body, kept, engineModel, cacheSalt, stream),
+    build: (engineModel, cacheSalt) =>
+      splice(read, entries, kept, headOf(engineModel, cacheSalt, stream)),
   }
 }
 
 type Body = Readonly<Record<string, unknown>>
 
+/** Whether the field goes to the engine. */
 function judgeField(
-  entry: ObjectEntry,
+  { key }: ObjectEntry,
   value: Body,
   options: InferenceRequestOptions,
-  kept: ObjectEntry[],
   ignored: string[],
-): void {
-  const { key } = entry
+): boolean {
   // OpenAI reads null as absent; vLLM refuses some nulls.
   if (rewrittenFields.has(key) || value[key] === null) {
-    return
+    return false
   }
   if (forwardedFields.has(key)) {
-    kept.push(entry)
-    return
+    return true
   }
   if (refusedFields.has(key)) {
     throw new LoraplexError(
@@ -99,6 +100,7 @@ function judgeField(
     throw new LoraplexError('invalid_request', `Unknown field '${key}'.`, { param: key })
   }
   noteIgnored(key, ignored)
+  return false
 }
 
 /** Names of ignored fields in one header; the rest are counted as one. */
@@ -188,26 +190,41 @@ const streamOptions =
   ',"stream":true,"stream_options":{"include_usage":true,"continuous_usage_stats":true}'
 const comma = 0x2c
 const closing = 0x7d
+const space = 0x20
 
-/** I8: `model`, `cache_salt` and `stream_options` are ours; everything else is the caller's bytes. */
+function headOf(model: string, salt: string, stream: boolean): string {
+  return `{"model":${latin1Json(model)},"cache_salt":"${salt}"${stream ? streamOptions : ''}`
+}
+
+/**
+ * I8: `model`, `cache_salt` and `stream_options` are ours; everything else is the caller's bytes. They stay where they
+ * are: the head goes into the free bytes before the first field that is kept, fields that are not become spaces.
+ */
 function splice(
-  body: Buffer,
+  body: RequestBody,
+  entries: readonly ObjectEntry[],
   kept: readonly ObjectEntry[],
-  model: string,
-  salt: string,
-  stream: boolean,
+  head: string,
 ): Buffer {
-  const head = `{"model":${latin1Json(model)},"cache_salt":"${salt}"${stream ? streamOptions : ''}`
-  let size = head.length + 1
-  for (const { keyStart, valueEnd } of kept) {
-    size += valueEnd - keyStart + 1
+  const { room, start } = body
+  const first = kept[0]
+  const last = kept.at(-1)
+  if (first === undefined || last === undefined) {
+    return Buffer.from(`${head}}`, 'latin1')
   }
-  const spliced = Buffer.allocUnsafe(size)
-  let at = spliced.write(head, 'latin1')
-  for (const { keyStart, valueEnd } of kept) {
-    spliced[at] = comma
-    at += 1 + body.copy(spliced, at + 1, keyStart, valueEnd)
+  const headStart = start + first.keyStart - 1 - head.length
+  if (headStart < 0) {
+    return splice(requestBodyOf(room.subarray(start), head.length), entries, kept, head)
   }
-  spliced[at] = closing
-  return spliced
+  room.write(head, headStart, 'latin1')
+  room[start + first.keyStart - 1] = comma
+  const isKept = new Set(kept)
+  entries.forEach((entry, index) => {
+    const next = entries[index + 1]
+    if (!isKept.has(entry) && next !== undefined && entry.keyStart > first.keyStart) {
+      room.fill(space, start + entry.keyStart, start + next.keyStart)
+    }
+  })
+  room[start + last.valueEnd] = closing
+  return room.subarray(headStart, start + last.valueEnd + 1)
 }

@@ -38,17 +38,11 @@ export function sendRefusal(reply: FastifyReply, refusal: LoraplexError): Fastif
 /** Fastify's own refusals, in fixed words: its texts may carry more than a caller should read. */
 export function translate(error: FastifyError): LoraplexError {
   switch (error.code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new LoraplexError('request_too_large', 'The request body is too large.')
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new LoraplexError(
         'unsupported_media_type',
         "Unsupported media type: send 'Content-Type: application/json'.",
       )
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
-      return new LoraplexError('invalid_json', 'The request body is empty.')
-    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new LoraplexError('invalid_request', 'The body is not as long as Content-Length says.')
     case 'FST_ERR_BAD_URL':
       return new LoraplexError('route_not_found', 'Invalid URL')
     default:

@@ -7,6 +7,7 @@ import { inferenceEndpoints } from '../endpoints.ts'
 import { errorBody, errorHeaders } from '../error-body.ts'
 import type { Gateway } from '../gateway.ts'
 import { readInferenceRequest } from '../inference-request.ts'
+import { readRequestBody, type RequestBody } from '../request-body.ts'
 
 export interface InferenceRouteOptions {
   readonly gateway: Gateway
@@ -31,8 +32,8 @@ export async function inferenceRoutes(
 
   app.decorateRequest('caller', null)
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
-    done(null, body),
+  app.addContentTypeParser('application/json', (request, payload, done) =>
+    readRequestBody(payload, request.routeOptions.bodyLimit, done),
   )
   app.addHook('onRequest', (request, _reply, done) => {
     try {
@@ -45,8 +46,9 @@ export async function inferenceRoutes(
 
   for (const endpoint of inferenceEndpoints) {
     app.post(endpoint.path, (request, reply) => {
-      const { body, caller } = request
-      if (caller === null || !Buffer.isBuffer(body)) {
+      const { caller } = request
+      const body = request.body as RequestBody | undefined
+      if (caller === null || body === undefined) {
         throw new LoraplexError('invalid_json', 'The request body is empty.')
       }
       const inference = readInferenceRequest(endpoint, body, readOptions)

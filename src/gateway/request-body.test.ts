@@ -1,0 +1,68 @@
+import { createServer, request, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readRequestBody, type RequestBody } from './request-body.ts'
+
+const limitBytes = 100_000
+let outcome: Promise<{ error: Error | null; body: RequestBody | undefined }>
+let settle: (value: Awaited<typeof outcome>) => void
+
+const server = createServer((message: IncomingMessage, response) => {
+  readRequestBody(message, limitBytes, (error, body) => {
+    settle({ error, body })
+    response.end()
+  })
+})
+
+beforeAll(async () => {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+})
+afterAll(() => {
+  server.closeAllConnections()
+  server.close()
+})
+
+function post(headers: Record<string, string | number>): ReturnType<typeof request> {
+  outcome = new Promise((resolve) => {
+    settle = resolve
+  })
+  const { port } = server.address() as AddressInfo
+  return request({ host: '127.0.0.1', port, method: 'POST', headers }).on('error', () => undefined)
+}
+
+const text = 'é'.repeat(40_000)
+
+test('a body of a declared length lies in one buffer behind free bytes', async () => {
+  const call = post({ 'content-length': Buffer.byteLength(text) })
+  call.write(text.slice(0, 17))
+  setTimeout(() => call.end(text.slice(17)), 20)
+  const { error, body } = await outcome
+  expect(error).toBeNull()
+  expect(body?.start).toBeGreaterThan(300)
+  expect(body?.room.toString('utf8', body.start)).toBe(text)
+})
+
+test('a body in chunks is put together', async () => {
+  const call = post({ 'transfer-encoding': 'chunked' })
+  call.write(text.slice(0, 30_001))
+  setTimeout(() => call.end(text.slice(30_001)), 20)
+  const { body } = await outcome
+  expect(body?.room.toString('utf8', body.start)).toBe(text)
+})
+
+test.each([{ 'content-length': limitBytes + 1 }, { 'transfer-encoding': 'chunked' }])(
+  'one byte too many is refused: %o',
+  async (headers) => {
+    post(headers).end('x'.repeat(limitBytes + 1))
+    expect((await outcome).error).toMatchObject({ code: 'request_too_large' })
+  },
+)
+
+test('a body that is cut short is no body', async () => {
+  const call = post({ 'content-length': 1000 })
+  call.write('half')
+  setTimeout(() => call.destroy(), 20)
+  expect((await outcome).error).toMatchObject({ code: 'invalid_request' })
+})
