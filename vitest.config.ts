@@ -22,6 +22,16 @@ export default defineConfig({
       },
       {
         test: {
+          // On a real API server: scripts/testbed prepares it.
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
           name: 'vllm',
           include: ['test/vllm/**/*.test.ts', 'test/contract/**/*.test.ts'],
           testTimeout: 900_000,
