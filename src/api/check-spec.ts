@@ -6,8 +6,9 @@ import type { ModelPoolSpec } from './model-pool.ts'
 import type { ModelTenantSpec } from './model-tenant.ts'
 import { findReservedFlags } from './reserved-engine-flags.ts'
 import type { TenantKeySpec } from './tenant-key.ts'
+import { hasDotStep } from './uris.ts'
 
-/** What the schema cannot say: names that occur twice, flags that are ours, a key where its hash belongs. */
+/** What the schema cannot say: names that occur twice, flags that are ours, a key where its hash belongs. CRDs say it in CEL. */
 export function checkSpec(kind: Kind, spec: unknown): readonly FieldProblem[] {
   // The schema of `kind` parsed it.
   switch (kind) {
@@ -47,18 +48,28 @@ function checkPool(spec: ModelPoolSpec): readonly FieldProblem[] {
       ({ url }) => url.replace(/\/$/, ''),
       'url',
     ),
+    ...dotSteps(['spec', 'model', 'uri'], spec.model.uri),
+    ...(spec.lora.sources ?? []).flatMap(({ uriPrefix }, index) =>
+      dotSteps(['spec', 'lora', 'sources', index, 'uriPrefix'], uriPrefix),
+    ),
   ]
 }
 
-function checkAdapter({ residency }: LoraAdapterSpec): readonly FieldProblem[] {
-  return residency.maxCopies !== undefined && residency.maxCopies < residency.minCopies
-    ? [
-        fault(
-          ['spec', 'residency', 'maxCopies'],
-          `is ${residency.maxCopies}; write at least residency.minCopies, which is ${residency.minCopies}`,
-        ),
-      ]
-    : []
+function checkAdapter({ residency, source }: LoraAdapterSpec): readonly FieldProblem[] {
+  const copies =
+    residency.maxCopies !== undefined && residency.maxCopies < residency.minCopies
+      ? [
+          fault(
+            ['spec', 'residency', 'maxCopies'],
+            `is ${residency.maxCopies}; write at least residency.minCopies, which is ${residency.minCopies}`,
+          ),
+        ]
+      : []
+  return [...copies, ...dotSteps(['spec', 'source', 'uri'], source.uri)]
+}
+
+function dotSteps(path: FieldPath, uri: string): readonly FieldProblem[] {
+  return hasDotStep(uri) ? [fault(path, 'has . or .. as a step; write the path without them')] : []
 }
 
 function checkTenant(spec: ModelTenantSpec): readonly FieldProblem[] {

@@ -21,6 +21,29 @@ export const conditionReasons: Readonly<Record<Kind, Readonly<Record<string, Con
         Paused: '`spec.paused` is true.',
       },
     },
+    Progressing: {
+      meaning:
+        'True: replicas are being made, replaced or drained. False: nothing moves, for better or worse. In a cluster only.',
+      reasons: {
+        Stable: 'Every replica is as the spec says.',
+        RollingOut: 'Replicas are replaced by ones of the present spec.',
+        ScalingUp: 'More replicas were asked for and are not there yet.',
+        ScalingDown: 'A replica is drained; it goes when its last stream has ended.',
+        NoCapacityForSurge:
+          'No node has room for the replica that `rollout.maxSurge` asks for; the old ones go on serving.',
+        NoCapacity: 'No node has room for a replica.',
+        ProgressDeadlineExceeded:
+          'A replica did not become ready within `engine.startupTimeoutSeconds`.',
+        Paused: '`spec.paused` is true.',
+      },
+    },
+    TwoScalers: {
+      meaning:
+        'There only while it is true, which is bad: somebody else writes how many replicas there are. In a cluster only.',
+      reasons: {
+        ForeignWriter: 'The message names who; take `scaling` out, or the other scaler.',
+      },
+    },
   },
   LoraAdapter: {
     Fetched: {

@@ -34,6 +34,12 @@ export interface LoraAdapterStatus extends CommonStatus {
 export interface ModelPoolStatus extends CommonStatus {
   readonly replicas: number
   readonly readyReplicas: number
+  /** Replicas with the pods that the present spec asks for. */
+  readonly updatedReplicas?: number
+  /** What `scaling`, or `replicas`, comes to; in a cluster only. */
+  readonly desiredReplicas?: number
+  /** Label selector of the replica pods, as text: an autoscaler on `/scale` reads it. */
+  readonly selector?: string
   readonly engine?: { readonly version: string; readonly simulated: boolean }
   readonly adapters: { readonly routable: number; readonly wanted: number }
 }

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { loraAdapterSpec, type LoraAdapter } from './lora-adapter.ts'
+import { loraAdapterFieldsOfTheCluster, loraAdapterSpec, type LoraAdapter } from './lora-adapter.ts'
 import { modelPoolFieldsOfTheCluster, modelPoolSpec, type ModelPool } from './model-pool.ts'
 import { modelTenantSpec, type ModelTenant } from './model-tenant.ts'
 import { tenantKeySpec, type TenantKey } from './tenant-key.ts'
@@ -27,7 +27,7 @@ export const kinds = {
     plural: 'loraadapters',
     shortName: 'lora',
     namespaced: true,
-    fieldsOfTheCluster: [],
+    fieldsOfTheCluster: loraAdapterFieldsOfTheCluster,
   },
   ModelTenant: {
     spec: modelTenantSpec,

@@ -6,14 +6,13 @@ import type { Kind } from './kinds.ts'
  */
 export const laterFields: Readonly<Record<Kind, readonly string[]>> = {
   ModelPool: [
-    'model.secretRef',
     'model.inputs',
     'model.chatTemplateRef',
     'model.chatTemplateKwargs',
     'pricing',
     'allowedNamespaces.onRevoke',
   ],
-  LoraAdapter: ['source.secretRef'],
+  LoraAdapter: [],
   ModelTenant: ['weight', 'limits', 'perUser', 'adapterQuota', 'budgets', 'models.limits'],
   TenantKey: ['limits', 'perUser'],
 }

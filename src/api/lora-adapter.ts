@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { modelName, namespaceName, objectName, type Resource } from './metadata.ts'
+import { modelName, namespaceName, objectName, secretName, type Resource } from './metadata.ts'
+import { adapterUriPattern, adapterUriWords } from './uris.ts'
 
 export const poolRef = z.strictObject({
   name: objectName.meta({ description: "The pool's name." }),
@@ -15,22 +16,23 @@ export const loraAdapterSpec = z.strictObject({
     .optional()
     .meta({ description: 'What callers write in `model`. Default: metadata.name.' }),
   source: z.strictObject({
-    uri: z
-      .string()
-      .max(2048)
-      .regex(
-        /^file:/,
-        'file:./folder, file:./file.tar.gz or file:///absolute; other schemes need a cluster',
-      )
-      .meta({
-        description: 'A folder or a .tar.gz: file:./relative to this file, or file:///absolute.',
-      }),
+    uri: z.string().max(2048).regex(adapterUriPattern, adapterUriWords).meta({
+      description:
+        'A folder or a .tar.gz: file:./relative to this file, file:///absolute, pvc://claim/path or https://….',
+    }),
     digest: z
       .string()
       .regex(/^(sha256:)?[0-9a-f]{64}$/, '64 hex digits, optionally after sha256:')
       .optional()
       .meta({
         description: '`sha256sum adapter_config.json adapter_model.safetensors | sha256sum`',
+      }),
+    secretRef: z
+      .strictObject({ name: secretName.meta({ description: "The Secret's name." }) })
+      .optional()
+      .meta({
+        description:
+          'Secret of type loraplex.dev/source in the adapter’s namespace: `authorization` for https, `ca.crt`.',
       }),
   }),
   baseModel: z
@@ -68,3 +70,6 @@ export function poolKeyOf(adapter: LoraAdapter): string {
   const [reference] = adapter.spec.poolRefs
   return `${reference?.namespace ?? adapter.metadata.namespace}/${reference?.name ?? ''}`
 }
+
+/** Fields of the cluster that mean nothing on one machine: accepted there with a notice. */
+export const loraAdapterFieldsOfTheCluster = ['source.secretRef'] as const

@@ -19,6 +19,15 @@ export const namespaceName = z
     'lower-case letters, digits and hyphens, a letter or digit at both ends',
   )
 
+/** A DNS subdomain: Secrets are not ours to name, so they may be as long as Kubernetes lets them. */
+export const secretName = z
+  .string()
+  .max(253)
+  .regex(
+    /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/,
+    'lower-case letters, digits, hyphens and dots, a letter or digit at both ends',
+  )
+
 /** What callers write in `model`. `@` is reserved for revisions. */
 export const modelName = z
   .string()

@@ -1,17 +1,21 @@
 import { z } from 'zod'
-import { labelSelector, modelName, objectName, type Resource } from './metadata.ts'
+import { podTemplate, resourceRequirements, volumeSource } from './core-types.ts'
+import { labelSelector, modelName, objectName, secretName, type Resource } from './metadata.ts'
+import { modelUriPattern, modelUriWords, uriPrefixPattern, uriPrefixWords } from './uris.ts'
 
 /** vLLM's own list; memory is paid at the maximum, whatever an adapter's rank. */
 export const engineRanks = [1, 8, 16, 32, 64, 128, 256, 320, 512] as const
 
 const model = z.strictObject({
-  uri: z
-    .string()
-    .max(2048)
-    .regex(/^file:/, 'file:///absolute/folder or file:./folder; other schemes need a cluster')
+  uri: z.string().max(2048).regex(modelUriPattern, modelUriWords).meta({
+    description:
+      'Where the base checkpoint is (config.json, tokenizer, safetensors): file:, pvc://claim/path or hf://organisation/name@revision. Only the revision may change later: another base is another pool.',
+  }),
+  secretRef: z
+    .strictObject({ name: secretName.meta({ description: "The Secret's name." }) })
+    .optional()
     .meta({
-      description:
-        'Where the base checkpoint is: a folder with config.json, tokenizer and safetensors.',
+      description: 'Secret in the pool’s namespace with what the source asks for: `token` for hf.',
     }),
   servedName: modelName
     .optional()
@@ -29,10 +33,13 @@ const model = z.strictObject({
     .optional()
     .meta({ description: 'Tokens; default: the model’s own.' }),
   quantization: z.string().max(64).optional().meta({ description: "vLLM's own word." }),
+  cache: volumeSource.optional(),
 })
 
 const parallelism = z.strictObject({
-  tensor: z.int().min(1).max(64).default(1).meta({ description: 'GPUs that share each layer.' }),
+  tensor: z.int().min(1).max(64).optional().meta({
+    description: 'GPUs that share each layer. Default: the GPUs of `resources`, else 1.',
+  }),
   pipeline: z
     .int()
     .min(1)
@@ -59,12 +66,18 @@ const endpoint = z.strictObject({
       'Where that server sees the folder that holds our content store; default: the same path as here.',
   }),
   secretRef: z
-    .strictObject({ name: objectName.meta({ description: "The Secret's name." }) })
+    .strictObject({ name: secretName.meta({ description: "The Secret's name." }) })
     .optional()
     .meta({ description: 'Secret in the pool’s namespace; its `api-key` is sent to the server.' }),
 })
 
 const engine = z.strictObject({
+  image: z
+    .string()
+    .max(512)
+    .regex(/^[^\s]+$/, 'an image such as vllm/vllm-openai:v0.32.0')
+    .optional()
+    .meta({ description: 'The vLLM image; needed in a cluster unless there are `endpoints`.' }),
   version: z
     .string()
     .max(32)
@@ -90,18 +103,14 @@ const engine = z.strictObject({
 })
 
 const source = z.strictObject({
-  uriPrefix: z
-    .string()
-    .max(2048)
-    .regex(/^file:.*\/$/, 'file:… ending in /; may hold ${namespace}')
-    .meta({
-      description:
-        "A folder, ending in /; `${namespace}` stands for the adapter's. A relative one starts at the pool's file.",
-    }),
-  credentials: z
-    .enum(['Anonymous'])
-    .default('Anonymous')
-    .meta({ description: 'On whose credentials; files need none.' }),
+  uriPrefix: z.string().max(2048).regex(uriPrefixPattern, uriPrefixWords).meta({
+    description:
+      "A folder, ending in /: file:, pvc:// or https://; `${namespace}` stands for the adapter's. A relative file: starts at the pool's file.",
+  }),
+  credentials: z.enum(['Adapter', 'Pool', 'Anonymous']).default('Adapter').meta({
+    description:
+      'On whose Secret: the adapter’s own if it names one, the pool’s (`model.secretRef`), or none. Files need none.',
+  }),
 })
 
 const lora = z.strictObject({
@@ -132,7 +141,8 @@ const lora = z.strictObject({
     description: 'What becomes of an adapter that names another base: a notice, or a refusal.',
   }),
   sources: z.array(source).max(64).optional().meta({
-    description: 'Where adapters may come from. Default: file: only from the pool’s own namespace.',
+    description:
+      'Where adapters may come from. Default: https with the adapter’s own Secret or none; file and pvc only from the pool’s own namespace.',
   }),
 })
 
@@ -144,17 +154,73 @@ const allowedNamespaces = z.strictObject({
   selector: labelSelector.optional(),
 })
 
+const seconds = (preset: number) => z.int().min(0).max(604_800).default(preset)
+
+const scaling = z
+  .strictObject({
+    minReplicas: z
+      .int()
+      .min(0)
+      .max(64)
+      .default(1)
+      .meta({ description: 'Never fewer; 0 lets an idle pool go to zero.' }),
+    maxReplicas: z.int().min(1).max(64).meta({ description: 'Never more.' }),
+    targetQueueDepth: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(4)
+      .meta({ description: 'Requests that may wait for each ready replica, wherever they wait.' }),
+    scaleToZeroAfterSeconds: seconds(900).meta({
+      description: 'How long nothing was asked before the last replica goes.',
+    }),
+    scaleDownStabilizationSeconds: seconds(300).meta({
+      description: 'How long fewer replicas have to be enough before one goes.',
+    }),
+    drainTimeoutSeconds: seconds(3600).meta({
+      description:
+        'How long a replica may take to finish its streams; never less than maxStreamSeconds in effect.',
+    }),
+  })
+  .refine((value) => value.maxReplicas >= value.minReplicas, {
+    path: ['maxReplicas'],
+    message: 'must be at least scaling.minReplicas',
+  })
+
+const rollout = z
+  .strictObject({
+    maxSurge: z
+      .int()
+      .min(0)
+      .max(64)
+      .default(1)
+      .meta({ description: 'Replicas above the wanted number while others are replaced.' }),
+    maxUnavailable: z
+      .int()
+      .min(0)
+      .max(64)
+      .default(0)
+      .meta({ description: 'Replicas below the wanted number while others are replaced.' }),
+  })
+  .refine((value) => value.maxSurge + value.maxUnavailable > 0, {
+    path: ['maxSurge'],
+    message: 'and maxUnavailable must not both be 0: nothing could be replaced',
+  })
+
 export const modelPoolSpec = z
   .strictObject({
     model,
     engine: engine.prefault({}),
     lora: lora.prefault({}),
-    replicas: z
-      .int()
-      .min(0)
-      .max(64)
-      .default(1)
-      .meta({ description: 'Engines, each with the whole base.' }),
+    resources: resourceRequirements.optional(),
+    podTemplate: podTemplate.optional(),
+    replicas: z.int().min(0).max(64).default(1).meta({
+      description: 'Engines, each with the whole base; counts where `scaling` is absent.',
+    }),
+    scaling: scaling
+      .optional()
+      .meta({ description: 'Replicas follow the queue. Absent: `replicas` says how many.' }),
+    rollout: rollout.prefault({}),
     maxStreamSeconds: z
       .int()
       .min(1)
@@ -190,5 +256,6 @@ export const modelPoolFieldsOfTheCluster = [
   'rollout',
   'scaling',
   'model.cache',
+  'model.secretRef',
   'engine.image',
 ] as const

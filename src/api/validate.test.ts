@@ -254,7 +254,6 @@ describe('an object that is wrong is refused whole, in words that say what to wr
     }),
     withSpec(key, { limits: {} }),
     withSpec(pool, { pricing: {} }),
-    withSpec(adapter, { source: { uri: 'file:./x', secretRef: { name: 's' } } }),
   ])('a field of a later version is never dropped in silence', (raw) => {
     expect(words(raw)).toEqual([expect.stringContaining('is not supported by this version')])
     expect(validateObject(raw, { oneMachine: true }).resource).toBeUndefined()
@@ -268,6 +267,48 @@ describe('an object that is wrong is refused whole, in words that say what to wr
       expect(text).not.toContain(secretLooking)
     },
   )
+})
+
+describe('a cluster and one machine reach other sources', () => {
+  const rows: readonly [object, readonly string[], readonly string[]][] = [
+    [
+      withSpec(pool, { model: { uri: 'hf://meta-llama/Llama-3.1-8B@main' } }),
+      [
+        '`spec.model.uri` is not right; write file:///absolute/folder or file:./folder; other schemes need a cluster',
+      ],
+      ['`spec.engine.image` is missing; write an image of vLLM, or engine.endpoints'],
+    ],
+    [
+      withSpec(pool, { engine: { image: 'v' }, lora: { sources: [{ uriPrefix: 'https://h/' }] } }),
+      [
+        '`spec.engine.image` means nothing on one machine and is ignored here',
+        '`spec.lora.sources[0].uriPrefix` is not right; write file:… ending in /; may hold ${namespace}; other schemes need a cluster',
+      ],
+      [],
+    ],
+    [
+      withSpec(adapter, { source: { uri: 'pvc://claim/a', secretRef: { name: 's' } } }),
+      [
+        '`spec.source.secretRef` means nothing on one machine and is ignored here',
+        '`spec.source.uri` is not right; write file:./folder, file:./file.tar.gz or file:///absolute; other schemes need a cluster',
+      ],
+      [],
+    ],
+    [
+      withSpec(adapter, { source: { uri: 'https://host/a/../b' } }),
+      [
+        '`spec.source.uri` is not right; write file:./folder, file:./file.tar.gz or file:///absolute; other schemes need a cluster',
+        '`spec.source.uri` has . or .. as a step; write the path without them',
+      ],
+      ['`spec.source.uri` has . or .. as a step; write the path without them'],
+    ],
+  ]
+  test.each(rows)('%#', (raw, onOneMachine, inCluster) => {
+    expect(words(raw)).toEqual(onOneMachine)
+    expect(validateObject(raw, { oneMachine: false }).problems.map(fieldProblemText)).toEqual(
+      inCluster,
+    )
+  })
 })
 
 test('whatever comes in, the answer is problems or an object, never an exception', () => {

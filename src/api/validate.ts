@@ -1,12 +1,13 @@
 import type { z } from 'zod'
 import { checkSpec } from './check-spec.ts'
-import { shortened, type FieldPath } from './field-path.ts'
+import { fieldPathText, shortened, type FieldPath } from './field-path.ts'
 import { fault, notice, type FieldProblem } from './field-problem.ts'
 import { kinds, type AnyResource, type Kind } from './kinds.ts'
 import { laterFields } from './later-fields.ts'
 import { apiVersion, objectMeta, type Resource } from './metadata.ts'
 import { nearestName } from './nearest-name.ts'
 import { fieldNamesAt, wordsForIssue } from './schema-words.ts'
+import { checkSurroundings } from './surroundings.ts'
 
 /** Metadata as somebody wrote it, with defaults; the resource source adds what an API server would set. */
 export interface DeclaredMeta {
@@ -32,7 +33,10 @@ export interface Validation {
 }
 
 export interface ValidateOptions {
-  /** Fields that only mean something in a cluster are dropped with a notice. */
+  /**
+   * True: fields that only mean something in a cluster are dropped with a notice, and sources that only a cluster
+   * reaches are refused. False: an engine needs an image.
+   */
   readonly oneMachine: boolean
 }
 
@@ -171,10 +175,15 @@ function readSpec(
     return undefined
   }
   const known = options.oneMachine ? withoutClusterFields(kind, raw, problems) : raw
+  const misplaced = checkSurroundings(kind, known, options.oneMachine)
+  problems.push(...misplaced)
   const schema: z.ZodType = kinds[kind].spec
   const parsed = schema.safeParse(known)
   if (!parsed.success) {
-    addIssues(problems, parsed.error, known, ['spec'], schema, kind)
+    const found: FieldProblem[] = []
+    addIssues(found, parsed.error, known, ['spec'], schema, kind)
+    const said = new Set(misplaced.map(({ path }) => fieldPathText(path)))
+    problems.push(...found.filter(({ path }) => !said.has(fieldPathText(path))))
     return undefined
   }
   problems.push(...checkSpec(kind, parsed.data))

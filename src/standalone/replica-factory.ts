@@ -120,7 +120,7 @@ function launchSettings(
     loraDtype: lora.dtype,
     maxModelLen: model.maxModelLen,
     quantization: model.quantization,
-    tensorParallel: engine.parallelism.tensor,
+    tensorParallel: engine.parallelism.tensor ?? 1,
     pipelineParallel: engine.parallelism.pipeline,
     dataParallel: engine.parallelism.data,
     extraArgs: engine.args,
