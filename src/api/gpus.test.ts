@@ -18,7 +18,8 @@ test.each([
 
 test('layers are shared by the GPUs asked for, unless the spec says otherwise', () => {
   const resources = { limits: { 'nvidia.com/gpu': 8 } }
-  const of = (spec: object) => tensorParallelOf(aPool('llama').with(spec).build().spec)
+  const of = (spec: Readonly<Record<string, unknown>>) =>
+    tensorParallelOf(aPool('llama').with(spec).build().spec)
   expect(of({})).toBe(1)
   expect(of({ resources })).toBe(8)
   expect(of({ resources, engine: { parallelism: { pipeline: 2 } } })).toBe(4)

@@ -4,10 +4,10 @@ import { poolKeyOf, type LoraAdapter } from '../api/lora-adapter.ts'
 import { keyOf } from '../api/metadata.ts'
 import type { ModelPool } from '../api/model-pool.ts'
 import { preflightOptionsOf } from '../artifacts/preflight-options.ts'
-import { pathOfFileUri } from '../artifacts/source-uri.ts'
+import { parseSourceUri, pathOfFileUri, placeOf, placeOfPrefix } from '../artifacts/source-uri.ts'
 import { planAdapter, type Intake, type WantedRevision } from '../core/adapter-plan.ts'
 import { findNameConflicts, mayAttach, type NameConflicts } from '../core/resolve.ts'
-import { refuseSource } from '../core/source-policy.ts'
+import { judgeSource } from '../core/source-policy.ts'
 import {
   groupByPool,
   planKeyStatuses,
@@ -151,18 +151,22 @@ export class Controller {
     const baseFolder = snapshot.baseFolders.get(`LoraAdapter/${key}`) ?? process.cwd()
     const poolFolder =
       snapshot.baseFolders.get(`ModelPool/${keyOf(pool.metadata)}`) ?? process.cwd()
-    const path = pathOrNothing(source.uri, baseFolder)
-    const refusal = refuseSource({
-      pool,
-      adapterNamespace: adapter.metadata.namespace,
-      path,
-      // A prefix that leads nowhere allows nothing; the root folder's path is '' without its slash, and allows all.
-      prefixes: pool.spec.lora.sources?.flatMap(({ uriPrefix }) =>
-        pathOfFileUri(uriPrefix, poolFolder).ok ? [pathOrNothing(uriPrefix, poolFolder)] : [],
-      ),
-    })
-    if (refusal !== undefined && path !== '') {
-      return { state: 'FetchFailed', reason: 'SourceNotAllowed', message: refusal }
+    const parsed = parseSourceUri(source.uri, baseFolder)
+    // A URI that leads nowhere goes on to whoever fetches it, who says so in words.
+    const verdict = parsed.ok
+      ? judgeSource({
+          pool,
+          adapterNamespace: adapter.metadata.namespace,
+          place: placeOf(parsed.source),
+          // A prefix that leads nowhere allows nothing; the root folder's place is '' without its slash, and allows all.
+          prefixes: pool.spec.lora.sources?.flatMap(({ uriPrefix, credentials }) => {
+            const place = placeOfPrefix(uriPrefix, poolFolder)
+            return place === undefined ? [] : [{ place, credentials }]
+          }),
+        })
+      : undefined
+    if (verdict?.allowed === false) {
+      return { state: 'FetchFailed', reason: 'SourceNotAllowed', message: verdict.message }
     }
     const previous = this.#options.source.status('LoraAdapter', key)
     const isSameSpec = previous?.observedGeneration === adapter.metadata.generation
