@@ -16,6 +16,7 @@ import { BaseSentinel } from './base-sentinel.ts'
 import { BaseVoice } from './base-voice.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { DurationEstimate } from './duration-estimate.ts'
+import { EngineIdle } from './engine-idle.ts'
 import { EngineLink, type EngineProcess } from './engine-link.ts'
 import {
   settingsOf,
@@ -44,6 +45,7 @@ class EngineAgent implements Agent {
   readonly #feed: StateFeed
   readonly #link: EngineLink
   readonly #loop: ResidencyLoop
+  readonly #idle: EngineIdle
   readonly #closing = new AbortController()
   readonly #starts = new DurationEstimate(30_000)
   #desired = { term: -1, sequence: -1 }
@@ -67,6 +69,7 @@ class EngineAgent implements Agent {
     this.#settings = settingsOf(options)
     this.#clock = options.clock ?? systemClock
     this.#downSinceMs = this.#clock.now()
+    this.#idle = new EngineIdle(this.#clock)
     this.#feed = this.#createFeed()
     this.#ledger = this.#createLedger()
     this.#desk = new SlotDesk({
@@ -151,7 +154,17 @@ class EngineAgent implements Agent {
   async drain(): Promise<void> {
     this.#draining = true
     this.#readinessChanged()
-    await this.#desk.whenIdle(this.#settings.times.drainLimitMs, this.#closing.signal)
+    const { drainLimitMs, metricsEveryMs } = this.#settings.times
+    const startMs = this.#clock.now()
+    await this.#desk.whenIdle(drainLimitMs, this.#closing.signal)
+    // The base takes no slot: only the engine knows of its requests. One sent before its gateway heard of the drain
+    // is seen by a scrape that begins after it.
+    await this.#idle.wait(startMs + metricsEveryMs, startMs + drainLimitMs, this.#closing.signal)
+  }
+
+  undrain(): void {
+    this.#draining = false
+    this.#readinessChanged()
   }
 
   watchState(onMessage: (message: StateMessage) => void): () => void {
@@ -286,6 +299,7 @@ class EngineAgent implements Agent {
       this.#options.logger.warn({ detail }, 'the engine is gone')
     }
     this.#metrics = undefined
+    this.#idle.note(0)
     // I2: nothing that was proved on that process holds on the next one.
     this.#muted = true
     this.#ledger.void()
@@ -299,6 +313,7 @@ class EngineAgent implements Agent {
 
   #scraped(metrics: EngineMetrics): void {
     this.#metrics = metrics
+    this.#idle.note(metrics.running + metrics.waiting)
     this.#silence = undefined
     // Not at once: what answers metrics but not us would be asked without end.
     const { firstRetryMs } = this.#settings.times

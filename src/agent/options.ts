@@ -87,6 +87,8 @@ export interface Agent extends AgentLink {
   start(): void
   /** Ends everything of ours. The engine and what it has loaded stay. */
   close(): Promise<void>
+  /** Takes a drain back. */
+  undrain(): void
   snapshot(): AgentSnapshot
   /** True once no engine can still read these files: its name is gone, nothing of it is in flight, a minute passed. */
   mayDelete(digest: string): boolean

@@ -171,6 +171,8 @@ class HttpAgentLink implements RemoteAgentLink {
   async #read(signal: AbortSignal, onHello: () => void): Promise<void> {
     const silenceMs = 2 * keepAliveMs
     const { statusCode, body } = await this.#streams.stream(agentRoutes.state, silenceMs, signal)
+    // Destroyed below, it has an error of its own that nobody waits for.
+    body.on('error', () => undefined)
     try {
       if (statusCode === 421) {
         throw new WireError('Stranger', 'Another replica answers at its address.', statusCode)

@@ -1,0 +1,70 @@
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { z } from 'zod'
+import { desiredRequest, leaseRequest } from '../../api/agent-protocol.ts'
+import { agentRoutes, drainPollMs, replicaHeader } from '../../wire/agent-routes.ts'
+import { showsToken } from '../../wire/internal-auth.ts'
+import type { AgentServerOptions } from './agent-server.ts'
+import type { DrainDesk } from './drain-desk.ts'
+import { StateStream } from './state-stream.ts'
+
+interface ControlRoutesOptions extends AgentServerOptions {
+  readonly drains: DrainDesk
+}
+
+/** A catalogue of 20,000 entries has about 4 MiB. */
+const desiredLimit = 8 * 1024 * 1024
+const leaseLimit = 2 * 1024 * 1024
+
+/** Orders of controller and gateways: with the pool's token, and to the replica they mean. */
+export async function controlRoutes(
+  app: FastifyInstance,
+  options: ControlRoutesOptions,
+): Promise<void> {
+  const { agent, token, drains } = options
+  app.addHook('onRequest', async (request, reply) => {
+    if (!showsToken(request.headers.authorization, token)) {
+      return reply.code(401).send({ error: 'the token is not this pool’s' })
+    }
+    const meant = request.headers[replicaHeader]
+    if (meant !== undefined && meant !== agent.replica) {
+      return reply.code(421).send({ error: 'this is another replica' })
+    }
+    return undefined
+  })
+  app.put(agentRoutes.desired, { bodyLimit: desiredLimit }, async (request, reply) => {
+    const desired = parse(desiredRequest, request.body, reply)
+    return desired === undefined ? reply : agent.setDesired(desired)
+  })
+  app.post(agentRoutes.lease, { bodyLimit: leaseLimit }, async (request, reply) => {
+    const lease = parse(leaseRequest, request.body, reply)
+    return lease === undefined ? reply : agent.lease(lease)
+  })
+  app.post<{ Params: { revision: string } }>('/v1/adapters/:revision/ensure', async (request) =>
+    agent.ensure(request.params.revision),
+  )
+  app.post(agentRoutes.drain, async () => ({ drained: await drains.endsWithin(drainPollMs) }))
+  app.delete(agentRoutes.drain, async () => {
+    drains.undo()
+    return {}
+  })
+  app.get(agentRoutes.state, (_request, reply) => {
+    reply.hijack()
+    reply.raw.writeHead(200, { 'content-type': 'application/x-ndjson' })
+    void new StateStream(agent, reply.raw, options.streams)
+  })
+}
+
+/** Undefined: refused already. */
+function parse<S extends z.ZodType>(
+  schema: S,
+  body: unknown,
+  reply: FastifyReply,
+): z.infer<S> | undefined {
+  const parsed = schema.safeParse(body)
+  if (parsed.success) {
+    return parsed.data
+  }
+  const [issue] = parsed.error.issues
+  void reply.code(400).send({ error: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` })
+  return undefined
+}
