@@ -64,13 +64,28 @@ export class PoolAdmission {
   readonly #views: () => readonly ReplicaView[]
   readonly #bounds: QueueBounds
   readonly #now: () => number
+  readonly #onWait: () => void
   readonly #lines = new Map<string, Line>()
   #pumping: 'No' | 'Yes' | 'Again' = 'No'
 
-  constructor(views: () => readonly ReplicaView[], limits: AdmissionLimits, now: () => number) {
+  /** @param onWait called when a request begins to wait. */
+  constructor(
+    views: () => readonly ReplicaView[],
+    limits: AdmissionLimits,
+    now: () => number,
+    onWait: () => void = () => undefined,
+  ) {
     this.#views = views
     this.#bounds = new QueueBounds(limits)
     this.#now = now
+    this.#onWait = onWait
+  }
+
+  /** Requests that wait, by revision. */
+  *waiting(): Iterable<readonly [revision: string | undefined, count: number]> {
+    for (const { revision, tickets } of this.#lines.values()) {
+      yield [revision, tickets.length]
+    }
   }
 
   get queued(): number {
@@ -183,6 +198,7 @@ export class PoolAdmission {
       this.#lines.set(ticket.revision ?? '', line)
       this.#placeNext(line)
     }
+    this.#onWait()
   }
 
   /** Places the first of a line that has a place; false when there is none. Whoever was served goes behind the others. */

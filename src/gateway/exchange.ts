@@ -42,8 +42,8 @@ export interface ExchangeContext {
   readonly retries: RetryBudget
   readonly limits: ExchangeLimits
   readonly now: () => number
-  /** The gateway takes nothing new: callers do better on another connection. */
-  readonly isDraining: () => boolean
+  /** The gateway is about to stop: callers do better on another connection. */
+  readonly isLeaving: () => boolean
   readonly onEnd: (exchange: Exchange, outcome: ExchangeOutcome) => void
 }
 
@@ -299,12 +299,12 @@ export class Exchange {
   }
 
   #commonHeaders(): Record<string, string> {
-    const { id, request, isDraining } = this.context
+    const { id, request, isLeaving } = this.context
     const headers: Record<string, string> = { 'x-request-id': id }
     if (request.ignoredFields.length > 0) {
       headers['x-loraplex-ignored-fields'] = request.ignoredFields.join(', ')
     }
-    if (isDraining()) {
+    if (isLeaving()) {
       headers['connection'] = 'close'
     }
     return headers

@@ -4,12 +4,14 @@ import { performance } from 'node:perf_hooks'
 import type { Caller, RouteTarget, RoutingTable } from '../core/resolve.ts'
 import { LoraplexError } from '../errors.ts'
 import { PoolAdmission } from './admission.ts'
+import { Arrivals } from './arrivals.ts'
 import { requireAdmitted } from './authenticate.ts'
+import { DemandCount, type PoolDemand } from './demand-count.ts'
 import { Exchange, type ExchangeLimits, type ExchangeOutcome } from './exchange.ts'
 import { GatewayMetrics } from './gateway-metrics.ts'
 import type { InferenceRequest } from './inference-request.ts'
 import { LoadingRoom } from './loading-room.ts'
-import { modelNotFound, requireServing, type PoolFacts } from './models.ts'
+import { resolveTarget, type PoolFacts } from './models.ts'
 import { defaultAdmissionLimits, type AdmissionLimits } from './queue-bounds.ts'
 import { ReplicaView, type GatewayReplica } from './replica-view.ts'
 import { RetryBudget } from './retry-budget.ts'
@@ -37,10 +39,7 @@ export class Gateway {
   readonly #id = `gw-${randomBytes(6).toString('hex')}`
   readonly #views = new Map<string, ReplicaView>()
   readonly #viewsByPool = new Map<string, ReplicaView[]>()
-  readonly #pools = new Map<
-    string,
-    { readonly admission: PoolAdmission; readonly retries: RetryBudget }
-  >()
+  readonly #pools = new Map<string, PoolState>()
   readonly #exchanges = new Set<Exchange>()
   readonly #salts = new Map<string, string>()
   readonly #admissionLimits: AdmissionLimits
@@ -54,10 +53,13 @@ export class Gateway {
   #callersByKey: ReadonlyMap<string, Caller> | undefined
   /** Requests whose name waits to stand for a revision. */
   #unresolved = 0
+  #leaving = false
   #draining = false
   #closed = false
   #sequence = 0
   #viewsMade = 0
+  #waitListener: ((poolKey: string) => void) | undefined
+  readonly #onWait = (poolKey: string): void => this.#waitListener?.(poolKey)
 
   constructor(options: GatewayOptions) {
     this.#options = options
@@ -68,7 +70,7 @@ export class Gateway {
       ...options.limits,
     }
     this.#admissionLimits = { ...defaultAdmissionLimits, ...options.admission }
-    this.#loading = new LoadingRoom(this.#admissionLimits)
+    this.#loading = new LoadingRoom(this.#admissionLimits, this.#onWait)
     this.metrics = new GatewayMetrics({
       inFlight: () => this.inFlight,
       queued: () => this.queued,
@@ -88,6 +90,15 @@ export class Gateway {
 
   get draining(): boolean {
     return this.#draining
+  }
+
+  /** About to drain: still serves, and asks callers to come on another connection the next time. */
+  get leaving(): boolean {
+    return this.#leaving || this.#draining
+  }
+
+  announceLeave(): void {
+    this.#leaving = true
   }
 
   get inFlight(): number {
@@ -139,15 +150,53 @@ export class Gateway {
     }
   }
 
-  /** Revisions that this gateway could send a request to right now, or after a slot: its acknowledgement. */
-  routableRevisions(poolKey: string): ReadonlySet<string> {
+  /** Revisions that the table names and that a request could go to right now, or after a slot: the acknowledgement. */
+  acknowledged(poolKey: string): ReadonlySet<string> {
     const revisions = new Set<string>()
     for (const view of this.#viewsByPool.get(poolKey) ?? []) {
-      for (const revision of view.routable()) {
-        revisions.add(revision)
+      for (const revision of view.ready ? view.routable() : []) {
+        if (this.#table.revisions.has(revision)) {
+          revisions.add(revision)
+        }
       }
     }
     return revisions
+  }
+
+  /** What waits and runs, by pool and revision; the base is `base`, names that no revision answers yet are `loading`. */
+  demand(): PoolDemand {
+    const demand = new DemandCount()
+    for (const view of [...this.#views.values(), ...this.#retired]) {
+      demand.runs(view.replica.poolKey, view.running())
+    }
+    for (const [poolKey, { admission, arrivals }] of this.#pools) {
+      demand.waits(poolKey, admission.waiting())
+      demand.arrived(poolKey, arrivals)
+    }
+    demand.loads(this.#loading.waitingByPool())
+    return demand.byPool
+  }
+
+  /** From now on `demand` names no revision that nobody asks for any more. */
+  forgetOldArrivals(): void {
+    for (const { arrivals } of this.#pools.values()) {
+      arrivals.turn()
+    }
+  }
+
+  /** Pools with replicas, and for each a text that changes whenever what it acknowledges may have. */
+  acknowledgementVersions(): ReadonlyMap<string, string> {
+    const versions = new Map<string, string>()
+    for (const [poolKey, views] of this.#viewsByPool) {
+      const parts = views.map(({ replica, stateVersion }) => `${replica.name} ${stateVersion}`)
+      versions.set(poolKey, parts.join(','))
+    }
+    return versions
+  }
+
+  /** Tells when a request begins to wait. One listener: whoever reports demand. */
+  onWait(listener: ((poolKey: string) => void) | undefined): void {
+    this.#waitListener = listener
   }
 
   factsOf(poolKey: string): PoolFacts {
@@ -247,7 +296,8 @@ export class Gateway {
     deadline: number,
     response: ServerResponse,
   ): Promise<RouteTarget | undefined> {
-    const waiter = { tenant: caller.tenant, sizeBytes: request.sizeBytes }
+    const { poolKey } = resolveTarget(caller, request.model)
+    const waiter = { tenant: caller.tenant, sizeBytes: request.sizeBytes, poolKey }
     for (;;) {
       const reason = await this.#loading.wait(waiter, deadline - performance.now(), response)
       if (reason === 'CallerGone' || response.destroyed) {
@@ -294,8 +344,9 @@ export class Gateway {
     if (response.destroyed) {
       return
     }
-    const { admission, retries } = this.#poolOf(target.poolKey)
+    const { admission, retries, arrivals } = this.#poolOf(target.poolKey)
     retries.noteRequest()
+    arrivals.note(target.revision)
     const exchange = new Exchange(
       {
         id,
@@ -308,7 +359,7 @@ export class Gateway {
         retries,
         limits: this.#limits,
         now: () => performance.now(),
-        isDraining: () => this.#draining,
+        isLeaving: () => this.leaving,
         onEnd: this.#onEnd,
       },
       response,
@@ -331,13 +382,19 @@ export class Gateway {
     }
   }
 
-  #poolOf(poolKey: string): { readonly admission: PoolAdmission; readonly retries: RetryBudget } {
+  #poolOf(poolKey: string): PoolState {
     let pool = this.#pools.get(poolKey)
     if (pool === undefined) {
       const views = (): readonly ReplicaView[] => this.#viewsByPool.get(poolKey) ?? []
       pool = {
-        admission: new PoolAdmission(views, this.#admissionLimits, () => performance.now()),
+        admission: new PoolAdmission(
+          views,
+          this.#admissionLimits,
+          () => performance.now(),
+          () => this.#onWait(poolKey),
+        ),
         retries: new RetryBudget(),
+        arrivals: new Arrivals(),
       }
       this.#pools.set(poolKey, pool)
     }
@@ -390,16 +447,12 @@ export class Gateway {
   }
 }
 
-function stopped(): LoraplexError {
-  return new LoraplexError('shutting_down', 'The service was stopped.', { retryAfterMs: 1000 })
+interface PoolState {
+  readonly admission: PoolAdmission
+  readonly retries: RetryBudget
+  readonly arrivals: Arrivals
 }
 
-/** @throws LoraplexError model_not_found, or what a target that cannot answer says */
-function resolveTarget(caller: Caller, name: string): RouteTarget {
-  const target = caller.targets.get(name)
-  if (target === undefined) {
-    throw modelNotFound(name)
-  }
-  requireServing(target)
-  return target
+function stopped(): LoraplexError {
+  return new LoraplexError('shutting_down', 'The service was stopped.', { retryAfterMs: 1000 })
 }

@@ -1,4 +1,4 @@
-import type { RouteTarget } from '../core/resolve.ts'
+import type { Caller, RouteTarget } from '../core/resolve.ts'
 import { LoraplexError } from '../errors.ts'
 
 /** What engines of a pool say of themselves, as far as tenants see it. */
@@ -39,8 +39,17 @@ export function modelNotFound(name: string): LoraplexError {
   )
 }
 
-/** @throws LoraplexError what a target that cannot answer says. */
-export function requireServing(target: RouteTarget): void {
+/** @throws LoraplexError model_not_found, or what a target that cannot answer says */
+export function resolveTarget(caller: Caller, name: string): RouteTarget {
+  const target = caller.targets.get(name)
+  if (target === undefined) {
+    throw modelNotFound(name)
+  }
+  requireServing(target)
+  return target
+}
+
+function requireServing(target: RouteTarget): void {
   switch (target.state) {
     case 'Suspended':
       throw new LoraplexError('adapter_suspended', `The adapter '${target.name}' is suspended.`)

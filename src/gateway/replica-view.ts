@@ -51,6 +51,7 @@ export class ReplicaView {
   #detail = 'no word from the agent yet'
   #total = 0
   #freeSlots = 0
+  #stateVersion = 0
   #retired = false
   #closed = false
   #connections: Pool | undefined
@@ -106,6 +107,21 @@ export class ReplicaView {
         yield revision
       }
     }
+  }
+
+  /** Requests at the engine, by revision; `undefined` is the base. */
+  *running(): Iterable<readonly [revision: string | undefined, count: number]> {
+    let base = this.#total
+    for (const entry of this.#inFlight) {
+      base -= entry[1]
+      yield entry
+    }
+    yield [undefined, base]
+  }
+
+  /** Another number whenever what `ready` and `routable` say may have changed. */
+  get stateVersion(): number {
+    return this.#stateVersion
   }
 
   /** `undefined` is the base model, which takes no slot. */
@@ -263,15 +279,18 @@ export class ReplicaView {
   #onMessage(message: StateMessage): void {
     switch (message.type) {
       case 'hello':
+        this.#stateVersion += 1
         this.#onHello(message.engineProcess, message.simulated)
         break
       case 'residency':
+        this.#stateVersion += 1
         this.#residency.set(message.revision, message.residency)
         if (message.residency.state === 'Absent') {
           this.#residency.delete(message.revision)
         }
         break
       case 'load':
+        this.#stateVersion += this.#ready === (message.ready && !message.draining) ? 0 : 1
         this.#ready = message.ready && !message.draining
         this.#detail = message.detail
         this.#freeSlots = message.slots.total - message.slots.used

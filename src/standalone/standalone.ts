@@ -4,6 +4,7 @@ import { ContentStore } from '../artifacts/content-store.ts'
 import { fetchFromFile } from '../artifacts/file-source.ts'
 import { PreflightPool } from '../artifacts/preflight-pool.ts'
 import { Controller } from '../controller/controller.ts'
+import { ReplicaSet, type ManagedReplica } from '../controller/model-pool/replica-set.ts'
 import { buildRoutingTable } from '../core/resolve.ts'
 import { reapOrphans } from '../engine/pid-file.ts'
 import { UserError } from '../errors.ts'
@@ -37,6 +38,7 @@ export interface StandaloneOptions {
 export class Standalone {
   readonly source: StarterKeySource
   readonly controller: Controller
+  readonly replicas: ReplicaSet
   readonly gateway: Gateway
   readonly engine: EngineKind
   readonly #parts: Parts
@@ -45,6 +47,7 @@ export class Standalone {
     this.#parts = parts
     this.source = parts.source
     this.controller = parts.controller
+    this.replicas = parts.replicas
     this.gateway = parts.gateway
     this.engine = parts.engine
   }
@@ -117,6 +120,7 @@ interface Parts {
   readonly source: StarterKeySource
   readonly preflight: PreflightPool
   readonly controller: Controller
+  readonly replicas: ReplicaSet
   readonly gateway: Gateway
   readonly server: FastifyInstance
   readonly admin: FastifyInstance
@@ -143,24 +147,28 @@ async function assemble(
     contextWindowOf: (poolKey) =>
       source.current().snapshot.pools.get(poolKey)?.spec.model.maxModelLen,
   })
-  const controller = new Controller({
-    source,
-    replicas: createReplicaFactory({
+  const replicas = new ReplicaSet(
+    createReplicaFactory({
       engine,
       stateFolder: state.path,
       store,
       snapshot: () => source.current().snapshot,
       logger,
     }),
+  )
+  const term = Date.now()
+  const controller = new Controller({
+    source,
+    replicas,
     intake: {
       fetch: ({ uri, baseFolder, expectedDigest }, signal) =>
         fetchFromFile({ uri, baseFolder, expectedDigest, store, signal }),
       stored: (digest) => store.get(digest),
       preflight: (path, preflightOptions, signal) => preflight.run(path, preflightOptions, signal),
     },
-    acknowledged: (poolKey) => acknowledgedBy(gateway, poolKey),
-    onPass: (self) => inform(gateway, self, source),
-    term: Date.now(),
+    acknowledged: (poolKey) => gateway.acknowledged(poolKey),
+    onPass: (self) => inform(gateway, self, replicas, source),
+    term: () => term,
     logger,
   })
   const server = await createGatewayServer({
@@ -172,32 +180,29 @@ async function assemble(
     logger,
     registry: gateway.metrics.registry,
     isReady: () => !gateway.draining,
-    debugState: () => debugState(gateway, controller),
+    debugState: () => debugState(gateway, replicas),
   })
   const timers = [
     setInterval(
       () =>
-        void collectGarbage(store, controller).catch((error: unknown) =>
+        void collectGarbage(store, controller, replicas).catch((error: unknown) =>
           logger.warn({ err: error }, 'unused adapter files were not removed'),
         ),
       collectEveryMs,
     ).unref(),
   ]
-  return { engine, state, source, preflight, controller, gateway, server, admin, timers }
-}
-
-/** The one gateway routes to a revision when its table names it and a replica of it is routable. */
-function acknowledgedBy(gateway: Gateway, poolKey: string): ReadonlySet<string> {
-  const { revisions } = gateway.table
-  return new Set(
-    [...gateway.routableRevisions(poolKey)].filter((revision) => revisions.has(revision)),
-  )
+  return { engine, state, source, preflight, controller, replicas, gateway, server, admin, timers }
 }
 
 /** After every pass of the controller: the gateway gets the replicas and the table, and its acknowledgement may change. */
-function inform(gateway: Gateway, controller: Controller, source: StarterKeySource): void {
+function inform(
+  gateway: Gateway,
+  controller: Controller,
+  replicas: ReplicaSet,
+  source: StarterKeySource,
+): void {
   gateway.setReplicas(
-    controller.replicas().map(({ replica, poolKey }) => gatewayReplicaOf(replica, poolKey)),
+    replicas.states().map(({ replica, poolKey }) => gatewayReplicaOf(replica, poolKey)),
   )
   const before = gateway.table.revisions
   gateway.setTable(
@@ -212,13 +217,12 @@ function inform(gateway: Gateway, controller: Controller, source: StarterKeySour
   }
 }
 
-type ReplicaOfController = ReturnType<Controller['replicas']>[number]['replica']
 type ReplicaOfGateway = Parameters<Gateway['setReplicas']>[0][number]
 
-const gatewayReplicas = new WeakMap<ReplicaOfController, ReplicaOfGateway>()
+const gatewayReplicas = new WeakMap<ManagedReplica, ReplicaOfGateway>()
 
 /** The same object every time: the gateway knows by it whether a view is still of the same replica. */
-function gatewayReplicaOf(replica: ReplicaOfController, poolKey: string): ReplicaOfGateway {
+function gatewayReplicaOf(replica: ManagedReplica, poolKey: string): ReplicaOfGateway {
   const known = gatewayReplicas.get(replica)
   if (known !== undefined) {
     return known
@@ -234,15 +238,20 @@ function gatewayReplicaOf(replica: ReplicaOfController, poolKey: string): Replic
   return made
 }
 
-async function collectGarbage(store: ContentStore, controller: Controller): Promise<void> {
+async function collectGarbage(
+  store: ContentStore,
+  controller: Controller,
+  replicas: ReplicaSet,
+): Promise<void> {
   for (const { digest } of await store.list()) {
-    if (!controller.isInUse(digest)) {
+    const isRead = replicas.states().some(({ replica }) => !replica.mayDelete(digest))
+    if (!isRead && !controller.isInUse(digest)) {
       await store.delete(digest)
     }
   }
 }
 
-function debugState(gateway: Gateway, controller: Controller): object {
+function debugState(gateway: Gateway, replicas: ReplicaSet): object {
   return {
     inFlight: gateway.inFlight,
     queued: gateway.queued,
@@ -257,8 +266,8 @@ function debugState(gateway: Gateway, controller: Controller): object {
       inFlight: view.inFlight,
       routable: [...view.routable()],
     })),
-    engines: controller
-      .replicas()
+    engines: replicas
+      .states()
       .map((state) => ({ name: state.name, state: state.replica.engine.state })),
   }
 }

@@ -94,7 +94,7 @@ function refuseRaw(
   response.writeHead(refusal.row.status, {
     'x-request-id': id,
     ...errorHeaders(refusal),
-    ...(gateway.draining ? { connection: 'close' } : {}),
+    ...(gateway.leaving ? { connection: 'close' } : {}),
     'content-length': Buffer.byteLength(payload),
   })
   response.end(payload)

@@ -12,7 +12,7 @@ export async function requestGuard(
 ): Promise<void> {
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
-    if (gateway.draining) {
+    if (gateway.leaving) {
       reply.header('connection', 'close')
     }
     const { rawHeaders } = request.raw

@@ -1,0 +1,54 @@
+import type { DemandOfRevision } from '../api/gateway-protocol.ts'
+import type { Arrivals } from './arrivals.ts'
+
+/** By pool key, then by revision; the base is `base`, names that no revision answers yet are `loading`. */
+export type PoolDemand = Readonly<Record<string, Readonly<Record<string, DemandOfRevision>>>>
+
+type Counts = Iterable<readonly [revision: string | undefined, count: number]>
+type Field = keyof DemandOfRevision
+
+/** Adds up what pools and replicas say of their requests; a revision without any is not named. */
+export class DemandCount {
+  readonly #pools: Record<string, Record<string, Record<Field, number>>> = {}
+
+  get byPool(): PoolDemand {
+    return this.#pools
+  }
+
+  waits(poolKey: string, counts: Counts): void {
+    this.#add(poolKey, 'waiting', counts)
+  }
+
+  runs(poolKey: string, counts: Counts): void {
+    this.#add(poolKey, 'running', counts)
+  }
+
+  loads(waiting: ReadonlyMap<string, number>): void {
+    for (const [poolKey, count] of waiting) {
+      this.#cell(poolKey, 'loading').waiting += count
+    }
+  }
+
+  /** Last: revisions that wait or run tell their arrivals, too, however long ago the last one was. */
+  arrived(poolKey: string, arrivals: Arrivals): void {
+    this.#add(poolKey, 'arrivals', arrivals.recent())
+    for (const [revision, cell] of Object.entries(this.#pools[poolKey] ?? {})) {
+      cell.arrivals = arrivals.total(revision === base ? undefined : revision)
+    }
+  }
+
+  #add(poolKey: string, field: Field, counts: Counts): void {
+    for (const [revision, count] of counts) {
+      if (count > 0) {
+        this.#cell(poolKey, revision ?? base)[field] += count
+      }
+    }
+  }
+
+  #cell(poolKey: string, revision: string): Record<Field, number> {
+    const pool = (this.#pools[poolKey] ??= {})
+    return (pool[revision] ??= { waiting: 0, running: 0, arrivals: 0 })
+  }
+}
+
+const base = 'base'
