@@ -13,7 +13,7 @@ const hello: StateMessage = {
   engineVersion: '0.32.0',
   simulated: true,
 }
-const patience = { timeout: 10_000, interval: 5 }
+const patience = { timeout: 20_000, interval: 5 }
 
 async function streaming(options: ConstructorParameters<typeof StateStream>[2]) {
   const hub = new StateHub(() => [hello], silentLogger)
@@ -57,15 +57,17 @@ test('a reader that does not read costs a bounded buffer, and begins again with 
   await using it = await streaming({ maxBufferedBytes: 64 * 1024 })
   expect(await flood(it)).toBeLessThan(128 * 1024)
   let hellos = 0
-  let tail = ''
+  let seen = ''
   it.socket.resume().on('data', (chunk: Buffer) => {
-    const text = tail + chunk.toString()
+    const text = seen.slice(-6) + chunk.toString()
     hellos += text.split('"hello"').length - 1
-    tail = text.slice(-6)
+    seen = text
   })
   await vi.waitFor(() => expect(hellos).toBeGreaterThan(1), patience)
-  it.hub.publish({ type: 'slots', gateways: ['last'] })
-  await vi.waitFor(() => expect(tail).toContain('"]}'), patience)
+  await vi.waitFor(() => {
+    it.hub.publish({ type: 'slots', gateways: ['last'] })
+    expect(seen).toContain('"last"')
+  }, patience)
 })
 
 test('a reader that takes nothing for too long is cut off', async () => {
