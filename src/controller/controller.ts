@@ -1,11 +1,15 @@
-import type { CatalogueEntry, Want } from '../api/agent-protocol.ts'
 import type { ResourceSnapshot } from '../api/kinds.ts'
 import { poolKeyOf, type LoraAdapter } from '../api/lora-adapter.ts'
 import { keyOf } from '../api/metadata.ts'
 import type { ModelPool } from '../api/model-pool.ts'
 import { preflightOptionsOf } from '../artifacts/preflight-options.ts'
 import { parseSourceUri, pathOfFileUri, placeOf, placeOfPrefix } from '../artifacts/source-uri.ts'
-import { planAdapter, type Intake, type WantedRevision } from '../core/adapter-plan.ts'
+import {
+  planAdapter,
+  type AdapterPlan,
+  type Intake,
+  type WantedRevision,
+} from '../core/adapter-plan.ts'
 import { findNameConflicts, mayAttach, type NameConflicts } from '../core/resolve.ts'
 import { judgeSource } from '../core/source-policy.ts'
 import {
@@ -15,8 +19,10 @@ import {
   planTenantStatuses,
 } from '../core/statuses.ts'
 import type { ResourceSource } from '../resources/resource-source.ts'
+import { CatalogueSender } from './catalogue-sender.ts'
 import { AdapterIntake, type IntakeTools } from './lora-adapter/intake.ts'
-import { ReplicaSet, type ReplicaFactory, type ReplicaState } from './model-pool/replica-set.ts'
+import type { PoolReplicas, ReplicaState } from './model-pool/pool-replicas.ts'
+import { PassSchedule } from './pass-schedule.ts'
 
 export interface ControllerLogger {
   info(fields: object, message: string): void
@@ -25,14 +31,16 @@ export interface ControllerLogger {
 
 export interface ControllerOptions {
   readonly source: ResourceSource
-  readonly replicas: ReplicaFactory
+  readonly replicas: PoolReplicas
   readonly intake: Omit<IntakeTools, 'onChange'>
   /** Revisions of a pool that every gateway said it can route to. */
   readonly acknowledged: (poolKey: string) => ReadonlySet<string>
   /** Statuses or replicas may have changed: gateways have to know. Called after every pass. */
   readonly onPass: (controller: Controller) => void
   /** Fences this controller's orders against an earlier one's. */
-  readonly term: number
+  readonly term: () => number
+  /** False: statuses are left alone and agents told nothing; somebody else leads. */
+  readonly mayAct?: () => boolean
   readonly logger: ControllerLogger
   readonly now?: () => Date
 }
@@ -44,38 +52,42 @@ export interface ControllerOptions {
 export class Controller {
   readonly #options: ControllerOptions
   readonly #intake: AdapterIntake
-  readonly #replicas: ReplicaSet
-  readonly #sent = new Map<string, { readonly fingerprint: string; readonly replica: object }>()
+  readonly #replicas: PoolReplicas
+  readonly #schedule: PassSchedule
+  readonly #catalogues: CatalogueSender
   readonly #now: () => Date
-  #sequence = 0
-  #scheduled: NodeJS.Immediate | undefined
-  #unwatch: () => void = () => undefined
-  #closed = false
+  readonly #unwatch: (() => void)[] = []
+  /** Pools with a revision that no replica has judged yet. */
+  #judging: ReadonlySet<string> = new Set()
 
   constructor(options: ControllerOptions) {
     this.#options = options
     this.#now = options.now ?? (() => new Date())
+    this.#schedule = new PassSchedule(() => this.#pass())
     this.#intake = new AdapterIntake({ ...options.intake, onChange: () => this.kick() })
-    this.#replicas = new ReplicaSet(options.replicas, () => this.kick())
+    this.#replicas = options.replicas
+    this.#catalogues = new CatalogueSender({
+      term: options.term,
+      warn: (fields, message) => options.logger.warn(fields, message),
+    })
   }
 
   start(): void {
-    this.#unwatch = this.#options.source.watch(() => this.kick())
+    this.#unwatch.push(
+      this.#options.source.watch(() => this.kick()),
+      this.#replicas.watch(() => this.kick()),
+    )
     this.kick()
   }
 
   /** Something changed: a pass follows, one for any number of kicks. */
   kick(): void {
-    if (this.#scheduled === undefined && !this.#closed) {
-      this.#scheduled = setImmediate(() => {
-        this.#scheduled = undefined
-        this.#pass()
-      })
-    }
+    this.#schedule.kick()
   }
 
-  replicas(): readonly ReplicaState[] {
-    return this.#replicas.states()
+  /** Whether a pool has a revision that only a running replica can judge: that is demand for one. */
+  isJudging(poolKey: string): boolean {
+    return this.#judging.has(poolKey)
   }
 
   /** Content that a spec, a status or an engine still stands on. */
@@ -93,37 +105,50 @@ export class Controller {
         return true
       }
     }
-    return this.#replicas.states().some(({ replica }) => !replica.mayDelete(digest))
+    return false
   }
 
   async close(graceMs: number): Promise<void> {
-    this.#closed = true
-    this.#unwatch()
-    clearImmediate(this.#scheduled)
+    this.#schedule.close()
+    this.#unwatch.forEach((unwatch) => unwatch())
+    this.#catalogues.close()
     this.#intake.close()
     await this.#replicas.close(graceMs)
   }
 
   #pass(): void {
+    if (this.#options.mayAct?.() === false) {
+      return
+    }
     const { snapshot } = this.#options.source.current()
     this.#replicas.sync(snapshot.pools.values())
     const states = this.#replicas.states()
+    const byPool = Map.groupBy(states, (state) => state.poolKey)
     this.#intake.retain(new Set(snapshot.adapters.keys()))
     const conflicts = findNameConflicts(snapshot)
-    const wanted = [...snapshot.adapters.values()].flatMap((adapter) =>
-      this.#reconcileAdapter(adapter, snapshot, states, conflicts),
-    )
-    this.#sendCatalogues(states, wanted)
-    this.#writeOtherStatuses(snapshot, states)
+    const judging = new Set<string>()
+    const wanted: WantedRevision[] = []
+    for (const adapter of snapshot.adapters.values()) {
+      const plan = this.#reconcileAdapter(adapter, snapshot, byPool, conflicts)
+      for (const one of plan.wanted) {
+        wanted.push(one)
+      }
+      if (plan.isJudging) {
+        judging.add(poolKeyOf(adapter))
+      }
+    }
+    this.#judging = judging
+    this.#catalogues.send(states, wanted)
+    this.#writeOtherStatuses(snapshot, byPool)
     this.#options.onPass(this)
   }
 
   #reconcileAdapter(
     adapter: LoraAdapter,
     snapshot: ResourceSnapshot,
-    states: readonly ReplicaState[],
+    byPool: ReadonlyMap<string, readonly ReplicaState[]>,
     conflicts: NameConflicts,
-  ): readonly WantedRevision[] {
+  ): AdapterPlan {
     const { source } = this.#options
     const key = keyOf(adapter.metadata)
     const poolKey = poolKeyOf(adapter)
@@ -137,12 +162,13 @@ export class Controller {
       nameHolder: conflicts.get(key),
       intake: pool !== undefined && attached ? this.#intakeOf(adapter, pool, snapshot) : pending,
       previous: source.status('LoraAdapter', key),
-      replicas: states.filter((state) => state.poolKey === poolKey),
+      replicas: byPool.get(poolKey) ?? [],
+      desiredReplicas: this.#replicas.factsOf(poolKey).desiredReplicas,
       isAcknowledged: (revision) => acknowledged.has(revision),
       now: this.#now(),
     })
     source.writeStatus('LoraAdapter', key, plan.status)
-    return plan.wanted
+    return plan
   }
 
   #intakeOf(adapter: LoraAdapter, pool: ModelPool, snapshot: ResourceSnapshot): Intake {
@@ -184,34 +210,15 @@ export class Controller {
     })
   }
 
-  #sendCatalogues(states: readonly ReplicaState[], wanted: readonly WantedRevision[]): void {
-    for (const { name, replica } of states) {
-      const entries = mergeEntries(wanted.filter((one) => one.replica === name))
-      const fingerprint = JSON.stringify(entries)
-      const sent = this.#sent.get(name)
-      if (sent?.fingerprint === fingerprint && sent.replica === replica) {
-        continue
-      }
-      this.#sent.set(name, { fingerprint, replica })
-      this.#sequence += 1
-      replica.link
-        .setDesired({ term: this.#options.term, sequence: this.#sequence, entries })
-        .catch((error: unknown) => {
-          this.#sent.delete(name)
-          this.#options.logger.warn(
-            { err: error, replica: name },
-            'the agent did not take its catalogue',
-          )
-        })
-    }
-  }
-
-  #writeOtherStatuses(snapshot: ResourceSnapshot, states: readonly ReplicaState[]): void {
+  #writeOtherStatuses(
+    snapshot: ResourceSnapshot,
+    byPool: ReadonlyMap<string, readonly ReplicaState[]>,
+  ): void {
     const { source } = this.#options
     const now = this.#now()
     const adapters = groupByPool(snapshot, (key) => source.status('LoraAdapter', key))
     for (const [key, pool] of snapshot.pools) {
-      const replicas = states.filter((state) => state.poolKey === key)
+      const replicas = byPool.get(key) ?? []
       const known = replicas.find((state) => state.engineVersion !== '')
       source.writeStatus(
         'ModelPool',
@@ -224,6 +231,7 @@ export class Controller {
               ? undefined
               : { version: known.engineVersion, simulated: known.simulated },
           failure: this.#replicas.failureOf(key),
+          facts: this.#replicas.factsOf(key),
           adapters: adapters.get(key) ?? [],
           previous: source.status('ModelPool', key),
           now,
@@ -251,20 +259,6 @@ export class Controller {
 }
 
 const pending: Intake = { state: 'Pending', message: '' }
-
-const strength: Readonly<Record<Want, number>> = { Allowed: 0, OnDisk: 1, Loaded: 2 }
-
-/** Two adapters of one content share a revision: the stronger wish counts. */
-function mergeEntries(wanted: readonly WantedRevision[]): CatalogueEntry[] {
-  const entries = new Map<string, CatalogueEntry>()
-  for (const { revision, digest, sizeBytes, want } of wanted) {
-    const held = entries.get(revision)
-    if (held === undefined || strength[want] > strength[held.want]) {
-      entries.set(revision, { revision, digest, sizeBytes, want })
-    }
-  }
-  return [...entries.values()].sort((left, right) => (left.revision < right.revision ? -1 : 1))
-}
 
 /** Empty for a URI that leads nowhere; whoever fetches it says so in words. */
 function pathOrNothing(uri: string, baseFolder: string): string {

@@ -45,6 +45,8 @@ export interface AdapterSnapshot {
   readonly intake: Intake
   readonly previous: LoraAdapterStatus | undefined
   readonly replicas: readonly ReplicaSnapshot[]
+  /** What a cluster's autoscaler wants now; undefined where the spec alone says it. */
+  readonly desiredReplicas?: number | undefined
   /** Every gateway that must know can route to this revision. */
   readonly isAcknowledged: (revision: string) => boolean
   readonly now: Date
@@ -61,6 +63,8 @@ export interface WantedRevision {
 
 export interface AdapterPlan {
   readonly wanted: readonly WantedRevision[]
+  /** A revision waits for a replica to judge it: a pool at zero gets one for that. */
+  readonly isJudging: boolean
   readonly status: LoraAdapterStatus
 }
 
@@ -80,6 +84,7 @@ export function planAdapter(snapshot: AdapterSnapshot): AdapterPlan {
     const verdict = obstacle ?? { status: 'False', reason: 'PoolNotFound', message: '' }
     return {
       wanted: [],
+      isJudging: false,
       status: buildStatus(snapshot, [], { Ready: verdict }, { routable: 0, wanted: 0 }),
     }
   }
@@ -94,7 +99,12 @@ export function planAdapter(snapshot: AdapterSnapshot): AdapterPlan {
     revisions.push({ ...candidate, role: 'Candidate' })
   }
   const wanted = snapshot.adapter.spec.suspend ? [] : planResidence(snapshot, revisions)
-  return { wanted, status: judge(snapshot, revisions, wanted) }
+  const status = judge(snapshot, revisions, wanted)
+  const isJudging =
+    revisions.at(-1)?.role === 'Candidate' &&
+    !snapshot.adapter.spec.suspend &&
+    status.conditions.every(({ type, status: is }) => type !== 'Compatible' || is !== 'False')
+  return { wanted, isJudging, status }
 }
 
 /** Reasons for which nothing of this adapter is served, in the order in which they are told. */
@@ -163,7 +173,9 @@ function chooseActive(
   if (candidate === undefined || candidate.revision === before?.revision) {
     return before
   }
-  if (isOnDemand(snapshot) && (before === undefined || snapshot.replicas.length === 0)) {
+  const nobodyHasTo = hasNoReplicas(snapshot) || snapshot.adapter.spec.residency.minCopies === 0
+  const nobodyCan = hasNoReplicas(snapshot) && snapshot.replicas.length === 0
+  if (nobodyCan || (nobodyHasTo && before === undefined)) {
     return candidate
   }
   const routable = countRoutable(snapshot, candidate.revision)
@@ -172,10 +184,19 @@ function chooseActive(
   return routable >= needed ? candidate : before
 }
 
-function isOnDemand({ adapter, pool }: AdapterSnapshot): boolean {
-  const nothingRuns =
-    pool !== undefined && pool.spec.replicas === 0 && pool.spec.engine.endpoints.length === 0
-  return adapter.spec.residency.minCopies === 0 || nothingRuns
+function isOnDemand(snapshot: AdapterSnapshot): boolean {
+  const isAsleep = snapshot.desiredReplicas === 0
+  return snapshot.adapter.spec.residency.minCopies === 0 || isAsleep || hasNoReplicas(snapshot)
+}
+
+/** At zero for good: nobody will judge a revision there. A pool that scales wakes up for it. */
+function hasNoReplicas({ pool, desiredReplicas }: AdapterSnapshot): boolean {
+  return (
+    pool !== undefined &&
+    (pool.spec.scaling === undefined || desiredReplicas === undefined) &&
+    pool.spec.replicas === 0 &&
+    pool.spec.engine.endpoints.length === 0
+  )
 }
 
 function countRoutable({ replicas }: AdapterSnapshot, revision: string): number {
@@ -194,10 +215,7 @@ function planResidence(
   const copiesOf = (role: RevisionStatus['role']): number =>
     !isOnDemand(snapshot) ? copies : role === 'Candidate' ? 1 : 0
   return revisions.flatMap(({ revision, digest, role }) =>
-    rankReplicas(
-      revision,
-      replicas.map((replica) => replica.name),
-    ).map((replica, place): WantedRevision => {
+    rankReplicas(revision, replicas).map((replica, place): WantedRevision => {
       const want = place < copiesOf(role) ? 'Loaded' : 'Allowed'
       return { replica, revision, digest, sizeBytes, want }
     }),
@@ -227,14 +245,22 @@ function judge(
 
 type Failure = Extract<ResidencyState, { state: 'Failed' }>
 
-function findFailure({ replicas }: AdapterSnapshot, revision: string): Failure | undefined {
-  for (const replica of replicas) {
+function findFailure(snapshot: AdapterSnapshot, revision: string): Failure | undefined {
+  for (const replica of snapshot.replicas) {
     const residency = replica.residencyOf(revision)
     if (residency.state === 'Failed') {
       return residency
     }
   }
-  return undefined
+  return snapshot.desiredReplicas === undefined ? undefined : failureBefore(snapshot, revision)
+}
+
+/** A replica's verdict outlives it, else a pool at zero would wake for a refused revision again and again. */
+function failureBefore({ previous }: AdapterSnapshot, revision: string): Failure | undefined {
+  const verdict = previous?.conditions.find(({ type }) => type === 'Compatible')
+  return verdict?.status === 'False' && previous?.revisions.at(-1)?.revision === revision
+    ? { state: 'Failed', reason: verdict.reason, message: verdict.message, permanent: true }
+    : undefined
 }
 
 function judgeFetched(intake: Intake): Verdict {

@@ -81,6 +81,7 @@ describe('the status of a pool', () => {
       replicas: [],
       engine: undefined,
       failure: undefined,
+      facts: { verdicts: [] },
       adapters: [],
       previous: undefined,
       now,
@@ -98,6 +99,7 @@ describe('the status of a pool', () => {
       replicas: [up('r0'), starting('r1')],
       engine: { version: '0.32.0', simulated: true },
       failure: undefined,
+      facts: { verdicts: [] },
       adapters: [
         anAdapterStatus({ active: 'a' }),
         anAdapterStatus({ ready: ['False', 'NotFinite'] }),

@@ -15,11 +15,23 @@ import type { TenantKey } from '../api/tenant-key.ts'
 import { createOwnership, namespacesOf } from './ownership.ts'
 import { tenantOfKey } from './resolve.ts'
 
-interface Verdict {
+export interface Verdict {
   readonly type: string
   readonly status: Condition['status']
   readonly reason: string
   readonly message: string
+}
+
+/** What a cluster knows of a pool beyond its replicas' own words. */
+export interface PoolFacts {
+  /** What `scaling`, or `replicas`, comes to now. */
+  readonly desiredReplicas?: number
+  /** Replicas with the pods that the present spec asks for. */
+  readonly updatedReplicas?: number
+  /** Label selector of the pods, as text: `/scale` shows it. */
+  readonly selector?: string
+  /** Conditions that are there only while they are true. */
+  readonly verdicts: readonly Verdict[]
 }
 
 function conditionsOf(
@@ -50,26 +62,29 @@ export interface PoolSnapshot {
   readonly engine: { readonly version: string; readonly simulated: boolean } | undefined
   /** Why no engine could be made, if so. */
   readonly failure: string | undefined
+  readonly facts: PoolFacts
   readonly adapters: readonly LoraAdapterStatus[]
   readonly previous: ModelPoolStatus | undefined
   readonly now: Date
 }
 
 export function planPoolStatus(snapshot: PoolSnapshot): ModelPoolStatus {
-  const { pool, replicas, engine, adapters, previous, now } = snapshot
+  const { pool, replicas, engine, adapters, previous, now, facts } = snapshot
+  const { verdicts, ...counts } = facts
   const ready = replicas.filter((replica) => replica.ready)
-  const wanted = pool.spec.engine.endpoints.length || pool.spec.replicas
+  const wanted = pool.spec.engine.endpoints.length || (counts.desiredReplicas ?? pool.spec.replicas)
   const isReady = (status: LoraAdapterStatus): boolean =>
     status.conditions.some((condition) => condition.type === 'Ready' && condition.status === 'True')
   return {
     ...conditionsOf(
-      [judgePool(snapshot, ready.length, wanted)],
+      [judgePool(snapshot, ready.length, wanted), ...verdicts],
       pool.metadata,
       previous?.conditions,
       now,
     ),
     replicas: replicas.length,
     readyReplicas: ready.length,
+    ...counts,
     ...(engine === undefined ? {} : { engine }),
     adapters: { routable: adapters.filter(isReady).length, wanted: adapters.length },
   }
@@ -97,7 +112,13 @@ function judgePool(
     return verdict('False', 'EngineNotMade', failure)
   }
   if (wanted === 0) {
-    return verdict('True', 'OnDemand', 'spec.replicas is 0.')
+    return verdict(
+      'True',
+      'OnDemand',
+      pool.spec.scaling === undefined
+        ? 'spec.replicas is 0.'
+        : 'Nothing is asked of it; the first call starts a replica.',
+    )
   }
   if (ready >= wanted) {
     return verdict('True', 'Ready', `${ready} of ${wanted} replicas are ready.`)

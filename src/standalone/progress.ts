@@ -42,7 +42,7 @@ function readyOf(status: LoraAdapterStatus | undefined) {
 
 /** What each engine is doing, for whoever waits for it. */
 export function engineLines(standalone: Standalone): readonly string[] {
-  return standalone.controller.replicas().map(({ name, ready, replica, detail }) => {
+  return standalone.replicas.states().map(({ name, ready, replica, detail }) => {
     const { state } = replica.engine
     switch (state.state) {
       case 'Starting':

@@ -19,7 +19,7 @@ describe('fewer replicas', () => {
       },
     })
     await service.untilReady('acme/tickets')
-    const { gateway, controller } = service.standalone
+    const { gateway, replicas } = service.standalone
     await expect
       .poll(() => gateway.views().filter((view) => [...view.routable()].length === 1).length, {
         timeout: 20_000,
@@ -42,7 +42,7 @@ describe('fewer replicas', () => {
     await expect.poll(() => started, { timeout: 20_000 }).toBe(streams.length)
     expect(gateway.views().every((view) => view.inFlight > 0)).toBe(true)
     service.save('pool.yaml', poolYaml({ replicas: 1, args }))
-    await expect.poll(() => controller.replicas().length, { timeout: 10_000 }).toBe(1)
+    await expect.poll(() => replicas.states().length, { timeout: 10_000 }).toBe(1)
 
     for (const text of await Promise.all(streams)) {
       expect(text).not.toContain('"error"')

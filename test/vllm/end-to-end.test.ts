@@ -71,7 +71,7 @@ describe('answers of a real vLLM', () => {
     '$model scores through the gateway as it does directly',
     async ({ tenant, model, fixture }) => {
       const through = await scoreThroughGateway(tenant, model, fixture)
-      const [replica] = service.standalone.controller.replicas()
+      const [replica] = service.standalone.replicas.states()
       const revision = service.standalone.source
         .status('LoraAdapter', `${tenant}/${model}`)
         ?.revisions.find((one) => one.role === 'Active')?.revision
@@ -120,7 +120,7 @@ describe('broken adapters', () => {
     const answers = await Promise.all(folders.map((name) => service.chat('acme', name)))
     expect(answers.map(({ status }) => status)).toEqual(folders.map(() => 424))
 
-    const [replica] = service.standalone.controller.replicas()
+    const [replica] = service.standalone.replicas.states()
     const client = createEngineClient(
       replica?.replica.engine.address ?? { url: '', apiKey: undefined },
     )

@@ -7,8 +7,9 @@ import type {
 } from '../../api/agent-protocol.ts'
 import { keyOf } from '../../api/metadata.ts'
 import type { ModelPool } from '../../api/model-pool.ts'
-import type { ReplicaSnapshot } from '../../core/adapter-plan.ts'
+import type { PoolFacts } from '../../core/statuses.ts'
 import type { Engine } from '../../engine/types.ts'
+import type { PoolReplicas, ReplicaState } from './pool-replicas.ts'
 
 /** An engine with its agent, as whoever makes them hands them over. */
 export interface ManagedReplica {
@@ -38,29 +39,35 @@ interface Member {
   readonly residency: Map<string, ResidencyState>
   hello: HelloMessage | undefined
   load: LoadMessage | undefined
+  session: number
 }
 
-/** A replica with what its agent says of it. */
-export interface ReplicaState extends ReplicaSnapshot {
-  readonly poolKey: string
+/** A state with the engine it speaks of: what one process has and a cluster has not. */
+export interface ManagedState extends ReplicaState {
   readonly replica: ManagedReplica
-  readonly detail: string
-  readonly engineVersion: string
-  readonly simulated: boolean
 }
 
-/** Makes, watches and ends replicas so that they are those the pools ask for. */
-export class ReplicaSet {
+const noFacts: PoolFacts = { verdicts: [] }
+
+/** Makes, watches and ends replicas of this machine so that they are those the pools ask for. */
+export class ReplicaSet implements PoolReplicas {
   readonly #factory: ReplicaFactory
-  readonly #onChange: () => void
+  readonly #watchers = new Set<() => void>()
   readonly #members = new Map<string, Member>()
   readonly #busy = new Map<string, Promise<void>>()
   readonly #failures = new Map<string, string>()
   #closed = false
 
-  constructor(factory: ReplicaFactory, onChange: () => void) {
+  constructor(factory: ReplicaFactory) {
     this.#factory = factory
-    this.#onChange = onChange
+  }
+
+  watch(onChange: () => void): () => void {
+    const watcher = (): void => onChange()
+    this.#watchers.add(watcher)
+    return () => {
+      this.#watchers.delete(watcher)
+    }
   }
 
   /** Level-triggered: call it with all pools at every change. */
@@ -91,11 +98,13 @@ export class ReplicaSet {
     }
   }
 
-  states(): readonly ReplicaState[] {
+  states(): readonly ManagedState[] {
     return [...this.#members.values()].map((member) => ({
       name: member.replica.name,
       poolKey: member.poolKey,
       replica: member.replica,
+      link: member.replica.link,
+      session: member.session,
       ready: member.load?.ready === true && !member.load.draining,
       detail: member.load?.detail ?? 'starting',
       engineVersion: member.hello?.engineVersion ?? '',
@@ -107,6 +116,14 @@ export class ReplicaSet {
   /** Why a pool's engines could not even be made, if so. */
   failureOf(poolKey: string): string | undefined {
     return this.#failures.get(poolKey)
+  }
+
+  factsOf(): PoolFacts {
+    return noFacts
+  }
+
+  #onChange(): void {
+    this.#watchers.forEach((watcher) => watcher())
   }
 
   async close(graceMs: number): Promise<void> {
@@ -157,6 +174,7 @@ export class ReplicaSet {
       unwatch: () => undefined,
       hello: undefined,
       load: undefined,
+      session: nextSession(),
     }
     member.unwatch = replica.link.watchState((message) => this.#note(member, message))
     this.#members.set(slot, member)
@@ -168,6 +186,7 @@ export class ReplicaSet {
       case 'hello':
         member.residency.clear()
         member.hello = message
+        member.session = nextSession()
         break
       case 'residency':
         member.residency.set(message.revision, message.residency)
@@ -200,6 +219,13 @@ export class ReplicaSet {
     // I4: its streams may end, as late as the pool lets them.
     await member.replica.close(member.drainMs)
   }
+}
+
+let sessions = 0
+
+function nextSession(): number {
+  sessions += 1
+  return sessions
 }
 
 function placesOf(pool: ModelPool): readonly (number | string)[] {
