@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto'
+import { keyOf } from '../api/metadata.ts'
+import type { ModelPool } from '../api/model-pool.ts'
+import { servedModelNameOf } from '../api/names.ts'
+
+/**
+ * Everything a change of which needs other engine pods. Not our image, not replicas, scaling, sources or who may attach;
+ * a pool's limit on streams is part of it, because it is the pods' grace period.
+ */
+function engineConfiguration(pool: ModelPool): string {
+  const { model, engine, lora, resources, podTemplate, maxStreamSeconds } = pool.spec
+  const { maxLoras, maxCpuLoras, maxRank, dtype } = lora
+  return canonical({
+    model: {
+      uri: model.uri,
+      maxModelLen: model.maxModelLen,
+      quantization: model.quantization,
+      cache: model.cache,
+      secretRef: model.secretRef,
+    },
+    engine,
+    lora: { maxLoras, maxCpuLoras, maxRank, dtype },
+    resources,
+    podTemplate,
+    maxStreamSeconds,
+  })
+}
+
+/** Ten hex digits: in labels and in the name of the revision's Secret. */
+export function poolRevisionOf(pool: ModelPool): string {
+  return createHash('sha256')
+    .update(`pool\0${keyOf(pool.metadata)}\0${engineConfiguration(pool)}`)
+    .digest('hex')
+    .slice(0, 10)
+}
+
+/** The base's name inside the engines of this revision. */
+export function servedModelNameOfPool(pool: ModelPool): string {
+  return servedModelNameOf(keyOf(pool.metadata), pool.spec.model.uri, engineConfiguration(pool))
+}
+
+/** The same text whatever the order of fields. */
+export function canonical(value: unknown): string {
+  if (Array.isArray(value)) {
+    return `[${value.map(canonical).join(',')}]`
+  }
+  if (typeof value === 'object' && value !== null) {
+    const fields = Object.entries(value)
+      .filter(([, field]) => field !== undefined)
+      .sort(([left], [right]) => (left < right ? -1 : 1))
+      .map(([name, field]) => `${JSON.stringify(name)}:${canonical(field)}`)
+    return `{${fields.join(',')}}`
+  }
+  return JSON.stringify(value)
+}

@@ -1,0 +1,180 @@
+import { annotations, labels, managedBy } from '../api/cluster-names.ts'
+import { isMap, mapsOf, mergeOver } from './merge-pod-template.ts'
+import { agentContainer, engineContainer, modelContainers } from './workload-containers.ts'
+import type { Json, JsonMap, WorkloadInput } from './workload-input.ts'
+import { engineObjectName, modelPlaceOf, podSelectorOf } from './workload-names.ts'
+
+/** What a stopping pod has beyond its longest stream: the hook's way, the engine's own end, the agent's. */
+export const graceMarginSeconds = 60
+
+/** The pods of one pool revision: ours, with the pool's own `podTemplate` laid over it. */
+export function planPodTemplate(input: WorkloadInput): JsonMap {
+  const ours = ourTemplate(input)
+  const own = (input.pool.spec.podTemplate ?? {}) as JsonMap
+  return guard(mergeOver(ours, withoutForeignContainersImages(own)), ours, input)
+}
+
+function ourTemplate(input: WorkloadInput): JsonMap {
+  const { pool, poolRevision, servedModelName, settings } = input
+  return {
+    metadata: {
+      labels: {
+        ...podSelectorOf(pool.metadata.name),
+        [labels.poolRevision]: poolRevision,
+        [labels.managedBy]: managedBy,
+      },
+      annotations: {
+        [annotations.servedModelName]: servedModelName,
+        'kubectl.kubernetes.io/default-container': 'vllm',
+      },
+    },
+    spec: {
+      serviceAccountName: engineObjectName(pool.metadata.name),
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: pool.spec.maxStreamSeconds + graceMarginSeconds,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: settings.runAsUser,
+        runAsGroup: settings.runAsUser,
+        fsGroup: settings.runAsUser,
+        fsGroupChangePolicy: 'OnRootMismatch',
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      ...(settings.imagePullSecrets.length === 0
+        ? {}
+        : { imagePullSecrets: settings.imagePullSecrets.map((name) => ({ name })) }),
+      initContainers: [...modelContainers(input), agentContainer(input)],
+      containers: [engineContainer(input)],
+      volumes: volumes(input),
+    },
+  }
+}
+
+function volumes({ pool }: WorkloadInput): readonly JsonMap[] {
+  const { uri, cache } = pool.spec.model
+  const { isFetched, claim } = modelPlaceOf(pool)
+  const fetchedFrom = isFetched ? /^pvc:\/\/([^/]+)/.exec(uri)?.[1] : undefined
+  return [
+    ...(claim === undefined
+      ? isFetched
+        ? [{ name: 'model', ...((cache as JsonMap | undefined) ?? { emptyDir: {} }) }]
+        : []
+      : [{ name: 'model', persistentVolumeClaim: { claimName: claim.name, readOnly: true } }]),
+    ...(fetchedFrom === undefined
+      ? []
+      : [
+          {
+            name: 'model-claim',
+            persistentVolumeClaim: { claimName: fetchedFrom, readOnly: true },
+          },
+        ]),
+    { name: 'adapters', emptyDir: {} },
+    { name: 'shm', emptyDir: { medium: 'Memory' } },
+    { name: 'engine-home', emptyDir: {} },
+    { name: 'engine-tmp', emptyDir: {} },
+    { name: 'agent-tmp', emptyDir: {} },
+  ]
+}
+
+/** The engine's image is `engine.image`, ours is the installation's: neither is the template's to set. */
+function withoutForeignContainersImages(template: JsonMap): JsonMap {
+  const spec = template['spec']
+  if (!isMap(spec)) {
+    return template
+  }
+  const strip = (list: Json | undefined): readonly JsonMap[] =>
+    mapsOf(list).map((container) => {
+      const isOurs = ['vllm', 'agent', 'model'].includes(String(container['name']))
+      return isOurs ? without(container, ['image', 'args', 'lifecycle']) : container
+    })
+  return {
+    ...template,
+    spec: {
+      ...spec,
+      ...(spec['containers'] === undefined ? {} : { containers: strip(spec['containers']) }),
+      ...(spec['initContainers'] === undefined
+        ? {}
+        : { initContainers: strip(spec['initContainers']) }),
+    },
+  }
+}
+
+/** I4, I7: what the template must not loosen, whatever it says. */
+function guard(merged: JsonMap, ours: JsonMap, input: WorkloadInput): JsonMap {
+  const spec = mapOf(merged['spec'])
+  const ourSpec = mapOf(ours['spec'])
+  const metadata = mapOf(merged['metadata'])
+  const ourMetadata = mapOf(ours['metadata'])
+  const grace = Number(spec['terminationGracePeriodSeconds'])
+  return {
+    metadata: {
+      ...(metadata['annotations'] === undefined && metadata['labels'] === undefined
+        ? {}
+        : {
+            annotations: {
+              ...mapOf(metadata['annotations']),
+              ...mapOf(ourMetadata['annotations']),
+            },
+            labels: { ...mapOf(metadata['labels']), ...mapOf(ourMetadata['labels']) },
+          }),
+    },
+    spec: {
+      ...without(spec, ['restartPolicy', 'activeDeadlineSeconds']),
+      terminationGracePeriodSeconds: Math.max(
+        Number.isFinite(grace) ? grace : 0,
+        input.pool.spec.maxStreamSeconds + graceMarginSeconds,
+      ),
+      initContainers: sidecarsLast(guardEnv(spec['initContainers'], ourSpec['initContainers'])),
+      containers: guardEnv(spec['containers'], ourSpec['containers']),
+    },
+  }
+}
+
+/** Variables that open routes of the engine or loosen names, and those we set ourselves. */
+const forbiddenEnv: ReadonlySet<string> = new Set([
+  'VLLM_SERVER_DEV_MODE',
+  'VLLM_SKIP_MODEL_NAME_VALIDATION',
+  'VLLM_LORA_RESOLVER_CACHE_DIR',
+  'VLLM_LORA_RESOLVER_HF_REPO_LIST',
+  'VLLM_ALLOW_INSECURE_SERIALIZATION',
+  'VLLM_DEBUG_LOG_API_SERVER_RESPONSE',
+  'VLLM_KEEP_ALIVE_ON_ENGINE_DEATH',
+  'VLLM_USE_RUST_FRONTEND',
+])
+
+const freeEnv: ReadonlySet<string> = new Set(['USER'])
+
+function guardEnv(containers: Json | undefined, ours: Json | undefined): readonly JsonMap[] {
+  const known = new Map(mapsOf(ours).map((container) => [container['name'], container]))
+  return mapsOf(containers).map((container) => {
+    const own = known.get(container['name'] ?? '')
+    if (own === undefined) {
+      return container
+    }
+    const ourEnv = new Map(mapsOf(own['env']).map((entry) => [entry['name'], entry]))
+    const env = mapsOf(container['env']).flatMap((entry) => {
+      const name = String(entry['name'])
+      if (container['name'] === 'vllm' && forbiddenEnv.has(name)) {
+        return []
+      }
+      const ourEntry = freeEnv.has(name) ? undefined : ourEnv.get(name)
+      return [ourEntry ?? entry]
+    })
+    return { ...container, env }
+  })
+}
+
+/** Init containers of the template's own run before the agent, which stays. */
+function sidecarsLast(containers: readonly JsonMap[]): readonly JsonMap[] {
+  const agents = containers.filter((container) => container['name'] === 'agent')
+  return [...containers.filter((container) => container['name'] !== 'agent'), ...agents]
+}
+
+function mapOf(value: Json | undefined): JsonMap {
+  return isMap(value) ? value : {}
+}
+
+function without(map: JsonMap, names: readonly string[]): JsonMap {
+  return Object.fromEntries(Object.entries(map).filter(([name]) => !names.includes(name)))
+}
