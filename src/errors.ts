@@ -43,12 +43,6 @@ export const errorTable = {
     fault: 'Caller',
     meaning: 'No such method and path.',
   },
-  method_not_allowed: {
-    status: 405,
-    type: 'invalid_request_error',
-    fault: 'Caller',
-    meaning: 'The path exists, the method does not.',
-  },
   invalid_request: {
     status: 400,
     type: 'invalid_request_error',
