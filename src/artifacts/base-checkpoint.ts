@@ -75,7 +75,7 @@ function weightFiles(folder: string): string[] {
 
 function tryHeader(path: string): ReturnType<typeof readSafetensorsHeader> | undefined {
   try {
-    return readSafetensorsHeader(path)
+    return readSafetensorsHeader(path, { mayBeCut: true })
   } catch {
     return undefined
   }

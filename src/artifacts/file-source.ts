@@ -29,39 +29,52 @@ export const defaultMaxAdapterBytes = 8 * 1024 ** 3
  * signal's reason, or for a bug. Only the two files an adapter consists of are ever copied.
  */
 export async function fetchFromFile(fetch: FileFetch): Promise<FetchOutcome> {
-  const { store, signal, maxBytes = defaultMaxAdapterBytes } = fetch
+  const source = pathOfFileUri(fetch.uri, fetch.baseFolder)
+  return source.ok
+    ? fetchFromPath({ ...fetch, path: source.path, shown: quoted(fetch.uri) })
+    : refused(source.problem)
+}
+
+export interface PathFetch extends Omit<FileFetch, 'uri' | 'baseFolder'> {
+  /** Absolute, of a folder or a `.tar.gz`. */
+  readonly path: string
+  /** How messages call it. */
+  readonly shown: string
+  /** A folder, links resolved, that nothing read may lie outside of; undefined: anywhere. */
+  readonly root?: string | undefined
+}
+
+/** As `fetchFromFile`, from a path. */
+export async function fetchFromPath(fetch: PathFetch): Promise<FetchOutcome> {
+  const { store, signal, root, shown, maxBytes = defaultMaxAdapterBytes } = fetch
   const digest = fetch.expectedDigest?.replace(/^sha256:/, '').toLowerCase()
   if (digest !== undefined && !isDigest(digest)) {
     return refused(problem('SourceInvalid', 'source.digest is not 64 hex digits.'))
   }
-  const source = pathOfFileUri(fetch.uri, fetch.baseFolder)
-  if (!source.ok) {
-    return refused(source.problem)
-  }
-  const kind = await kindOf(source.path)
+  const kind = await kindOf(fetch.path)
   switch (kind) {
     case 'Folder':
       return store.put(
-        (staging) => fillFromFolder(staging, { folder: source.path, maxBytes, signal }),
+        (staging) => fillFromFolder(staging, { folder: fetch.path, root, maxBytes, signal }),
         digest,
       )
     case 'Archive':
       return store.put(
-        (staging) => fillFromArchive(staging, { path: source.path, maxBytes, signal }),
+        (staging) => fillFromArchive(staging, { path: fetch.path, root, maxBytes, signal }),
         digest,
       )
     case 'Absent':
       return refused(
         problem(
           'SourceNotFound',
-          `There is nothing at ${quoted(fetch.uri)}. Check the path; file:./x begins at the YAML's own folder.`,
+          `There is nothing at ${shown}. Check the path; file:./x begins at the YAML's own folder.`,
         ),
       )
     case 'Other':
       return refused(
         problem(
           'SourceInvalid',
-          `${quoted(fetch.uri)} is neither a folder nor a .tar.gz file. Point it at the folder that save_pretrained wrote, or pack that folder.`,
+          `${shown} is neither a folder nor a .tar.gz file. Point it at the folder that save_pretrained wrote, or pack that folder.`,
         ),
       )
     case 'Unreadable':
@@ -69,7 +82,7 @@ export async function fetchFromFile(fetch: FileFetch): Promise<FetchOutcome> {
         outcome: 'Failed',
         problem: problem(
           'SourceUnreadable',
-          `${quoted(fetch.uri)} cannot be read by this process. Check its permissions; the fetch is tried again.`,
+          `${shown} cannot be read by this process. Check its permissions; the fetch is tried again.`,
         ),
       }
     default:

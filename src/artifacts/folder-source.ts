@@ -17,6 +17,8 @@ import type { AdapterProblem, FetchOutcome } from './types.ts'
 export interface FolderSource {
   /** Absolute. */
   readonly folder: string
+  /** Links resolved; the folder has to be it or lie in it. Undefined: anywhere. */
+  readonly root?: string | undefined
   readonly maxBytes: number
   readonly signal: AbortSignal | undefined
 }
@@ -41,6 +43,9 @@ export async function fillFromFolder(
   const opened: OpenFile[] = []
   try {
     const folder = await realpath(source.folder)
+    if (!isInside(folder, source.root)) {
+      return refused(problem('SourceUnsafe', 'The path leads out of the place it names.'))
+    }
     // Both are opened before either is read: they are then of one moment, whatever is renamed over them.
     for (const name of adapterFileNames) {
       const outcome = await openFile(folder, name)
@@ -146,8 +151,13 @@ async function unsafeDetail(
     : `${name} is a link that leaves the adapter's folder. Copy the file there, or point source.uri at the folder it links to.`
 }
 
+/** `path` and `root` without links. */
+export function isInside(path: string, root: string | undefined): boolean {
+  return root === undefined || path === root || path.startsWith(root === sep ? sep : root + sep)
+}
+
 /** Linux tells the path of what is open; elsewhere the path is resolved again. */
-async function actualPath(path: string, handle: FileHandle): Promise<string> {
+export async function actualPath(path: string, handle: FileHandle): Promise<string> {
   return readlink(`/proc/self/fd/${handle.fd}`).catch(() => realpath(path))
 }
 

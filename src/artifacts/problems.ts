@@ -9,6 +9,11 @@ export const problemReasons = {
   SourceInvalid: 'The source URI is not one that can be read here.',
   SourceNotFound: 'There is nothing at the source URI.',
   SourceUnreadable: 'The source exists and could not be read.',
+  SourceUnreachable: 'The server of the source did not answer, or not with the file.',
+  SourceDenied: 'The source refused the credentials, or wants some.',
+  SourceForbidden:
+    'The source is at an address or in a folder that this installation does not read.',
+  CredentialsInvalid: 'The Secret of the source is absent or not one for sources.',
   SourceUnsafe: 'A file of the source is a link out of it, or no regular file.',
   SourceChanged: 'The files changed while they were copied.',
   ArchiveInvalid: 'The archive is no gzip-compressed tar file, or is cut off.',

@@ -55,6 +55,11 @@ export interface SafetensorsHeader {
   readonly fileBytes: number
 }
 
+export interface HeaderRules {
+  /** A file that ends right after its header passes: what a depot has of a base. Its data cannot be read. */
+  readonly mayBeCut?: boolean
+}
+
 export type HeaderOutcome =
   | { readonly ok: true; readonly header: SafetensorsHeader }
   | { readonly ok: false; readonly problem: AdapterProblem }
@@ -63,17 +68,17 @@ export type HeaderOutcome =
  * Reads and checks the header of one safetensors file; the data stays unread. At least as strict as the reference
  * reader, so that what passes here means the same to the engine. Throws Node's error where the file cannot be read.
  */
-export function readSafetensorsHeader(path: string): HeaderOutcome {
+export function readSafetensorsHeader(path: string, rules: HeaderRules = {}): HeaderOutcome {
   // Not blocking: a pipe in place of the file must not hold the worker.
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
-    return readHeader(descriptor, basename(path))
+    return readHeader(descriptor, basename(path), rules)
   } finally {
     closeSync(descriptor)
   }
 }
 
-function readHeader(descriptor: number, file: string): HeaderOutcome {
+function readHeader(descriptor: number, file: string, rules: HeaderRules): HeaderOutcome {
   const stat = fstatSync(descriptor)
   if (!stat.isFile()) {
     return refused('WeightsMalformed', `${file} is not a regular file.`)
@@ -93,7 +98,7 @@ function readHeader(descriptor: number, file: string): HeaderOutcome {
   if (8 + header.length > stat.size || !readFully(descriptor, header, 8)) {
     return truncated(file, 'it ends inside its header')
   }
-  return parseSafetensorsHeader(header, stat.size, file)
+  return parseSafetensorsHeader(header, stat.size, file, rules)
 }
 
 /** The pure half: `header` is the JSON after the 8-byte length, `fileBytes` the size of the whole file. */
@@ -101,6 +106,7 @@ export function parseSafetensorsHeader(
   header: Uint8Array,
   fileBytes: number,
   file: string,
+  rules: HeaderRules = {},
 ): HeaderOutcome {
   if (header[0] !== 0x7b) {
     return malformed(file, 'its header does not begin with {')
@@ -129,7 +135,9 @@ export function parseSafetensorsHeader(
       `${file} holds ${tensors.length} tensors; at most ${maxTensors} are read.`,
     )
   }
-  return checkLayout(tensors, 8 + header.length, fileBytes, file)
+  const wholeBytes = tensors.reduce((sum, tensor) => sum + tensor.byteLength, 8 + header.length)
+  const isCut = rules.mayBeCut === true && fileBytes === 8 + header.length
+  return checkLayout(tensors, 8 + header.length, isCut ? wholeBytes : fileBytes, file)
 }
 
 /** Data must lie end to end from 0 to the end of the file: bytes that no tensor owns could carry anything. */

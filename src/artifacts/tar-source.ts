@@ -8,7 +8,7 @@ import { extract } from 'tar-stream'
 import type { Extract, Header } from 'tar-stream'
 import { adapterFileNames, isAdapterFileName, maxConfigBytes } from './adapter-files.ts'
 import type { AdapterFileName } from './adapter-files.ts'
-import { isSameFile, sourceFailed, tooLarge } from './folder-source.ts'
+import { actualPath, isInside, isSameFile, sourceFailed, tooLarge } from './folder-source.ts'
 import { configMissing, weightsMissing } from './preflight-snapshot.ts'
 import { problem, quoted } from './problems.ts'
 import type { ProblemReason } from './problems.ts'
@@ -19,6 +19,8 @@ import type { AdapterProblem, FetchOutcome } from './types.ts'
 export interface ArchiveSource {
   /** Absolute, of a gzip-compressed tar file. */
   readonly path: string
+  /** Links resolved; the file has to lie in it. Undefined: anywhere. */
+  readonly root?: string | undefined
   /** For the two files together. */
   readonly maxBytes: number
   readonly signal: AbortSignal | undefined
@@ -51,6 +53,10 @@ export async function fillFromArchive(
   let handle: FileHandle | undefined
   try {
     handle = await open(source.path, constants.O_RDONLY | constants.O_NONBLOCK)
+    if (!isInside(await actualPath(source.path, handle), source.root)) {
+      const words = 'The path leads out of the place it names.'
+      return { outcome: 'Refused', problem: problem('SourceUnsafe', words) }
+    }
     const before = await handle.stat({ bigint: true })
     const outcome = await readArchive(staging, source, handle)
     return isSameFile(before, await handle.stat({ bigint: true }))
