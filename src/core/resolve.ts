@@ -1,10 +1,11 @@
 import type { LoraAdapterStatus } from '../api/condition.ts'
 import type { ResourceSnapshot } from '../api/kinds.ts'
 import { modelNameOf, poolKeyOf, type LoraAdapter } from '../api/lora-adapter.ts'
-import { keyOf } from '../api/metadata.ts'
+import { keyOf, type ObjectMeta } from '../api/metadata.ts'
 import type { ModelPool } from '../api/model-pool.ts'
 import type { ModelTenant } from '../api/model-tenant.ts'
 import type { TenantKey } from '../api/tenant-key.ts'
+import { Memo } from './memo.ts'
 import { byAge, createOwnership, namespacesOf, type Ownership } from './ownership.ts'
 
 /** What a name stands for, for one tenant at one moment. */
@@ -53,9 +54,12 @@ export interface ResolveInput {
 /** Two adapters that want one name in one place: the older holds it. By the loser's key. */
 export type NameConflicts = ReadonlyMap<string, string>
 
-export function buildRoutingTable(input: ResolveInput): RoutingTable {
+/** @param memo of the build before, where there was one: a change then costs what it changes, not the whole table. */
+export function buildRoutingTable(input: ResolveInput, memo = new Memo()): RoutingTable {
+  memo.begin()
   const { snapshot } = input
-  const ownerOf = createOwnership(snapshot.tenants.values())
+  const tenants = [...snapshot.tenants.values()]
+  const ownerOf = memo.recall('owners', tenants, () => rememberOwners(createOwnership(tenants)))
   const adaptersByTenant = groupByTenant(snapshot.adapters.values(), ownerOf)
   const scopes = new Map<string, Scope>()
   const callers = new Map<string, Caller>()
@@ -67,17 +71,50 @@ export function buildRoutingTable(input: ResolveInput): RoutingTable {
     const scopeKey = `${tenant.metadata.name}\0${key.metadata.namespace}`
     let scope = scopes.get(scopeKey)
     if (scope === undefined) {
-      scope = buildScope(
-        tenant,
-        key.metadata.namespace,
-        adaptersByTenant.get(tenant.metadata.name) ?? [],
-        input,
+      const adapters = adaptersByTenant.get(tenant.metadata.name) ?? []
+      const { namespace } = key.metadata
+      scope = memo.recall(`scope ${scopeKey}`, partsOf(tenant, adapters, input, memo), () =>
+        buildScope(tenant, namespace, adapters.toSorted(byAge), input),
       )
       scopes.set(scopeKey, scope)
     }
-    callers.set(key.spec.sha256, callerOf(key, tenant, scope))
+    const { sha256 } = key.spec
+    callers.set(
+      sha256,
+      memo.recall(`key ${sha256}`, [key, scope], () => callerOf(key, tenant, scope)),
+    )
   }
   return { callers, revisions: revisionsOf(scopes.values()), pools: snapshot.pools }
+}
+
+/** Everything that a tenant's scope is made of. */
+function partsOf(
+  tenant: ModelTenant,
+  adapters: readonly LoraAdapter[],
+  { snapshot, statusOf }: ResolveInput,
+  memo: Memo,
+): readonly unknown[] {
+  const pools = memo.recall('pools', [...snapshot.pools.values()], () => ({}))
+  const parts: unknown[] = [tenant, pools]
+  for (const adapter of adapters) {
+    parts.push(adapter, statusOf(keyOf(adapter.metadata)))
+  }
+  for (const { targetRef } of tenant.spec.models) {
+    const key = `${targetRef.namespace}/${targetRef.name}`
+    parts.push(snapshot.adapters.get(key), statusOf(key))
+  }
+  return parts
+}
+
+function rememberOwners(
+  find: (object: ObjectMeta) => Ownership,
+): (object: ObjectMeta) => Ownership {
+  const known = new WeakMap<ObjectMeta, Ownership>()
+  return (object) => {
+    const owner = known.get(object) ?? find(object)
+    known.set(object, owner)
+    return owner
+  }
 }
 
 /** A key is its namespace's tenant's; naming another tenant does not make it theirs. */
@@ -125,9 +162,14 @@ export function mayAttach(pool: ModelPool, namespace: string, snapshot: Resource
   }
 }
 
-interface Scope {
+interface Names {
   readonly targets: ReadonlyMap<string, RouteTarget>
   readonly listed: readonly RouteTarget[]
+}
+
+/** What a tenant's keys in one namespace may call. */
+interface Scope extends Names {
+  readonly revisions: readonly string[]
 }
 
 function groupByTenant(
@@ -135,7 +177,7 @@ function groupByTenant(
   ownerOf: (object: LoraAdapter['metadata']) => Ownership,
 ): ReadonlyMap<string, readonly LoraAdapter[]> {
   const groups = new Map<string, LoraAdapter[]>()
-  for (const adapter of [...adapters].sort(byAge)) {
+  for (const adapter of adapters) {
     const owner = ownerOf(adapter.metadata).owner?.metadata.name
     if (owner !== undefined) {
       const group = groups.get(owner)
@@ -161,8 +203,9 @@ function buildScope(
 ): Scope {
   const plain: RouteTarget[] = []
   const targets = new Map<string, RouteTarget>()
+  const byNamespace = Map.groupBy(adapters, ({ metadata }) => metadata.namespace)
   for (const namespace of new Set([keyNamespace, ...namespacesOf(tenant)])) {
-    for (const adapter of adapters.filter((one) => one.metadata.namespace === namespace)) {
+    for (const adapter of byNamespace.get(namespace) ?? []) {
       const target = adapterTarget(adapter, modelNameOf(adapter), input)
       const qualified = `${namespace}/${modelNameOf(adapter)}`
       if (target !== undefined && !targets.has(qualified)) {
@@ -184,7 +227,7 @@ function buildScope(
     targets.set(target.name, target)
     return true
   })
-  return { targets, listed }
+  return { targets, listed, revisions: revisionsIn(targets.values()) }
 }
 
 function extraTarget(
@@ -272,7 +315,7 @@ function callerOf(key: TenantKey, tenant: ModelTenant, scope: Scope): Caller {
 }
 
 /** A key's allow-list names what may be called, letter by letter; a full name does not allow the short one. */
-function narrow(scope: Scope, allowed: readonly string[]): Scope {
+function narrow(scope: Scope, allowed: readonly string[]): Names {
   const targets = new Map<string, RouteTarget>()
   for (const name of allowed) {
     const target = scope.targets.get(name)
@@ -288,14 +331,22 @@ function narrow(scope: Scope, allowed: readonly string[]): Scope {
   return { targets, listed: [...listed, ...others] }
 }
 
-function revisionsOf(scopes: Iterable<Scope>): ReadonlySet<string> {
+function revisionsIn(targets: Iterable<RouteTarget>): readonly string[] {
   const revisions = new Set<string>()
-  for (const scope of scopes) {
-    for (const target of scope.targets.values()) {
-      if (target.revision !== undefined) {
-        revisions.add(target.revision)
-      }
+  for (const { revision } of targets) {
+    if (revision !== undefined) {
+      revisions.add(revision)
     }
   }
-  return revisions
+  return [...revisions]
+}
+
+function revisionsOf(scopes: Iterable<Scope>): ReadonlySet<string> {
+  const all = new Set<string>()
+  for (const { revisions } of scopes) {
+    for (const revision of revisions) {
+      all.add(revision)
+    }
+  }
+  return all
 }
