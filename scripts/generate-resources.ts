@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { coreTypeKey } from '../src/api/core-types.ts'
 import { kinds, type Kind } from '../src/api/kinds.ts'
 import { laterFields } from '../src/api/later-fields.ts'
 import { apiVersion } from '../src/api/metadata.ts'
@@ -21,6 +22,7 @@ interface FieldSchema {
   readonly minItems?: number
   readonly maxItems?: number
   readonly format?: string
+  readonly [coreTypeKey]?: string
 }
 
 interface FieldRow {
@@ -44,7 +46,7 @@ ${Object.keys(kinds)
 function kindSection(kind: Kind): string {
   const { spec, plural, shortName, namespaced, fieldsOfTheCluster } = kinds[kind]
   // io: 'input' is what somebody writes, before defaults are filled in.
-  const schema = z.toJSONSchema(spec, { io: 'input' }) as FieldSchema
+  const schema = z.toJSONSchema(spec, { io: 'input', unrepresentable: 'any' }) as FieldSchema
   const rows = rowsOf('spec', schema).map(
     ({ path, type, preset, description }) =>
       `| \`${path}\` | ${type} | ${preset} | ${description} |`,
@@ -105,7 +107,7 @@ function typeOf(schema: FieldSchema): string {
     case 'boolean':
       return schema.type
     case undefined:
-      return 'any'
+      return schema[coreTypeKey] ?? 'any'
     default:
       return schema.type satisfies never
   }

@@ -1,7 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import process from 'node:process'
+import { crdKinds } from '../src/crds/crd-yaml.ts'
 import { generateRequestFields, requestFieldsPage } from './generate-request-fields.ts'
+import { crdFile } from './generate-crds.ts'
 import { cliPage } from './generate-cli.ts'
 import { conditionsPage } from './generate-conditions.ts'
 import { errorsPage } from './generate-errors.ts'
@@ -15,6 +17,7 @@ const generated: ReadonlyMap<string, () => string> = new Map([
   ['docs/reference/commands.md', cliPage],
   ['docs/reference/resources.md', resourcesPage],
   ['docs/reference/conditions.md', conditionsPage],
+  ...crdKinds.map(crdFile),
 ])
 
 const checkOnly = process.argv.includes('--check')

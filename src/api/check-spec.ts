@@ -48,6 +48,12 @@ function checkPool(spec: ModelPoolSpec): readonly FieldProblem[] {
       ({ url }) => url.replace(/\/$/, ''),
       'url',
     ),
+    ...repeated(
+      ['spec', 'lora', 'sources'],
+      spec.lora.sources ?? [],
+      ({ uriPrefix }) => uriPrefix,
+      'uriPrefix',
+    ),
     ...dotSteps(['spec', 'model', 'uri'], spec.model.uri),
     ...(spec.lora.sources ?? []).flatMap(({ uriPrefix }, index) =>
       dotSteps(['spec', 'lora', 'sources', index, 'uriPrefix'], uriPrefix),

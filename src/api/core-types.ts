@@ -31,4 +31,6 @@ export const resourceRequirements = coreObject<ResourceRequirements>(
 export const volumeSource = coreObject<VolumeSource>(
   'VolumeSource',
   'The volume for base weights, one of those a pod can have. Default: emptyDir, filled when a pod starts.',
-).refine((source) => Object.keys(source).length === 1, 'must be exactly one kind of volume')
+)
+  .refine((source) => Object.keys(source).length === 1, 'must be exactly one kind of volume')
+  .meta({ minProperties: 1, maxProperties: 1 })

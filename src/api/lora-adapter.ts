@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { wholeList } from './list-types.ts'
 import { modelName, namespaceName, objectName, secretName, type Resource } from './metadata.ts'
 import { adapterUriPattern, adapterUriWords } from './uris.ts'
 
@@ -11,7 +12,7 @@ export const loraAdapterSpec = z.strictObject({
   poolRefs: z
     .array(poolRef)
     .length(1)
-    .meta({ description: 'The pool of the base it was trained on.' }),
+    .meta({ description: 'The pool of the base it was trained on.', ...wholeList }),
   modelName: modelName
     .optional()
     .meta({ description: 'What callers write in `model`. Default: metadata.name.' }),
@@ -26,6 +27,7 @@ export const loraAdapterSpec = z.strictObject({
       .optional()
       .meta({
         description: '`sha256sum adapter_config.json adapter_model.safetensors | sha256sum`',
+        maxLength: 71,
       }),
     secretRef: z
       .strictObject({ name: secretName.meta({ description: "The Secret's name." }) })

@@ -47,9 +47,18 @@ export const objectMeta = z.object({
   annotations: z.record(z.string().max(317), z.string()).optional(),
 })
 
+const maxSelectorLabels = 16
+
 export const labelSelector = z
   .strictObject({
-    matchLabels: labels.optional().meta({ description: 'All of these labels.' }),
+    matchLabels: z
+      .record(z.string(), z.string().max(63))
+      .refine(
+        (map) => Object.keys(map).length <= maxSelectorLabels,
+        `has too many labels; write at most ${maxSelectorLabels}`,
+      )
+      .optional()
+      .meta({ description: 'All of these labels.', maxProperties: maxSelectorLabels }),
   })
   .meta({ description: 'Objects that carry all these labels.' })
 

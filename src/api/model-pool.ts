@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { listBy, wholeList } from './list-types.ts'
 import { podTemplate, resourceRequirements, volumeSource } from './core-types.ts'
 import { labelSelector, modelName, objectName, secretName, type Resource } from './metadata.ts'
 import { modelUriPattern, modelUriWords, uriPrefixPattern, uriPrefixWords } from './uris.ts'
@@ -24,7 +25,10 @@ const model = z.strictObject({
     .array(z.string().min(1).max(256))
     .max(32)
     .default([])
-    .meta({ description: 'Other names adapters may give as their base, such as mirrors.' }),
+    .meta({
+      description: 'Other names adapters may give as their base, such as mirrors.',
+      ...wholeList,
+    }),
   task: z.enum(['Generate']).default('Generate').meta({ description: 'What the base does.' }),
   maxModelLen: z
     .int()
@@ -58,7 +62,7 @@ const endpoint = z.strictObject({
   name: objectName.meta({ description: "The replica's name." }),
   url: z
     .string()
-    .max(2048)
+    .max(512)
     .regex(/^https?:\/\/[^/?#]+\/?$/, 'http://host:port, without a path')
     .meta({ description: 'http://host:port, without a path.' }),
   adapterRoot: z.string().max(1024).regex(/^\//, 'an absolute path').optional().meta({
@@ -88,7 +92,10 @@ const engine = z.strictObject({
     .array(z.string().max(1024))
     .max(64)
     .default([])
-    .meta({ description: 'Further vLLM flags; those that other fields own are refused.' }),
+    .meta({
+      description: 'Further vLLM flags; those that other fields own are refused.',
+      ...wholeList,
+    }),
   parallelism: parallelism.prefault({}),
   startupTimeoutSeconds: z
     .int()
@@ -96,10 +103,15 @@ const engine = z.strictObject({
     .max(86_400)
     .default(3600)
     .meta({ description: 'How long an engine may take to answer before it is started again.' }),
-  endpoints: z.array(endpoint).max(64).default([]).meta({
-    description:
-      'vLLM servers that already run, one engine each: nothing is started, adapters are managed on them.',
-  }),
+  endpoints: z
+    .array(endpoint)
+    .max(64)
+    .default([])
+    .meta({
+      description:
+        'vLLM servers that already run, one engine each: nothing is started, adapters are managed on them.',
+      ...listBy('name'),
+    }),
 })
 
 const source = z.strictObject({
@@ -140,10 +152,15 @@ const lora = z.strictObject({
   baseModelCheck: z.enum(['Warn', 'Strict']).default('Warn').meta({
     description: 'What becomes of an adapter that names another base: a notice, or a refusal.',
   }),
-  sources: z.array(source).max(64).optional().meta({
-    description:
-      'Where adapters may come from. Default: https with the adapter’s own Secret or none; file and pvc only from the pool’s own namespace.',
-  }),
+  sources: z
+    .array(source)
+    .max(64)
+    .optional()
+    .meta({
+      description:
+        'Where adapters may come from. Default: https with the adapter’s own Secret or none; file and pvc only from the pool’s own namespace.',
+      ...listBy('uriPrefix'),
+    }),
 })
 
 const allowedNamespaces = z.strictObject({

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { listBy } from './list-types.ts'
 import { labelSelector, modelName, namespaceName, objectName, type Resource } from './metadata.ts'
 
 const targetRef = z.strictObject({
@@ -22,6 +23,7 @@ export const modelTenantSpec = z.strictObject({
     .meta({
       description:
         "Whose adapters and keys are this tenant's. Default: the namespace of the tenant's own name.",
+      ...listBy('name'),
     }),
   models: z
     .array(
@@ -32,7 +34,10 @@ export const modelTenantSpec = z.strictObject({
     )
     .max(256)
     .default([])
-    .meta({ description: 'Extra names: a base model, or an adapter somebody shares.' }),
+    .meta({
+      description: 'Extra names: a base model, or an adapter somebody shares.',
+      ...listBy('name'),
+    }),
   suspend: z.boolean().default(false).meta({ description: 'Its keys are answered with 403.' }),
 })
 

@@ -93,7 +93,7 @@ export const reservedEngineFlags: Readonly<Record<string, string>> = {
 }
 
 /** argparse's short forms of ours; it also takes `-tp2`, `-tp=2` and a beginning such as `-t`. */
-const shortForms: Readonly<Record<string, string>> = {
+export const shortForms: Readonly<Record<string, string>> = {
   tp: 'tensor-parallel-size',
   pp: 'pipeline-parallel-size',
   dp: 'data-parallel-size',

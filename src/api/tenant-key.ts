@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { wholeList } from './list-types.ts'
 import { modelName, objectName, type Resource } from './metadata.ts'
 
 export const tenantKeySpec = z.strictObject({
@@ -20,11 +21,11 @@ export const tenantKeySpec = z.strictObject({
   sha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/, '64 hex digits: the SHA-256 of the whole key string')
-    .meta({ description: 'The SHA-256 of the whole key string, in hex.' }),
+    .meta({ description: 'The SHA-256 of the whole key string, in hex.', maxLength: 64 }),
   expirationTime: z.iso
     .datetime({ offset: true })
     .optional()
-    .meta({ description: 'From then on the key is answered with 401.' }),
+    .meta({ description: 'From then on the key is answered with 401.', maxLength: 64 }),
   revoked: z.boolean().default(false).meta({
     description: 'The key is answered with 401 from then on. One way: it cannot be set back.',
   }),
@@ -32,7 +33,7 @@ export const tenantKeySpec = z.strictObject({
     .array(modelName)
     .max(256)
     .optional()
-    .meta({ description: 'Names this key may call; absent: all of the tenant’s.' }),
+    .meta({ description: 'Names this key may call; absent: all of the tenant’s.', ...wholeList }),
 })
 
 export type TenantKeySpec = z.infer<typeof tenantKeySpec>

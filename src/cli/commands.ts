@@ -1,6 +1,7 @@
 import type { Command } from './command.ts'
 import { checkAdapter } from './commands/check-adapter.ts'
 import { check } from './commands/check.ts'
+import { crds } from './commands/crds.ts'
 import { explain } from './commands/explain.ts'
 import { get } from './commands/get.ts'
 import { keyCommands } from './commands/keys.ts'
@@ -15,5 +16,6 @@ export const commands: readonly Command[] = [
   check,
   checkAdapter,
   ...keyCommands,
+  crds,
   simulate,
 ]

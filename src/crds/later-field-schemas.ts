@@ -1,0 +1,57 @@
+import type { Kind } from '../api/kinds.ts'
+import { laterFields } from '../api/later-fields.ts'
+import { changedAt, schemaAt } from './at-path.ts'
+import type { StructuralSchema } from './structural-schema.ts'
+
+const open: StructuralSchema = {
+  type: 'object',
+  'x-kubernetes-preserve-unknown-fields': true,
+}
+const list: StructuralSchema = {
+  type: 'array',
+  items: open,
+  maxItems: 64,
+  'x-kubernetes-list-type': 'atomic',
+}
+
+/** What a later field will be, where it is no map. */
+const schemaOf: Readonly<Record<string, StructuralSchema>> = {
+  budgets: list,
+  'model.chatTemplateKwargs': list,
+  'model.inputs': { ...list, items: { type: 'string', maxLength: 64 } },
+  weight: { type: 'integer', minimum: 0, maximum: 2_147_483_647 },
+  'allowedNamespaces.onRevoke': { type: 'string', maxLength: 64 },
+}
+
+/**
+ * Adds the fields of a later version, each with a rule that refuses it: without them the API server would drop a limit
+ * that somebody wrote and serve without it.
+ */
+export function withLaterFields(kind: Kind, root: StructuralSchema): StructuralSchema {
+  return laterFields[kind].reduce((schema, path) => withLaterField(schema, path), root)
+}
+
+function withLaterField(root: StructuralSchema, path: string): StructuralSchema {
+  const steps = ['spec', ...path.split('.')]
+  const name = steps.pop() ?? ''
+  const parent = steps.join('.')
+  const isList = schemaAt(root, parent)?.type === 'array'
+  return changedAt(root, isList ? `${parent}[]` : parent, (found) => ({
+    ...found,
+    properties: {
+      ...found.properties,
+      [name]: {
+        ...(schemaOf[path] ?? open),
+        description: 'Of a later version; refused by this one.',
+      },
+    },
+    'x-kubernetes-validations': [
+      ...(found['x-kubernetes-validations'] ?? []),
+      {
+        rule: `!has(self.${name})`,
+        message: `${name} is not supported by this version, so the object is refused: nothing is served without what you wrote`,
+        fieldPath: `.${name}`,
+      },
+    ],
+  }))
+}
