@@ -4,6 +4,7 @@ import process from 'node:process'
 import { crdKinds } from '../src/crds/crd-yaml.ts'
 import { generateRequestFields, requestFieldsPage } from './generate-request-fields.ts'
 import { crdFile } from './generate-crds.ts'
+import { chartFiles } from './generate-chart.ts'
 import { cliPage } from './generate-cli.ts'
 import { conditionsPage } from './generate-conditions.ts'
 import { errorsPage } from './generate-errors.ts'
@@ -18,6 +19,7 @@ const generated: ReadonlyMap<string, () => string> = new Map([
   ['docs/reference/resources.md', resourcesPage],
   ['docs/reference/conditions.md', conditionsPage],
   ...crdKinds.map(crdFile),
+  ...chartFiles,
 ])
 
 const checkOnly = process.argv.includes('--check')

@@ -83,13 +83,9 @@ const networkPolicy = z.strictObject({
     true,
     'Make NetworkPolicies for gateway, controller and depot. Pools get theirs from the controller.',
   ),
-  apiServerPorts: z
-    .array(z.int().min(1).max(65_535))
-    .default([443, 6443])
-    .meta({
-      description:
-        'Ports of the API server behind its Service; anywhere, for no policy can name it.',
-    }),
+  apiServerPorts: z.array(z.int().min(1).max(65_535)).default([443, 6443]).meta({
+    description: 'Ports of the API server behind its Service; anywhere, for no policy can name it.',
+  }),
   tenants: openList('Peers that may call the tenant port; empty: anybody.'),
   monitoring: openList(
     'Peers that may read metrics; empty: any pod of the cluster. Prometheus’ namespace is a good choice.',
@@ -208,6 +204,22 @@ const gateway = z.strictObject({
 
 const depot = z.strictObject({
   ...workload({ replicas: 1, cpu: '250m', memory: '2Gi' }),
+  claims: z
+    .array(
+      z.strictObject({
+        namespace: z.string().min(1).meta({ description: 'Namespace of the adapters.' }),
+        claim: z.string().min(1).meta({ description: 'What they write in `pvc://claim/path`.' }),
+        volume: z
+          .record(z.string(), z.unknown())
+          .optional()
+          .meta({ description: 'The volume; default: the claim of that name where the depot is.' }),
+      }),
+    )
+    .default([])
+    .meta({
+      description:
+        'Volumes behind `pvc://` sources: `namespace`, `claim` and, where the release’s namespace has no claim of that name, `volume`.',
+    }),
   cache: z
     .strictObject({
       size: text('50Gi', 'Of the claim, or the most the emptyDir may hold.'),

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import { createAgentMetrics } from '../../src/agent/server/agent-metrics.ts'
+import { GatewayMetrics } from '../../src/gateway/gateway-metrics.ts'
+import { dashboardFile } from './dashboard.ts'
+
+interface Dashboard {
+  readonly panels: readonly {
+    readonly id: number
+    readonly title: string
+    readonly targets?: readonly { readonly expr: string }[]
+    readonly gridPos: { readonly x: number; readonly y: number; readonly w: number }
+  }[]
+}
+
+const dashboard: Dashboard = JSON.parse(dashboardFile())
+const graphs = dashboard.panels.filter(({ targets }) => targets !== undefined)
+
+/** Every series of ours, as a scrape names it, with its labels. */
+async function knownSeries(): Promise<ReadonlyMap<string, readonly string[]>> {
+  const gateway = new GatewayMetrics({ inFlight: () => 0, queued: () => 0 })
+  const agent = createAgentMetrics({
+    watchState: () => () => undefined,
+    snapshot: () => ({ hostCache: { capacity: 1, ghosts: 0 } }),
+    // Asked for names only; nothing is collected.
+  } as never)
+  const series = [gateway.registry, agent].flatMap((registry) =>
+    registry.getMetricsAsArray().flatMap((metric) => {
+      const labels = 'labelNames' in metric ? (metric.labelNames as readonly string[]) : []
+      const parts = String(metric.type) === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']
+      return parts.map((part) => [`${metric.name}${part}`, labels] as const)
+    }),
+  )
+  return new Map(series)
+}
+
+test('every panel asks for something, and no two are in one place', () => {
+  expect(graphs.length).toBeGreaterThan(10)
+  const places = dashboard.panels.map(({ gridPos }) => `${gridPos.x} ${gridPos.y}`)
+  expect(new Set(places).size).toBe(places.length)
+  expect(graphs.every(({ gridPos }) => gridPos.x + gridPos.w <= 24)).toBe(true)
+})
+
+test('every series of ours is one that a process has', async () => {
+  const known = await knownSeries()
+  const asked = graphs.flatMap(({ targets = [] }) =>
+    targets.flatMap(({ expr }) => expr.match(/\bloraplex_\w+/g) ?? []),
+  )
+  expect(asked.length).toBeGreaterThan(10)
+  expect(asked.filter((name) => !known.has(name))).toEqual([])
+})
+
+test('what is told apart by a label has that label', async () => {
+  const known = await knownSeries()
+  // Prometheus adds these: the pod and its pool, by the chart's PodMonitor.
+  const added = ['pod', 'namespace', 'pool', 'le']
+  const wrong = graphs.flatMap(({ title, targets = [] }) =>
+    targets.flatMap(({ expr }) =>
+      [...expr.matchAll(/sum by \(([^)]+)\) \((?:rate\()?(loraplex_\w+)/g)].flatMap(
+        ([, labels = '', name = '']) =>
+          labels
+            .split(', ')
+            .filter((label) => !added.includes(label) && !known.get(name)?.includes(label))
+            .map((label) => `${title}: ${name} has no ${label}`),
+      ),
+    ),
+  )
+  expect(wrong).toEqual([])
+})
