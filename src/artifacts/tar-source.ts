@@ -10,6 +10,7 @@ import { adapterFileNames, isAdapterFileName, maxConfigBytes } from './adapter-f
 import type { AdapterFileName } from './adapter-files.ts'
 import { actualPath, isInside, isSameFile, sourceFailed, tooLarge } from './folder-source.ts'
 import { configMissing, weightsMissing } from './preflight-snapshot.ts'
+import { DownloadError } from './https/download-error.ts'
 import { problem, quoted } from './problems.ts'
 import type { ProblemReason } from './problems.ts'
 import type { StagingFolder } from './staging-folder.ts'
@@ -58,7 +59,9 @@ export async function fillFromArchive(
       return { outcome: 'Refused', problem: problem('SourceUnsafe', words) }
     }
     const before = await handle.stat({ bigint: true })
-    const outcome = await readArchive(staging, source, handle)
+    const content = compressed(handle)
+    const { maxBytes, signal } = source
+    const outcome = await fillFromArchiveBytes(staging, { content, maxBytes, signal })
     return isSameFile(before, await handle.stat({ bigint: true }))
       ? outcome
       : sourceFailed(
@@ -77,12 +80,19 @@ export async function fillFromArchive(
   }
 }
 
-async function readArchive(
+export interface ArchiveBytes {
+  /** A gzip-compressed tar file. Fresh buffers: zlib queues them. */
+  readonly content: AsyncIterable<Uint8Array>
+  readonly maxBytes: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** As `fillFromArchive`, from wherever the bytes come. Errors of their source pass through. */
+export async function fillFromArchiveBytes(
   staging: StagingFolder,
-  source: ArchiveSource,
-  handle: FileHandle,
+  source: ArchiveBytes,
 ): Promise<FetchOutcome | undefined> {
-  const reader = new ArchiveReader(staging, source, handle)
+  const reader = new ArchiveReader(staging, source)
   try {
     await reader.read()
     return reader.missing()
@@ -91,7 +101,7 @@ async function readArchive(
       return { outcome: 'Refused', problem: error.problem }
     }
     // An errno is the disk's, everything else zlib's or the tar reader's opinion of the bytes.
-    if (source.signal?.aborted === true || error instanceof StorageError || isErrno(error)) {
+    if (source.signal?.aborted === true || isOurs(error) || isErrno(error)) {
       throw error
     }
     return {
@@ -127,8 +137,7 @@ async function* compressed(handle: FileHandle): AsyncGenerator<Uint8Array> {
 
 class ArchiveReader {
   readonly #staging: StagingFolder
-  readonly #source: ArchiveSource
-  readonly #handle: FileHandle
+  readonly #source: ArchiveBytes
   readonly #written = new Set<AdapterFileName>()
   readonly #otherNames: string[] = []
   #entries = 0
@@ -137,9 +146,8 @@ class ArchiveReader {
   #accounted = 0
   #folder: string | undefined
 
-  constructor(staging: StagingFolder, source: ArchiveSource, handle: FileHandle) {
+  constructor(staging: StagingFolder, source: ArchiveBytes) {
     this.#staging = staging
-    this.#handle = handle
     this.#source = source
   }
 
@@ -147,7 +155,7 @@ class ArchiveReader {
     const archive = extract()
     const options = this.#source.signal === undefined ? {} : { signal: this.#source.signal }
     const feeding = pipeline(
-      compressed(this.#handle),
+      this.#source.content,
       createGunzip(),
       (expanded: Readable) => this.#counted(expanded),
       archive,
@@ -277,6 +285,10 @@ function tooMuch(detail: string): ArchiveRefused {
   )
 }
 
-function isOurs(error: Error): boolean {
-  return error instanceof ArchiveRefused || error instanceof StorageError
+function isOurs(error: unknown): boolean {
+  return (
+    error instanceof ArchiveRefused ||
+    error instanceof StorageError ||
+    error instanceof DownloadError
+  )
 }

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isDigest } from '../digest.ts'
+import { codeOf } from '../storage-error.ts'
+
+/**
+ * Which pool may have which content: one empty file each, so that a crash leaves whole grants only. A pool is granted a
+ * digest when an adapter's own source gave it out on the adapter's own credentials.
+ */
+export class GrantBook {
+  readonly #root: string
+
+  private constructor(root: string) {
+    this.#root = root
+  }
+
+  static async open(root: string): Promise<GrantBook> {
+    await mkdir(root, { recursive: true })
+    return new GrantBook(root)
+  }
+
+  async grant(poolKey: string, digest: string): Promise<void> {
+    const folder = this.#folderOf(poolKey)
+    await mkdir(folder, { recursive: true })
+    const path = join(folder, digest)
+    await writeFile(path, '')
+    const now = new Date()
+    await utimes(path, now, now)
+  }
+
+  async has(poolKey: string, digest: string): Promise<boolean> {
+    return (await ageOf(join(this.#folderOf(poolKey), digest))) !== undefined
+  }
+
+  /** Takes back what is older than this and not kept; answers the digests that some pool still has. */
+  async retain(
+    keep: Readonly<Record<string, readonly string[]>>,
+    minAgeMs: number,
+  ): Promise<ReadonlySet<string>> {
+    const kept = new Map(
+      Object.entries(keep).map(([poolKey, digests]) => [folderName(poolKey), new Set(digests)]),
+    )
+    const left = new Set<string>()
+    for (const pool of await readdir(this.#root)) {
+      const folder = join(this.#root, pool)
+      for (const digest of (await readdir(folder)).filter(isDigest)) {
+        const path = join(folder, digest)
+        const ageMs = (await ageOf(path)) ?? Number.POSITIVE_INFINITY
+        if (kept.get(pool)?.has(digest) !== true && ageMs >= minAgeMs) {
+          await rm(path, { force: true })
+        } else {
+          left.add(digest)
+        }
+      }
+    }
+    return left
+  }
+
+  #folderOf(poolKey: string): string {
+    return join(this.#root, folderName(poolKey))
+  }
+}
+
+function folderName(poolKey: string): string {
+  return createHash('sha256').update(poolKey).digest('hex')
+}
+
+/** Milliseconds since its last change; undefined where there is nothing. */
+export async function ageOf(path: string): Promise<number | undefined> {
+  try {
+    return Date.now() - (await stat(path)).mtimeMs
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') {
+      return undefined
+    }
+    throw error
+  }
+}
