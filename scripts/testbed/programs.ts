@@ -1,0 +1,118 @@
+import { GoModule } from './go-module.ts'
+import { kubernetesModule } from './kubernetes-module.ts'
+import { versions } from './versions.ts'
+
+/** Programs that are built together. */
+export interface ProgramGroup {
+  readonly names: readonly string[]
+  /** Go records in every program which modules went into it: this line is how ours is known. */
+  readonly module?: { readonly path: string; readonly version: string }
+  /** What a program must not contain: it was built in another way. */
+  readonly strange?: string
+  /** Builds the named ones of `names` with `output(name)` as their files. */
+  readonly build: (place: BuildPlace, names: readonly string[]) => Promise<void>
+}
+
+export interface BuildPlace {
+  readonly folder: string
+  readonly log: string
+  readonly output: (name: string) => string
+}
+
+const go = 'go 1.25\n'
+const kubernetesModulePath = 'k8s.io/kubernetes'
+const containerdModulePath = 'github.com/containerd/containerd/v2'
+
+function kubernetes(names: readonly string[]): ProgramGroup {
+  // Without it they call themselves v0.0.0-master, and whoever compares versions (helm) refuses them.
+  const version = `-X k8s.io/component-base/version.gitVersion=${versions.kubernetes}`
+  return {
+    names,
+    module: { path: kubernetesModulePath, version: versions.kubernetes },
+    strange: 'v0.0.0-master+$Format',
+    build: async ({ folder, log, output }, wanted) => {
+      const module = await kubernetesModule(folder, log)
+      for (const name of wanted) {
+        await module.build(`${kubernetesModulePath}/cmd/${name}`, output(name), version)
+      }
+    },
+  }
+}
+
+const etcd: ProgramGroup = {
+  names: ['etcd'],
+  module: { path: 'go.etcd.io/etcd/server/v3', version: versions.etcd },
+  build: async ({ folder, log, output }) => {
+    const module = await GoModule.create(folder, log, {
+      'go.mod': `module testbed\n${go}`,
+      'etcd/main.go':
+        'package main\nimport (\n"os"\n"go.etcd.io/etcd/server/v3/etcdmain"\n)\nfunc main() { etcdmain.Main(os.Args) }\n',
+    })
+    await module.go('get', `go.etcd.io/etcd/server/v3@${versions.etcd}`)
+    await module.go('mod', 'tidy')
+    await module.build('./etcd', output('etcd'))
+  },
+}
+
+const containerd: ProgramGroup = {
+  names: ['containerd', 'containerd-shim-runc-v2', 'ctr'],
+  module: { path: containerdModulePath, version: versions.containerd },
+  build: async ({ folder, log, output }, wanted) => {
+    const module = await GoModule.create(folder, log, { 'go.mod': `module testbed\n${go}` })
+    const packages = wanted.map((name) => `${containerdModulePath}/cmd/${name}`)
+    await module.go('get', ...packages.map((path) => `${path}@${versions.containerd}`))
+    for (const name of wanted) {
+      const path = `${containerdModulePath}/cmd/${name}`
+      await module.build(path, output(name), '', 'no_btrfs,no_devmapper,no_zfs')
+    }
+  },
+}
+
+const pause: ProgramGroup = {
+  names: ['pause'],
+  build: async ({ folder, log, output }) => {
+    const module = await GoModule.create(folder, log, {
+      'go.mod': `module testbed\n${go}`,
+      'main.go':
+        'package main\nimport (\n"os"\n"os/signal"\n"syscall"\n)\nfunc main() {\nc := make(chan os.Signal, 1)\nsignal.Notify(c, syscall.SIGTERM, syscall.SIGINT)\n<-c\n}\n',
+    })
+    await module.build('.', output('pause'))
+  },
+}
+
+/** A program that its module publishes to be installed as it is, with the very versions that it was released with. */
+function installable(name: string, path: string, module: string, version: string): ProgramGroup {
+  return {
+    names: [name],
+    module: { path: module, version },
+    build: async ({ folder, log, output }) => {
+      const own = await GoModule.create(folder, log, { 'go.mod': `module testbed\n${go}` })
+      await own.install(`${path}@${version}`, output(name))
+    },
+  }
+}
+
+/** What an API server takes. */
+export const integrationPrograms: readonly ProgramGroup[] = [kubernetes(['kube-apiserver']), etcd]
+
+/** What a whole node takes. */
+export const clusterPrograms: readonly ProgramGroup[] = [
+  kubernetes([
+    'kube-apiserver',
+    'kube-controller-manager',
+    'kube-scheduler',
+    'kubelet',
+    'kube-proxy',
+  ]),
+  etcd,
+  containerd,
+  installable(
+    'coredns',
+    'github.com/coredns/coredns',
+    'github.com/coredns/coredns',
+    versions.coredns,
+  ),
+  installable('helm', 'helm.sh/helm/v3/cmd/helm', 'helm.sh/helm/v3', versions.helm),
+  installable('kwok', 'sigs.k8s.io/kwok/cmd/kwok', 'sigs.k8s.io/kwok', versions.kwok),
+  pause,
+]
