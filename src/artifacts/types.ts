@@ -27,6 +27,8 @@ export type PreflightVerdict =
       readonly verdict: 'Unknown'
       readonly facts: AdapterFacts
       readonly notices: readonly string[]
+      /** The base may become known: worth another look. */
+      readonly provisional?: boolean
     }
   /** Most important first, at least one. */
   | { readonly verdict: 'Refused'; readonly problems: readonly AdapterProblem[] }

@@ -1,0 +1,131 @@
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { Pool } from 'undici'
+import { extract } from 'tar-stream'
+import { depotRoutes, poolHeader } from '../wire/depot-protocol.ts'
+import { WireError } from '../wire/wire-error.ts'
+import { isAdapterFileName, maxConfigBytes } from './adapter-files.ts'
+import type { ContentStore } from './content-store.ts'
+import { defaultMaxAdapterBytes } from './file-source.ts'
+import { sourceFailed, tooLarge } from './folder-source.ts'
+import type { StagingFolder } from './staging-folder.ts'
+import { codeOf, StorageError } from './storage-error.ts'
+import type { FetchOutcome } from './types.ts'
+
+export interface DepotSourceOptions {
+  /** `http://loraplex-depot.loraplex:8200`. */
+  readonly url: string
+  /** `depotToken` of the pool. */
+  readonly token: string
+  /** `namespace/name`. */
+  readonly poolKey: string
+  readonly maxBytes?: number
+}
+
+/** The depot as a pool's agents know it: content by digest, and a place for the headers of their base. */
+export class DepotSource {
+  readonly #pool: Pool
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #maxBytes: number
+
+  constructor(options: DepotSourceOptions) {
+    this.#maxBytes = options.maxBytes ?? defaultMaxAdapterBytes
+    this.#headers = {
+      authorization: `Bearer ${options.token}`,
+      [poolHeader]: options.poolKey,
+    }
+    this.#pool = new Pool(options.url, {
+      connections: 4,
+      connect: { timeout: 5000 },
+      headersTimeout: 30_000,
+      bodyTimeout: 30_000,
+    })
+  }
+
+  /** Into the store, if it is what its digest names. Rejects with the signal's reason only. */
+  async pull(digest: string, store: ContentStore, signal: AbortSignal): Promise<FetchOutcome> {
+    try {
+      const { statusCode, body } = await this.#pool.request({
+        method: 'GET',
+        path: depotRoutes.adapter(digest),
+        headers: this.#headers,
+        signal,
+      })
+      if (statusCode !== 200) {
+        await body.dump().catch(() => undefined)
+        return sourceFailed('SourceUnreachable', wordsFor(statusCode))
+      }
+      return await store.put((staging) => fillFromTar(staging, body, this.#maxBytes), digest)
+    } catch (error) {
+      signal.throwIfAborted()
+      const code = codeOf(error) ?? 'broken off'
+      return sourceFailed('SourceUnreachable', `The depot does not answer (${code}).`)
+    }
+  }
+
+  /** `tar`: what `headersOf` of the base gives. @throws WireError. */
+  async sendBase(key: string, tar: Readable, signal: AbortSignal): Promise<void> {
+    try {
+      const { statusCode, body } = await this.#pool.request({
+        method: 'PUT',
+        path: depotRoutes.base(key),
+        headers: { ...this.#headers, 'content-type': 'application/x-tar' },
+        body: tar,
+        signal,
+      })
+      const text = await body.text()
+      if (statusCode !== 200) {
+        const words = `The depot answered ${statusCode} to the base's headers: ${text.slice(0, 200)}`
+        throw new WireError('Refused', words, statusCode)
+      }
+    } catch (error) {
+      signal.throwIfAborted()
+      throw error instanceof WireError
+        ? error
+        : new WireError('Unreachable', 'The depot does not answer.', 0, error)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy()
+  }
+}
+
+async function fillFromTar(
+  staging: StagingFolder,
+  body: Readable,
+  maxBytes: number,
+): Promise<FetchOutcome | undefined> {
+  const reader = extract()
+  const feeding = pipeline(body, reader)
+  // Both ends see the same failure; it is told by the reading one.
+  feeding.catch(() => undefined)
+  try {
+    for await (const entry of reader) {
+      const { name, type } = entry.header
+      if (type !== 'file' || !isAdapterFileName(name) || staging.digestOfFile(name) !== undefined) {
+        return sourceFailed('SourceUnreadable', 'The depot sent something that is no adapter.')
+      }
+      const limit = name === 'adapter_config.json' ? maxConfigBytes : maxBytes
+      const content = entry as unknown as AsyncIterable<Uint8Array>
+      if ((await staging.write(name, content, limit)) === 'TooLarge') {
+        return { outcome: 'Refused', problem: tooLarge(name, maxBytes) }
+      }
+    }
+    await feeding
+  } catch (error) {
+    if (error instanceof StorageError) {
+      throw error
+    }
+    return sourceFailed('SourceUnreachable', 'The depot broke off while it sent the adapter.')
+  }
+  return staging.digest === undefined
+    ? sourceFailed('SourceUnreachable', 'The depot did not send the whole adapter.')
+    : undefined
+}
+
+function wordsFor(status: number): string {
+  return status === 404
+    ? 'The depot does not have it for this pool (yet).'
+    : `The depot answers ${status}.`
+}
