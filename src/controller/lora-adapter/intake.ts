@@ -6,6 +6,7 @@ import type {
   PreflightVerdict,
   StoredAdapter,
 } from '../../artifacts/types.ts'
+import type { SourceOrigin } from '../../wire/depot-protocol.ts'
 
 /** What has to be true of an adapter's content; a change of any part starts it over. */
 export interface IntakeRequest {
@@ -16,11 +17,13 @@ export interface IntakeRequest {
   readonly knownDigest: string | undefined
   readonly generation: number
   readonly preflight: PreflightOptions
+  /** In a cluster: whose it is, and on whose credentials it is read. */
+  readonly origin?: SourceOrigin
 }
 
 export interface IntakeTools {
   fetch(request: IntakeRequest, signal: AbortSignal): Promise<FetchOutcome>
-  stored(digest: string): Promise<StoredAdapter | undefined>
+  stored(digest: string, request: IntakeRequest): Promise<StoredAdapter | undefined>
   preflight(path: string, options: PreflightOptions, signal: AbortSignal): Promise<PreflightVerdict>
   /** Something became known: look again. */
   readonly onChange: () => void
@@ -30,6 +33,8 @@ interface Job {
   readonly fingerprint: string
   readonly abort: AbortController
   intake: Intake
+  /** What its source gave; another look needs no other fetch. */
+  digest: string | undefined
   retryTimer: NodeJS.Timeout | undefined
   failures: number
 }
@@ -54,6 +59,7 @@ export class AdapterIntake {
       request.expectedDigest ?? '',
       request.generation,
       request.preflight,
+      request.origin,
     ])
     const existing = this.#jobs.get(adapterKey)
     if (existing?.fingerprint === fingerprint) {
@@ -65,6 +71,7 @@ export class AdapterIntake {
       fingerprint,
       abort: new AbortController(),
       intake: { state: 'Pending', message: 'The source is being fetched and checked.' },
+      digest: request.knownDigest,
       retryTimer: undefined,
       failures: 0,
     }
@@ -109,7 +116,7 @@ export class AdapterIntake {
   async #run(job: Job, request: IntakeRequest): Promise<void> {
     const { signal } = job.abort
     try {
-      const { intake, again } = await this.#take(request, signal)
+      const { intake, again } = await this.#take(job, request, signal)
       if (signal.aborted) {
         return
       }
@@ -131,11 +138,12 @@ export class AdapterIntake {
   }
 
   async #take(
+    job: Job,
     request: IntakeRequest,
     signal: AbortSignal,
   ): Promise<{ readonly intake: Intake; readonly again: boolean }> {
     const known =
-      request.knownDigest === undefined ? undefined : await this.#tools.stored(request.knownDigest)
+      job.digest === undefined ? undefined : await this.#tools.stored(job.digest, request)
     const fetched: FetchOutcome =
       known === undefined
         ? await this.#tools.fetch(request, signal)
@@ -147,8 +155,12 @@ export class AdapterIntake {
       }
     }
     const { digest, path, sizeBytes } = fetched.adapter
+    job.digest = digest
     const verdict = await this.#tools.preflight(path, request.preflight, signal)
-    return { intake: judge(digest, sizeBytes, verdict), again: verdict.verdict === 'Failed' }
+    const again =
+      verdict.verdict === 'Failed' ||
+      (verdict.verdict === 'Unknown' && verdict.provisional === true)
+    return { intake: judge(digest, sizeBytes, verdict), again }
   }
 
   #retryLater(job: Job, request: IntakeRequest): void {
