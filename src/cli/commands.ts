@@ -3,6 +3,7 @@ import { checkAdapter } from './commands/check-adapter.ts'
 import { check } from './commands/check.ts'
 import { crds } from './commands/crds.ts'
 import { explain } from './commands/explain.ts'
+import { gateway } from './commands/gateway.ts'
 import { get } from './commands/get.ts'
 import { keyCommands } from './commands/keys.ts'
 import { simulate } from './commands/simulate.ts'
@@ -18,4 +19,5 @@ export const commands: readonly Command[] = [
   ...keyCommands,
   crds,
   simulate,
+  gateway,
 ]

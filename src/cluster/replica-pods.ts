@@ -82,7 +82,7 @@ function mayAnswer({ status }: ReplicaPod): boolean {
     case 'Running':
       return true
     case 'Pending':
-      return (status.initContainerStatuses ?? []).some(
+      return (status?.initContainerStatuses ?? []).some(
         ({ name, state }) => name === 'agent' && state?.running !== undefined,
       )
     default:

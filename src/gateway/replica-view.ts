@@ -52,6 +52,7 @@ export class ReplicaView {
   #total = 0
   #freeSlots = 0
   #stateVersion = 0
+  #heard = false
   #retired = false
   #closed = false
   #connections: Pool | undefined
@@ -78,6 +79,11 @@ export class ReplicaView {
 
   get ready(): boolean {
     return this.#ready && !this.#retired && this.#connections !== undefined
+  }
+
+  /** The agent said something, or was silent for so long that its silence is known. */
+  get heard(): boolean {
+    return this.#heard
   }
 
   get detail(): string {
@@ -290,6 +296,7 @@ export class ReplicaView {
         }
         break
       case 'load':
+        this.#heard = true
         this.#stateVersion += this.#ready === (message.ready && !message.draining) ? 0 : 1
         this.#ready = message.ready && !message.draining
         this.#detail = message.detail

@@ -1,4 +1,3 @@
-import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { ContentStore } from '../artifacts/content-store.ts'
 import { fetchFromFile } from '../artifacts/file-source.ts'
@@ -7,11 +6,12 @@ import { Controller } from '../controller/controller.ts'
 import { ReplicaSet, type ManagedReplica } from '../controller/model-pool/replica-set.ts'
 import { buildRoutingTable } from '../core/resolve.ts'
 import { reapOrphans } from '../engine/pid-file.ts'
-import { UserError } from '../errors.ts'
+import { gatewayDebugState } from '../gateway/debug-state.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { createGatewayServer } from '../gateway/server.ts'
 import { createDirectorySource } from '../resources/directory/directory-source.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
+import { listen, urlOf } from '../telemetry/listen.ts'
 import type { ServiceLogger } from '../telemetry/logger.ts'
 import { chooseEngine, type EngineKind } from './engine-kind.ts'
 import { createReplicaFactory } from './replica-factory.ts'
@@ -179,7 +179,7 @@ async function assemble(
   const admin = await createAdminServer({
     logger,
     registry: gateway.metrics.registry,
-    isReady: () => !gateway.draining,
+    notReady: () => (gateway.draining ? 'draining' : undefined),
     debugState: () => debugState(gateway, replicas),
   })
   const timers = [
@@ -253,47 +253,9 @@ async function collectGarbage(
 
 function debugState(gateway: Gateway, replicas: ReplicaSet): object {
   return {
-    inFlight: gateway.inFlight,
-    queued: gateway.queued,
-    draining: gateway.draining,
-    replicas: gateway.views().map((view) => ({
-      name: view.replica.name,
-      pool: view.replica.poolKey,
-      ready: view.ready,
-      detail: view.detail,
-      engineProcess: view.engineProcess,
-      simulated: view.simulated,
-      inFlight: view.inFlight,
-      routable: [...view.routable()],
-    })),
+    ...gatewayDebugState(gateway),
     engines: replicas
       .states()
       .map((state) => ({ name: state.name, state: state.replica.engine.state })),
   }
-}
-
-async function listen(
-  app: FastifyInstance,
-  host: string,
-  port: number,
-  flag: string,
-): Promise<void> {
-  try {
-    await app.listen({ host, port })
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    const why = code === 'EADDRINUSE' ? 'another process listens there already' : code
-    throw new UserError(
-      `Cannot listen on ${host}:${port}: ${why}.\nChoose another with ${flag} PORT (0 takes any free one).`,
-    )
-  }
-}
-
-function urlOf(app: FastifyInstance): string {
-  const address = app.server.address() as AddressInfo | null
-  if (address === null) {
-    return ''
-  }
-  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
-  return `http://${host}:${address.port}`
 }

@@ -1,10 +1,10 @@
-import process from 'node:process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { resolve } from 'node:path'
 import { adapterLines, engineLines, type AdapterLine } from '../../standalone/progress.ts'
 import { Standalone } from '../../standalone/standalone.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { defineCommand, type CommandIo } from '../command.ts'
+import { aborted, stopSignals } from '../stop-signals.ts'
 
 export const up = defineCommand({
   name: 'up',
@@ -72,7 +72,7 @@ export const up = defineCommand({
       level: options['log-level'],
       write: io.err,
     })
-    const stop = stopSignal()
+    const stop = stopSignals()
     const standalone = await Standalone.start({
       folder: resolve(io.workingFolder, args[0] ?? '.'),
       stateFolder: resolve(io.workingFolder, options.state),
@@ -104,31 +104,6 @@ export const up = defineCommand({
     return 0
   },
 })
-
-function stopSignal(): { readonly first: AbortSignal; readonly second: AbortSignal } {
-  const first = new AbortController()
-  const second = new AbortController()
-  const onSignal = (): void => {
-    if (first.signal.aborted) {
-      second.abort()
-    } else {
-      first.abort()
-    }
-  }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
-  return { first: first.signal, second: second.signal }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) {
-      resolve()
-    } else {
-      signal.addEventListener('abort', () => resolve(), { once: true })
-    }
-  })
-}
 
 function announce(standalone: Standalone, io: CommandIo): void {
   const { engine } = standalone

@@ -1,0 +1,144 @@
+import { gatewayPorts } from '../../api/cluster-names.ts'
+import { GatewayProcess, type AdminAuthChoice } from '../../cluster/gateway-process.ts'
+import { UserError } from '../../errors.ts'
+import { connectToCluster } from '../../resources/kubernetes/connect.ts'
+import { createLogger } from '../../telemetry/logger.ts'
+import { clusterOptions, connectionOf } from '../cluster-options.ts'
+import { defineCommand } from '../command.ts'
+import { parseDuration } from '../parse-duration.ts'
+import { aborted, stopSignals } from '../stop-signals.ts'
+
+const port = { type: 'integer', minimum: 0, maximum: 65_535 } as const
+
+export const gateway = defineCommand({
+  name: 'gateway',
+  summary: 'Run one gateway of a cluster',
+  details:
+    'Learns resources and replica pods from the API server, and the rest from the agents of the replicas. Goes on serving while\n' +
+    'the API server and the controller are away. On SIGTERM readiness goes first; open streams may end within --drain-seconds.',
+  args: [],
+  options: {
+    'secret-file': {
+      type: 'string',
+      summary: "File with the installation's secret",
+      placeholder: 'file',
+      default: '/var/run/loraplex/secret',
+    },
+    host: { type: 'string', summary: 'Address that the ports are opened on', default: '0.0.0.0' },
+    port: { ...port, summary: 'Tenant port', default: gatewayPorts.http },
+    'admin-port': { ...port, summary: 'Operator port', default: gatewayPorts.admin },
+    'internal-port': {
+      ...port,
+      summary: 'Port for the controller',
+      default: gatewayPorts.internal,
+    },
+    'admin-auth': {
+      type: 'string',
+      summary:
+        'Who may read /metrics and /debug/state: the cluster says, whoever has a token, or everybody',
+      choices: ['Kubernetes', 'Token', 'None'],
+      default: 'Kubernetes',
+    },
+    'admin-token-file': {
+      type: 'string',
+      summary: 'File with the token, for --admin-auth Token',
+      placeholder: 'file',
+    },
+    'unknown-fields': {
+      type: 'string',
+      summary: 'What becomes of request fields that nobody knows',
+      choices: ['Drop', 'Reject'],
+      default: 'Drop',
+    },
+    'max-queue-seconds': {
+      type: 'integer',
+      summary: 'How long a request may wait for a slot, a load or a replica',
+      minimum: 1,
+      maximum: 3600,
+      default: 30,
+    },
+    'max-config-age': {
+      type: 'string',
+      summary: 'How long without a word from the API server this gateway stays ready',
+      placeholder: 'duration',
+      default: '24h',
+    },
+    'shutdown-delay-seconds': {
+      type: 'integer',
+      summary: 'How long new requests are still served once it is told to stop',
+      minimum: 0,
+      maximum: 3600,
+      default: 10,
+    },
+    'drain-seconds': {
+      type: 'integer',
+      summary: 'How long open streams may last after that',
+      minimum: 0,
+      maximum: 86_400,
+      default: 3600,
+    },
+    'log-level': {
+      type: 'string',
+      summary: 'Least level that is logged',
+      choices: ['debug', 'info', 'warn', 'error'],
+      default: 'info',
+    },
+    ...clusterOptions,
+  },
+  run: async ({ io, options }) => {
+    const logger = createLogger({
+      format: io.logFormat,
+      level: options['log-level'],
+      write: io.err,
+    })
+    const stop = stopSignals()
+    const access = await connectToCluster(connectionOf(options))
+    const started = GatewayProcess.start(
+      {
+        access,
+        secretFile: options['secret-file'],
+        host: options.host,
+        ports: {
+          http: options.port,
+          admin: options['admin-port'],
+          internal: options['internal-port'],
+        },
+        unknownFields: options['unknown-fields'],
+        maxQueueMs: options['max-queue-seconds'] * 1000,
+        maxConfigAgeMs: parseDuration('max-config-age', options['max-config-age']),
+        adminAuth: adminAuthChoice(options['admin-auth'], options['admin-token-file']),
+        logger,
+      },
+      stop.first,
+    )
+    const process = await started.catch((error: unknown) => {
+      if (stop.first.aborted) {
+        return undefined // told to stop before it was ready
+      }
+      throw error
+    })
+    if (process === undefined) {
+      return 0
+    }
+    const { url, adminUrl, internalUrl } = process
+    logger.info({ cluster: access.origin, url, adminUrl, internalUrl }, 'the gateway serves')
+    await aborted(stop.first)
+    logger.info({ inFlight: process.gateway.inFlight }, 'stopping')
+    await process.stop(
+      options['shutdown-delay-seconds'] * 1000,
+      options['drain-seconds'] * 1000,
+      stop.second,
+    )
+    return 0
+  },
+})
+
+function adminAuthChoice(kind: AdminAuthChoice['kind'], file: string | undefined): AdminAuthChoice {
+  if (kind !== 'Token') {
+    return { kind }
+  }
+  if (file === undefined) {
+    throw new UserError('--admin-auth Token needs --admin-token-file FILE.', 2)
+  }
+  return { kind, file }
+}
