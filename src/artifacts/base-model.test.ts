@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aTensor, safetensorsOf } from '../../test/support/adapter-builder.ts'
 import type { TensorBuilder } from '../../test/support/adapter-builder.ts'
 import { modulesFromConfig } from './base-architectures.ts'
+import { headersOf } from './base-headers.ts'
 import { readCheckpoint } from './base-checkpoint.ts'
 import { BaseModel, BaseModelCache } from './base-model.ts'
 import type { BaseModule } from './base-model.ts'
@@ -283,4 +284,21 @@ describe('BaseModelCache', () => {
     expect(cache.get(folder)).toBe(cache.get(folder))
     expect(cache.get(join(work, 'nowhere'))).toBeUndefined()
   })
+})
+
+it('has shapes and no norms of files that end after their headers', async () => {
+  const folder = await mkdtemp(join(work, 'cut-'))
+  const whole = join(fixtures, 'tiny-llama')
+  for (const { name, path, sizeBytes } of await headersOf(whole)) {
+    await writeFile(join(folder, name), (await readFile(path)).subarray(0, sizeBytes))
+  }
+  const of = (path: string) => {
+    const base = BaseModel.from(readCheckpoint(path))
+    const match = base?.find('model.layers.0.self_attn.q_proj')
+    return match === undefined || match.match === 'None'
+      ? undefined
+      : { shape: match.module.shape, norm: base?.norm(match.module, scanner) }
+  }
+  expect(of(whole)?.norm).toBeGreaterThan(0)
+  expect(of(folder)).toEqual({ shape: of(whole)?.shape, norm: undefined })
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { extract } from 'tar-stream'
+import { codeOf } from '../storage-error.ts'
 
 /** What of a base preflight reads: its config, its index, and weights that end after their headers. */
 export const baseFileName =
@@ -61,7 +62,10 @@ export class BaseShelf {
       if ((await this.pathOf(key)) !== undefined) {
         return 'AlreadyThere'
       }
-      throw error
+      // An errno is the disk's, everything else the reader's opinion of the bytes.
+      throw error instanceof BaseRefused || codeOf(error)?.startsWith('E') === true
+        ? error
+        : new BaseRefused('The tar is cut off, or none.', { cause: error })
     } finally {
       await rm(staging, { recursive: true, force: true })
     }
