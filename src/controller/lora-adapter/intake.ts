@@ -120,7 +120,7 @@ export class AdapterIntake {
       if (signal.aborted) {
         return
       }
-      job.intake = intake
+      settle(job, intake)
       if (again) {
         this.#retryLater(job, request)
       }
@@ -128,10 +128,9 @@ export class AdapterIntake {
       if (signal.aborted) {
         return
       }
-      job.intake = failed({
-        reason: 'FetchFailed',
-        message: `The source could not be read (${error instanceof Error ? error.name : 'error'}). It is tried again.`,
-      })
+      const name = error instanceof Error ? error.name : 'error'
+      const message = `The source could not be read (${name}). It is tried again.`
+      settle(job, failed({ reason: 'FetchFailed', message }))
       this.#retryLater(job, request)
     }
     this.#tools.onChange()
@@ -168,6 +167,13 @@ export class AdapterIntake {
     job.failures += 1
     job.retryTimer = setTimeout(() => void this.#run(job, request), delayMs)
     job.retryTimer.unref()
+  }
+}
+
+/** What was accepted stays so while another look at it fails. */
+function settle(job: Job, intake: Intake): void {
+  if (job.intake.state !== 'Accepted' || intake.state !== 'FetchFailed') {
+    job.intake = intake
   }
 }
 
