@@ -32,6 +32,17 @@ export default defineConfig({
       },
       {
         test: {
+          // On a whole node, which `npm run test:cluster` gives it; one for all files.
+          name: 'cluster',
+          include: ['test/cluster/**/*.test.ts'],
+          globalSetup: ['test/support/cluster-setup.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
           name: 'vllm',
           include: ['test/vllm/**/*.test.ts', 'test/contract/**/*.test.ts'],
           testTimeout: 900_000,

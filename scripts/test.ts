@@ -2,10 +2,15 @@
 // beyond `npm ci`. LORAPLEX_TEST_TIERS=all, which .ci/run sets, prepares and runs everything.
 import process from 'node:process'
 import { findPython } from '../test/support/python.ts'
+import { apiServerPrograms, findPrograms } from '../test/support/testbed-folder.ts'
+import { clusterTier } from './test/cluster-tier.ts'
+import { integrationTier } from './test/integration-tier.ts'
 import { runTiers, type LeftOut, type Tier } from './test/run-tiers.ts'
 import { vllmTier } from './test/vllm-tier.ts'
 
 const everything = process.env['LORAPLEX_TEST_TIERS'] === 'all'
+
+const hasApiServer = findPrograms(apiServerPrograms) !== undefined
 
 const tiers: readonly Tier[] = [
   { project: 'unit', what: 'one part at a time' },
@@ -13,7 +18,9 @@ const tiers: readonly Tier[] = [
     project: 'system',
     what: 'the whole service on the simulator, OpenAI clients, the commands of the README',
   },
-  ...(everything ? [vllmTier('short')] : []),
+  // In the order of what they cost to prepare: what is broken shows before anything is built.
+  ...(everything ? [integrationTier('prepared'), clusterTier(), vllmTier('short')] : []),
+  ...(!everything && hasApiServer ? [integrationTier('as it is')] : []),
 ]
 
 await runTiers(tiers, process.argv.slice(2), everything ? [] : await leftOut())
@@ -28,6 +35,18 @@ async function leftOut(): Promise<readonly LeftOut[]> {
           },
         ]
       : []),
+    ...(hasApiServer
+      ? []
+      : [
+          {
+            what: 'what talks to Kubernetes, on a real API server (builds it into a cache at the first run: Go, 5 minutes)',
+            command: 'npm run test:integration',
+          },
+        ]),
+    {
+      what: 'the whole product on a Kubernetes node of its own (as root; builds it into a cache at the first run: Go, 15 minutes; or on the cluster of LORAPLEX_TEST_KUBECONFIG)',
+      command: 'npm run test:cluster',
+    },
     {
       what: 'a real vLLM on this CPU (installs it into a cache at the first run: 3 GB, minutes)',
       command: 'npm run test:vllm',

@@ -8,8 +8,17 @@ export interface Tier {
   /** What its tests need, for the heading. */
   readonly what: string
   /** Installs what it needs; throws where that cannot be. */
-  readonly prepare?: () => Promise<void>
+  readonly prepare?: () => Promise<Prepared | void>
+  /** A command that runs the tests inside something. */
+  readonly within?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+}
+
+/** What there is only once a tier is prepared. */
+export interface Prepared {
+  readonly env: Readonly<Record<string, string>>
+  /** Called when its tests have ended, however they did. */
+  readonly tidy: () => Promise<void>
 }
 
 /** A tier that is not run here, and how somebody runs it. */
@@ -35,7 +44,7 @@ export async function runTiers(
   console.log('')
   for (const { tier, counts } of results) {
     console.log(
-      `${tier.project.padEnd(8)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`,
+      `${tier.project.padEnd(11)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`,
     )
   }
   for (const { what, command } of leftOut) {
@@ -48,11 +57,21 @@ export async function runTiers(
 }
 
 async function runTier(tier: Tier, args: readonly string[]): Promise<TestCounts> {
+  let prepared: Prepared | void = undefined
+  const startedAt = performance.now()
   try {
-    await tier.prepare?.()
+    prepared = await tier.prepare?.()
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
     return { passed: 0, failed: 1, skipped: 0 }
   }
-  return await runVitest(tier.project, args, { ...process.env, ...tier.env })
+  if (tier.prepare !== undefined) {
+    console.log(`prepared in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+  }
+  try {
+    const env = { ...process.env, ...tier.env, ...prepared?.env }
+    return await runVitest(tier.project, args, { env, within: tier.within ?? [] })
+  } finally {
+    await prepared?.tidy()
+  }
 }

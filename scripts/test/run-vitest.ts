@@ -8,18 +8,26 @@ import { countTests, type TestCounts, type VitestReport } from './vitest-counts.
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 
+export interface VitestPlace {
+  readonly env: NodeJS.ProcessEnv
+  /** A command that runs the tests inside something; empty for none. */
+  readonly within: readonly string[]
+}
+
 /** Runs one project of vitest.config.ts in a process of its own, its words going to the terminal, and counts. */
 export async function runVitest(
   project: string,
   args: readonly string[],
-  env: NodeJS.ProcessEnv = process.env,
+  { env, within }: VitestPlace,
 ): Promise<TestCounts> {
   const filtered = args.length > 0
   const folder = await mkdtemp(join(tmpdir(), 'loraplex-test-'))
   const reportFile = join(folder, 'report.json')
+  const [command, ...rest] = [...within, process.execPath]
   const child = spawn(
-    process.execPath,
+    command,
     [
+      ...rest,
       join(root, 'node_modules', 'vitest', 'vitest.mjs'),
       'run',
       '--project',

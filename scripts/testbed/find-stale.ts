@@ -11,11 +11,11 @@ export async function findStale(folder: string, group: ProgramGroup): Promise<re
 }
 
 /** Programs say themselves what they were made of, so there is no stamp that could lie. */
-async function isCurrent(path: string, { module, strange }: ProgramGroup): Promise<boolean> {
+async function isCurrent(path: string, { module, mark }: ProgramGroup): Promise<boolean> {
   const program = await readFile(path).catch(() => undefined)
   if (program === undefined) {
     return false
   }
   const isOurs = module === undefined || program.includes(`\t${module.path}\t${module.version}\t`)
-  return isOurs && (strange === undefined || !program.includes(strange))
+  return isOurs && (mark === undefined || program.includes(mark))
 }

@@ -7,8 +7,8 @@ export interface ProgramGroup {
   readonly names: readonly string[]
   /** Go records in every program which modules went into it: this line is how ours is known. */
   readonly module?: { readonly path: string; readonly version: string }
-  /** What a program must not contain: it was built in another way. */
-  readonly strange?: string
+  /** What a program contains if it was built in our way. */
+  readonly mark?: string
   /** Builds the named ones of `names` with `output(name)` as their files. */
   readonly build: (place: BuildPlace, names: readonly string[]) => Promise<void>
 }
@@ -24,16 +24,19 @@ const kubernetesModulePath = 'k8s.io/kubernetes'
 const containerdModulePath = 'github.com/containerd/containerd/v2'
 
 function kubernetes(names: readonly string[]): ProgramGroup {
-  // Without it they call themselves v0.0.0-master, and whoever compares versions (helm) refuses them.
-  const version = `-X k8s.io/component-base/version.gitVersion=${versions.kubernetes}`
+  // Without one they call themselves v0.0.0-master, and whoever compares versions (helm) refuses them.
+  const name = `${versions.kubernetes}+testbed`
+  const version = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version']
+    .map((path) => `-X ${path}.gitVersion=${name}`)
+    .join(' ')
   return {
     names,
     module: { path: kubernetesModulePath, version: versions.kubernetes },
-    strange: 'v0.0.0-master+$Format',
+    mark: name,
     build: async ({ folder, log, output }, wanted) => {
       const module = await kubernetesModule(folder, log)
-      for (const name of wanted) {
-        await module.build(`${kubernetesModulePath}/cmd/${name}`, output(name), version)
+      for (const program of wanted) {
+        await module.build(`${kubernetesModulePath}/cmd/${program}`, output(program), version)
       }
     },
   }
