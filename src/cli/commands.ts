@@ -1,6 +1,7 @@
 import type { Command } from './command.ts'
 import { checkAdapter } from './commands/check-adapter.ts'
 import { check } from './commands/check.ts'
+import { controller } from './commands/controller.ts'
 import { crds } from './commands/crds.ts'
 import { explain } from './commands/explain.ts'
 import { gateway } from './commands/gateway.ts'
@@ -20,4 +21,5 @@ export const commands: readonly Command[] = [
   crds,
   simulate,
   gateway,
+  controller,
 ]

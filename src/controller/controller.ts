@@ -2,6 +2,7 @@ import type { ResourceSnapshot } from '../api/kinds.ts'
 import { poolKeyOf, type LoraAdapter } from '../api/lora-adapter.ts'
 import { keyOf } from '../api/metadata.ts'
 import type { ModelPool } from '../api/model-pool.ts'
+import type { PreflightOptions } from '../artifacts/types.ts'
 import { preflightOptionsOf } from '../artifacts/preflight-options.ts'
 import { parseSourceUri, pathOfFileUri, placeOf, placeOfPrefix } from '../artifacts/source-uri.ts'
 import {
@@ -11,7 +12,7 @@ import {
   type WantedRevision,
 } from '../core/adapter-plan.ts'
 import { findNameConflicts, mayAttach, type NameConflicts } from '../core/resolve.ts'
-import { judgeSource } from '../core/source-policy.ts'
+import { judgeSource, type SourceCredentials } from '../core/source-policy.ts'
 import {
   groupByPool,
   planKeyStatuses,
@@ -20,6 +21,7 @@ import {
 } from '../core/statuses.ts'
 import type { ResourceSource } from '../resources/resource-source.ts'
 import { CatalogueSender } from './catalogue-sender.ts'
+import type { SourceOrigin } from '../wire/depot-protocol.ts'
 import { AdapterIntake, type IntakeTools } from './lora-adapter/intake.ts'
 import type { PoolReplicas, ReplicaState } from './model-pool/pool-replicas.ts'
 import { PassSchedule } from './pass-schedule.ts'
@@ -35,6 +37,8 @@ export interface ControllerOptions {
   readonly intake: Omit<IntakeTools, 'onChange'>
   /** Revisions of a pool that every gateway said it can route to. */
   readonly acknowledged: (poolKey: string) => ReadonlySet<string>
+  /** Where the preflight finds the base's headers; default: the path of `model.uri`. */
+  readonly baseOf?: (pool: ModelPool) => string
   /** Statuses or replicas may have changed: gateways have to know. Called after every pass. */
   readonly onPass: (controller: Controller) => void
   /** Fences this controller's orders against an earlier one's. */
@@ -127,6 +131,10 @@ export class Controller {
     this.#intake.retain(new Set(snapshot.adapters.keys()))
     const conflicts = findNameConflicts(snapshot)
     const judging = new Set<string>()
+    const acknowledged = new Map<string, ReadonlySet<string>>()
+    for (const poolKey of snapshot.pools.keys()) {
+      acknowledged.set(poolKey, this.#options.acknowledged(poolKey))
+    }
     const wanted: WantedRevision[] = []
     for (const adapter of snapshot.adapters.values()) {
       const plan = this.#reconcileAdapter(adapter, snapshot, byPool, conflicts)
@@ -202,12 +210,16 @@ export class Controller {
       expectedDigest: source.digest?.replace(/^sha256:/, ''),
       knownDigest: isSameSpec ? previous.revisions.at(-1)?.digest : undefined,
       generation: adapter.metadata.generation,
-      preflight: preflightOptionsOf(
-        pool,
-        pathOrNothing(pool.spec.model.uri, poolFolder),
-        adapter.spec,
-      ),
+      origin: originOf(adapter, pool, verdict?.credentials ?? 'Anonymous'),
+      preflight: this.#preflightOf(adapter, pool, poolFolder),
     })
+  }
+
+  #preflightOf(adapter: LoraAdapter, pool: ModelPool, poolFolder: string): PreflightOptions {
+    const path = pathOrNothing(pool.spec.model.uri, poolFolder)
+    const options = preflightOptionsOf(pool, path, adapter.spec)
+    const { baseOf } = this.#options
+    return baseOf === undefined ? options : { ...options, baseModelPath: baseOf(pool) }
   }
 
   #writeOtherStatuses(
@@ -259,6 +271,26 @@ export class Controller {
 }
 
 const pending: Intake = { state: 'Pending', message: '' }
+
+/** On whose Secret the depot reads it. */
+function originOf(
+  adapter: LoraAdapter,
+  pool: ModelPool,
+  credentials: SourceCredentials,
+): SourceOrigin {
+  const { namespace } = adapter.metadata
+  const secret =
+    credentials === 'Adapter'
+      ? { namespace, name: adapter.spec.source.secretRef?.name }
+      : { namespace: pool.metadata.namespace, name: pool.spec.model.secretRef?.name }
+  return {
+    poolKey: keyOf(pool.metadata),
+    namespace,
+    ...(credentials === 'Anonymous' || secret.name === undefined
+      ? {}
+      : { secret: { namespace: secret.namespace, name: secret.name } }),
+  }
+}
 
 /** Empty for a URI that leads nowhere; whoever fetches it says so in words. */
 function pathOrNothing(uri: string, baseFolder: string): string {

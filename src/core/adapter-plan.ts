@@ -32,6 +32,8 @@ export type Intake =
 export interface ReplicaSnapshot {
   readonly name: string
   readonly ready: boolean
+  /** Chosen to go: what it has is wanted elsewhere. */
+  readonly isLeaving?: boolean
   readonly residencyOf: (revision: string) => ResidencyState
 }
 

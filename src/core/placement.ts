@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 
-type Named = { readonly name: string }
+type Named = { readonly name: string; readonly isLeaving?: boolean }
 
 /**
  * Replicas in the order in which they should hold a revision: rendezvous hashing, so that a replica that comes or goes
- * moves only its own share. Ten thousand revisions on twenty replicas are asked for at every pass: what was worked out
+ * moves only its own share; one that is leaving comes last. Ten thousand revisions on twenty replicas are asked for at every pass: what was worked out
  * for the same replicas is kept.
  */
 export function rankReplicas(revision: string, replicas: readonly Named[]): readonly string[] {
@@ -19,7 +19,10 @@ export function rankReplicas(revision: string, replicas: readonly Named[]): read
   const score = (replica: string): string =>
     createHash('sha256').update(`${revision}\0${replica}`).digest('hex')
   const ranked = replicas
-    .map(({ name }) => ({ name, score: score(name) }))
+    .map(({ name, isLeaving }) => ({
+      name,
+      score: `${isLeaving === true ? '1' : '0'}${score(name)}`,
+    }))
     .sort((left, right) => (left.score < right.score ? -1 : 1))
     .map(({ name }) => name)
   ranks.set(revision, ranked)
@@ -40,7 +43,9 @@ function ranksOf(replicas: readonly Named[]): Ranks {
   if (near !== undefined && near.size < maxRevisions) {
     return near
   }
-  const set = replicas.map(({ name }) => name).join('\0')
+  const set = replicas
+    .map(({ name, isLeaving }) => `${name}${isLeaving === true ? '-' : ''}`)
+    .join('\0')
   const ranks = kept.get(set) ?? new Map<string, readonly string[]>()
   kept.delete(set)
   kept.set(set, ranks.size < maxRevisions ? ranks : new Map())

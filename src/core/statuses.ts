@@ -24,6 +24,8 @@ export interface Verdict {
 
 /** What a cluster knows of a pool beyond its replicas' own words. */
 export interface PoolFacts {
+  /** Pods asked for now; those without an address yet are not among the replicas that speak. */
+  readonly replicas?: number
   /** What `scaling`, or `replicas`, comes to now. */
   readonly desiredReplicas?: number
   /** Replicas with the pods that the present spec asks for. */

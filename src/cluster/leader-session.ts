@@ -1,0 +1,145 @@
+import { keyOf } from '../api/metadata.ts'
+import { poolKeyOf } from '../api/lora-adapter.ts'
+import type { AgentRollout } from '../core/rollout.ts'
+import type { WorkloadSettings } from '../core/workload-input.ts'
+import { Controller } from '../controller/controller.ts'
+import { GatewayDesk } from '../controller/gateway-desk.ts'
+import { GatewayLinks } from '../controller/gateway-links.ts'
+import { ClusterReplicas } from '../controller/model-pool/cluster-replicas.ts'
+import type { PodObject } from '../controller/model-pool/kube-shapes.ts'
+import type { PoolCaches } from '../controller/model-pool/pool-caches.ts'
+import { EventRecorder } from '../resources/kubernetes/event-recorder.ts'
+import { createKubeClient, type KubeClientOptions } from '../resources/kubernetes/kube-client.ts'
+import type { KubernetesSource } from '../resources/kubernetes/kubernetes-source.ts'
+import type { Transport } from '../resources/kubernetes/transport.ts'
+import type { Leadership, Reflector } from '../resources/kubernetes/types.ts'
+import type { ServiceLogger } from '../telemetry/logger.ts'
+import type { DepotClient } from '../wire/depot-client.ts'
+import { baseKeyOf } from '../wire/depot-protocol.ts'
+import { controllerToken } from '../wire/internal-auth.ts'
+
+export interface LeaderSessionOptions {
+  readonly transport: Transport
+  readonly source: KubernetesSource
+  readonly caches: PoolCaches
+  readonly gatewayPods: Reflector<PodObject>
+  readonly leadership: Leadership
+  readonly secret: Buffer
+  readonly depot: DepotClient
+  readonly settings: WorkloadSettings
+  readonly agentRollout: AgentRollout
+  readonly identity: string
+  readonly logger: ServiceLogger
+  readonly writes?: Pick<KubeClientOptions, 'beforeWrite' | 'afterWrite'>
+}
+
+/** The API server was heard so long ago that nothing goes on what is known. */
+const staleMs = 60_000
+const retainEveryMs = 60_000
+
+/** What only the leader does, from when it leads until it does not. */
+export class LeaderSession {
+  readonly controller: Controller
+  readonly replicas: ClusterReplicas
+  readonly desk = new GatewayDesk()
+  readonly #options: LeaderSessionOptions
+  readonly #gateways: GatewayLinks
+  readonly #events: EventRecorder
+  readonly #timer: NodeJS.Timeout
+
+  constructor(options: LeaderSessionOptions) {
+    this.#options = options
+    const { transport, leadership, secret, logger, identity } = options
+    const mayWrite = (): boolean => leadership.mayWrite()
+    const client = createKubeClient({ transport, mayWrite, ...options.writes })
+    this.#events = new EventRecorder({
+      client: createKubeClient({ transport, mayWrite }),
+      controller: 'loraplex.dev/controller',
+      instance: identity,
+      logger,
+    })
+    this.replicas = new ClusterReplicas({
+      client,
+      caches: options.caches,
+      settings: options.settings,
+      secret,
+      agentRollout: options.agentRollout,
+      demandOf: (poolKey) => {
+        const demand = this.desk.demandOf(poolKey)
+        return { ...demand, isFresh: demand.isFresh && !this.#isStale() }
+      },
+      isJudging: (poolKey) => this.controller.isJudging(poolKey),
+      logger,
+      events: this.#events,
+    })
+    this.controller = this.#createController()
+    this.#gateways = new GatewayLinks({
+      pods: options.gatewayPods,
+      desk: this.desk,
+      token: controllerToken(secret),
+      onDemand: () => this.replicas.demandCame(),
+      onRoutable: () => this.controller.kick(),
+    })
+    this.#timer = setInterval(() => this.#retain(), retainEveryMs).unref()
+  }
+
+  start(): void {
+    this.replicas.start()
+    this.#gateways.start()
+    this.controller.start()
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.controller.close(0)
+    await this.#gateways.close()
+    await this.#events.close()
+  }
+
+  #createController(): Controller {
+    const { source, leadership, logger, depot } = this.#options
+    const controller = new Controller({
+      source,
+      replicas: this.replicas,
+      intake: {
+        fetch: (request, signal) => depot.fetch(request, signal),
+        stored: (digest, request) => depot.stored(digest, request),
+        preflight: (path, options, signal) => depot.preflight(path, options, signal),
+      },
+      baseOf: (pool) => baseKeyOf(keyOf(pool.metadata), pool.spec.model.uri),
+      acknowledged: (poolKey) => this.desk.acknowledged(poolKey),
+      onPass: () => undefined,
+      term: () => leadership.term,
+      mayAct: () => leadership.mayWrite(),
+      logger,
+    })
+    return controller
+  }
+
+  #isStale(): boolean {
+    const { source, caches } = this.#options
+    const heardAtMs = Math.min(
+      source.heardAtMs,
+      caches.pods.store.heardAtMs,
+      caches.deployments.store.heardAtMs,
+    )
+    return performance.now() - heardAtMs > staleMs
+  }
+
+  /** Content that nothing stands for any more may leave the depot. */
+  #retain(): void {
+    const { source, depot, logger, leadership } = this.#options
+    if (!leadership.mayWrite() || this.#isStale()) {
+      return
+    }
+    const { snapshot } = source.current()
+    const pools: Record<string, string[]> = {}
+    for (const [key, adapter] of snapshot.adapters) {
+      const digests = source.status('LoraAdapter', key)?.revisions.map(({ digest }) => digest)
+      ;(pools[poolKeyOf(adapter)] ??= []).push(...(digests ?? []))
+    }
+    depot.retain({ pools }).catch((error: unknown) => {
+      logger.warn({ err: error }, 'the depot did not take what is still needed')
+    })
+  }
+}

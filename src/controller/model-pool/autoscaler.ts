@@ -1,0 +1,114 @@
+import { keyOf } from '../../api/metadata.ts'
+import type { ModelPool } from '../../api/model-pool.ts'
+import { decideReplicas } from '../../core/autoscale.ts'
+import { emptyMemory, type AutoscaleMemory } from '../../core/autoscale-memory.ts'
+
+/** What gateways and engines have of a pool at this moment. */
+export interface PoolDemand {
+  readonly waiting: number
+  readonly running: number
+  readonly arrivals: number
+  readonly isFresh: boolean
+}
+
+export interface AutoscalerOptions {
+  readonly demandOf: (poolKey: string) => PoolDemand
+  readonly replicasOf: (poolKey: string) => { readonly current: number; readonly ready: number }
+  readonly isJudging: (poolKey: string) => boolean
+  /** Another number is wanted now. */
+  readonly onChange: (poolKey: string, desired: number, words: string) => void
+  /** Monotonic milliseconds. */
+  readonly now?: () => number
+  readonly everyMs?: number
+}
+
+interface Line {
+  pool: ModelPool
+  memory: AutoscaleMemory
+  desired: number | undefined
+}
+
+/** Looks at each pool with `scaling` once a second; decides nothing itself. */
+export class Autoscaler {
+  readonly #options: AutoscalerOptions
+  readonly #lines = new Map<string, Line>()
+  readonly #now: () => number
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: AutoscalerOptions) {
+    this.#options = options
+    this.#now = options.now ?? (() => performance.now())
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.look(), this.#options.everyMs ?? 1000).unref()
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  sync(pools: Iterable<ModelPool>): void {
+    const present = new Set<string>()
+    for (const pool of pools) {
+      const key = keyOf(pool.metadata)
+      if (pool.spec.scaling !== undefined && !pool.spec.paused) {
+        present.add(key)
+        const line = this.#lines.get(key)
+        if (line === undefined) {
+          this.#lines.set(key, { pool, memory: emptyMemory(this.#now()), desired: undefined })
+        } else {
+          line.pool = pool
+        }
+      }
+    }
+    for (const key of this.#lines.keys()) {
+      if (!present.has(key)) {
+        this.#lines.delete(key)
+      }
+    }
+  }
+
+  /** Undefined for a pool without `scaling`: its spec says it. */
+  desiredOf(poolKey: string): number | undefined {
+    const line = this.#lines.get(poolKey)
+    if (line === undefined) {
+      return undefined
+    }
+    if (line.desired === undefined) {
+      this.#decide(poolKey, line)
+    }
+    return line.desired
+  }
+
+  /** One look at every pool; also called when demand for a pool at zero arrives. */
+  look(): void {
+    for (const [key, line] of this.#lines) {
+      const before = line.desired
+      const words = this.#decide(key, line)
+      if (line.desired !== undefined && line.desired !== before) {
+        this.#options.onChange(key, line.desired, words)
+      }
+    }
+  }
+
+  #decide(poolKey: string, line: Line): string {
+    const { scaling } = line.pool.spec
+    if (scaling === undefined) {
+      return ''
+    }
+    const { desired, memory, words } = decideReplicas(
+      {
+        policy: scaling,
+        nowMs: this.#now(),
+        demand: this.#options.demandOf(poolKey),
+        replicas: this.#options.replicasOf(poolKey),
+        isJudging: this.#options.isJudging(poolKey),
+      },
+      line.memory,
+    )
+    line.memory = memory
+    line.desired = desired
+    return words
+  }
+}
