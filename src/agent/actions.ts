@@ -19,6 +19,8 @@ export interface ActionsOptions {
   readonly logger: Logger
   /** The engine did not answer: whether it is still there has to be found out. */
   onEngineGone(): void
+  /** Its files are not here. True: somebody brings them. */
+  onMissing(revision: string): boolean
 }
 
 /** What the plan can ask for, done on one engine process. An outcome that comes after the process is gone counts for nothing. */
@@ -35,6 +37,9 @@ export class Actions {
     const stored = digest === undefined ? undefined : await adapters.get(digest)
     ledger.stored(revision, stored)
     if (stored === undefined) {
+      if (this.#options.onMissing(revision)) {
+        return
+      }
       const message = 'Its files are not on this machine (yet).'
       ledger.failed(revision, { reason: 'NotOnDisk', message, permanent: false })
       return

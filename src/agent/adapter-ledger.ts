@@ -97,6 +97,33 @@ export class AdapterLedger {
     })
   }
 
+  /** Its files are on their way: nothing can be loaded yet, and nothing has failed. */
+  setComing(digest: string, coming: boolean): void {
+    for (const record of this.#withDigest(digest)) {
+      record.coming = coming
+    }
+  }
+
+  arrived(digest: string, adapter: StoredAdapter): void {
+    for (const record of this.#withDigest(digest)) {
+      record.stored = adapter
+      record.coming = false
+      record.failure = record.failure?.permanent === true ? record.failure : undefined
+      this.#options.onChange(record.revision)
+    }
+  }
+
+  notFetched(digest: string, failure: Pick<Failure, 'reason' | 'message' | 'permanent'>): void {
+    for (const { revision } of this.#withDigest(digest)) {
+      this.failed(revision, failure)
+    }
+  }
+
+  /** Whether the catalogue names content that has this digest. */
+  isNamed(digest: string): boolean {
+    return this.#withDigest(digest).length > 0
+  }
+
   /** Traffic. Says whether this is what makes the adapter wanted. */
   use(revision: string, inFlight: boolean): boolean {
     const record = this.#records.get(revision)
@@ -221,7 +248,7 @@ export class AdapterLedger {
   }
 
   /** A process is there. Leases that ran when the last one went go on: nobody could use them meanwhile. */
-  arrived(isNewProcess: boolean, downSinceMs: number): void {
+  engineArrived(isNewProcess: boolean, downSinceMs: number): void {
     if (isNewProcess) {
       this.#ghostsTouchedMs = []
     }
@@ -233,7 +260,10 @@ export class AdapterLedger {
   }
 
   views(isHeld: (revision: string) => boolean): readonly AdapterView[] {
-    return [...this.#records.values()].map((record) => ({
+    const here = [...this.#records.values()].filter(
+      (record) => !record.coming || record.registration !== undefined,
+    )
+    return here.map((record) => ({
       ...record,
       leased: this.#isLeased(record),
       registration: registrationOf(record),
@@ -267,6 +297,12 @@ export class AdapterLedger {
     }
     const unnamedAtMs = this.#unnamedAtMs.get(digest) ?? Number.NEGATIVE_INFINITY
     return this.#listed && this.#options.now() - unnamedAtMs >= this.#options.keepFilesMs
+  }
+
+  #withDigest(digest: string): readonly AdapterRecord[] {
+    return [...this.#records.values()].filter(
+      (record) => record.digest === digest && record.want !== undefined,
+    )
   }
 
   #isLeased(record: AdapterRecord): boolean {

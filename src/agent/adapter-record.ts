@@ -23,6 +23,8 @@ export interface AdapterRecord {
   digest: string | undefined
   want: Want | undefined
   stored: StoredAdapter | undefined
+  /** Its files are being fetched. */
+  coming: boolean
   registration: Registration | undefined
   loading: boolean
   /** I2: the canary passed on the present engine process. */
@@ -41,6 +43,7 @@ export function newRecord(revision: string): AdapterRecord {
     digest: undefined,
     want: undefined,
     stored: undefined,
+    coming: false,
     registration: undefined,
     loading: false,
     proved: false,

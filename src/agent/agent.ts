@@ -28,6 +28,7 @@ import {
 import { ResidencyLoop } from './residency-loop.ts'
 import { SlotDesk } from './slot-desk.ts'
 import { StateFeed } from './state-feed.ts'
+import { Stocker } from './stocker.ts'
 
 /** One replica's residency: the only writer of what is loaded on its engine, and the owner of its slots. */
 export function createAgent(options: AgentOptions): Agent {
@@ -45,6 +46,7 @@ class EngineAgent implements Agent {
   readonly #feed: StateFeed
   readonly #link: EngineLink
   readonly #loop: ResidencyLoop
+  readonly #stocker: Stocker
   readonly #idle: EngineIdle
   readonly #closing = new AbortController()
   readonly #starts = new DurationEstimate(30_000)
@@ -60,7 +62,6 @@ class EngineAgent implements Agent {
   #lastIdentity = ''
   #downSinceMs: number
   #metrics: EngineMetrics | undefined
-  #stocking: Promise<void> = Promise.resolve()
   #muted = false
 
   constructor(options: AgentOptions) {
@@ -84,6 +85,14 @@ class EngineAgent implements Agent {
       ...this.#settings,
     })
     this.#link = this.#createLink()
+    this.#stocker = new Stocker({
+      ledger: this.#ledger,
+      adapters: options.adapters,
+      clock: this.#clock,
+      logger: options.logger,
+      ...this.#settings.times,
+      onArrived: () => this.#loop.wake(),
+    })
     this.#loop = this.#createLoop()
   }
 
@@ -97,7 +106,7 @@ class EngineAgent implements Agent {
     this.#desk.setOpen(false)
     await this.#link.close()
     await this.#loop.close()
-    await this.#stocking
+    await this.#stocker.close()
     this.#feed.close()
   }
 
@@ -110,7 +119,7 @@ class EngineAgent implements Agent {
       if (this.#ledger.setCatalogue(request.entries)) {
         this.#loop.relist()
       }
-      this.#stocking = this.#stocking.then(() => this.#stock())
+      this.#stocker.look()
       this.#loop.wake()
     }
     return Promise.resolve({ accepted, ...this.#desired })
@@ -265,6 +274,7 @@ class EngineAgent implements Agent {
           canary: this.#settings.canary,
         }),
         onEngineGone: () => this.#suspect(),
+        onMissing: (revision) => this.#stocker.need(revision),
       }),
       process: () => (this.#suspectedAtMs === undefined ? this.#link.process : undefined),
       mayRestart: (process) => this.#unrestartable !== process,
@@ -283,7 +293,7 @@ class EngineAgent implements Agent {
     if (isNewProcess) {
       this.#starts.add(this.#clock.now() - this.#downSinceMs)
     }
-    this.#ledger.arrived(isNewProcess, this.#downSinceMs)
+    this.#ledger.engineArrived(isNewProcess, this.#downSinceMs)
     this.#options.logger.info({ engineProcess: process.identity }, 'the engine is up')
     this.#detail = ''
     this.#feed.startOver()
@@ -351,22 +361,6 @@ class EngineAgent implements Agent {
     } finally {
       this.#restarting = undefined
       this.#readinessChanged()
-    }
-  }
-
-  /** Learns what is on disk, so that the state stream can say so. */
-  async #stock(): Promise<void> {
-    for (const { revision, digest, stored } of Array.from(this.#ledger.records)) {
-      if (this.#closing.signal.aborted) {
-        return
-      }
-      if (digest !== undefined && stored === undefined) {
-        try {
-          this.#ledger.stored(revision, await this.#options.adapters.get(digest))
-        } catch (error) {
-          this.#options.logger.warn({ err: error, revision }, 'the content store did not answer')
-        }
-      }
     }
   }
 

@@ -1,5 +1,5 @@
 import type { AgentLink, ResidencyState } from '../api/agent-protocol.ts'
-import type { StoredAdapter } from '../artifacts/types.ts'
+import type { FetchOutcome, StoredAdapter } from '../artifacts/types.ts'
 import type { Engine, EngineAddress, EngineClient } from '../engine/types.ts'
 import { slotDefaults } from '../core/slots.ts'
 import type { Clock } from './clock.ts'
@@ -8,6 +8,8 @@ import type { Logger } from './logger.ts'
 /** What of the content store the agent needs. */
 export interface AdapterShelf {
   get(digest: string): Promise<StoredAdapter | undefined>
+  /** Brings what is not there; undefined where somebody else does that. Rejects with the signal's reason only. */
+  fetch?(digest: string, signal: AbortSignal): Promise<FetchOutcome>
 }
 
 export interface CanarySettings {

@@ -14,9 +14,21 @@ export interface EndpointEngineOptions {
   readonly pollMs?: number
   /** Unanswered polls in a row before a ready engine counts as gone: a long prefill may hold an answer back. */
   readonly toleratedMisses?: number
+  /** Who restarts it when we ask for that; undefined: nobody. */
+  readonly restarter?: EngineRestarter
 }
 
-/** An engine somebody else runs: we ask how it is, and cannot restart it. */
+/** Has an engine restarted by whoever runs it. */
+export interface EngineRestarter {
+  /** From now on it is to be restarted, and why. */
+  want(reason: string): void
+  /** Another process stands there, or nobody did it in time. */
+  settled(): void
+  /** How long is waited for that. */
+  readonly limitMs: number
+}
+
+/** An engine somebody else runs: we ask how it is, and restart it only through a `restarter`. */
 export function createEndpointEngine(options: EndpointEngineOptions): Engine {
   return new EndpointEngine(options)
 }
@@ -32,6 +44,7 @@ class EndpointEngine implements Engine {
   #polling: Promise<void> = Promise.resolve()
   #startTime: number | undefined
   #misses = 0
+  #onRestart: ((restarted: boolean) => void) | undefined
 
   constructor(options: EndpointEngineOptions) {
     this.name = options.name
@@ -57,12 +70,27 @@ class EndpointEngine implements Engine {
     }
   }
 
-  async restart(): Promise<boolean> {
-    return false
+  async restart(reason: string): Promise<boolean> {
+    const { restarter } = this.#options
+    if (restarter === undefined) {
+      return false
+    }
+    const restarted = Promise.withResolvers<boolean>()
+    const timer = setTimeout(() => restarted.resolve(false), restarter.limitMs)
+    this.#onRestart = restarted.resolve
+    restarter.want(reason)
+    try {
+      return await restarted.promise
+    } finally {
+      clearTimeout(timer)
+      this.#onRestart = undefined
+      restarter.settled()
+    }
   }
 
   async stop(): Promise<void> {
     this.#stopping?.abort()
+    this.#onRestart?.(false)
     await this.#polling
     this.#stopping = undefined
     this.#cell.set({ state: 'Stopped' })
@@ -96,6 +124,12 @@ class EndpointEngine implements Engine {
 
   #isThere(found: FoundEngine): void {
     const { version, simulated, startTimeSeconds } = found
+    // Without a start time, one that was away is another one.
+    const isAnother =
+      startTimeSeconds === undefined ? this.#misses > 0 : startTimeSeconds !== this.#startTime
+    if (isAnother) {
+      this.#onRestart?.(true)
+    }
     if (this.state.state === 'Ready' && startTimeSeconds !== this.#startTime) {
       // I2: another process stands there with none of what was proved; watchers must see the break.
       this.#cell.set({ state: 'Restarting', detail: 'It was restarted.', retryInMs: 0 })
