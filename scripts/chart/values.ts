@@ -22,14 +22,15 @@ const countOrShare = (preset: number | string, description: string) =>
 
 interface WorkloadPresets {
   readonly replicas: number
+  readonly maxReplicas: number
   readonly cpu: string
   readonly memory: string
 }
 
 /** What every Deployment of the chart can be told. */
-function workload({ replicas, cpu, memory }: WorkloadPresets) {
+function workload({ replicas, maxReplicas, cpu, memory }: WorkloadPresets) {
   return {
-    replicas: whole(replicas, 0, 100, 'Pods.'),
+    replicas: whole(replicas, 0, maxReplicas, 'Pods.'),
     resources: z
       .record(z.string(), z.unknown())
       .default({ requests: { cpu, memory }, limits: { memory } })
@@ -107,10 +108,20 @@ const monitor = (what: string) =>
     .prefault({})
 
 const metrics = z.strictObject({
-  podMonitor: monitor('PodMonitor for every process and every engine’s agent'),
-  serviceMonitor: monitor(
-    'ServiceMonitor for gateway, controller and depot, in place of the PodMonitor',
-  ),
+  serviceMonitor: monitor('ServiceMonitor for gateway, controller and depot'),
+  podMonitor: monitor('PodMonitor for the agents of the engines, in all namespaces'),
+  readers: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).meta({ description: 'The ServiceAccount.' }),
+        namespace: z.string().min(1).meta({ description: 'Its namespace.' }),
+      }),
+    )
+    .default([])
+    .meta({
+      description:
+        'ServiceAccounts that may read metrics: `name` and `namespace` of Prometheus’ own.',
+    }),
   dashboards: z
     .strictObject({
       enabled: flag(false, 'Make a ConfigMap with the Grafana dashboard.'),
@@ -151,7 +162,7 @@ const httpRoute = z.strictObject({
 })
 
 const controller = z.strictObject({
-  ...workload({ replicas: 2, cpu: '100m', memory: '512Mi' }),
+  ...workload({ replicas: 2, maxReplicas: 10, cpu: '100m', memory: '512Mi' }),
   agentRollout: z.enum(['WithPool', 'Now']).default('WithPool').meta({
     description:
       'When engines’ pods get a new agent image: with the next change of their pool, or at once.',
@@ -159,7 +170,7 @@ const controller = z.strictObject({
 })
 
 const gateway = z.strictObject({
-  ...workload({ replicas: 2, cpu: '500m', memory: '1Gi' }),
+  ...workload({ replicas: 2, maxReplicas: 100, cpu: '500m', memory: '1Gi' }),
   shutdownDelaySeconds: whole(
     10,
     0,
@@ -177,6 +188,10 @@ const gateway = z.strictObject({
     1,
     3600,
     'How long a request may wait for a slot, a load or an engine.',
+  ),
+  maxConfigAge: text(
+    '24h',
+    'How long without a word from the API server a gateway stays ready, with what it knows.',
   ),
   unknownFields: z
     .enum(['Drop', 'Reject'])
@@ -203,22 +218,31 @@ const gateway = z.strictObject({
 })
 
 const depot = z.strictObject({
-  ...workload({ replicas: 1, cpu: '250m', memory: '2Gi' }),
+  // One: its cache is its own, and agents come for what it fetched.
+  ...workload({ replicas: 1, maxReplicas: 1, cpu: '250m', memory: '2Gi' }),
+  fileRoots: z.array(z.string().regex(/^\//)).default([]).meta({
+    description: 'Folders of `extraVolumeMounts` that `file:` sources may lead into.',
+  }),
+  privateHosts: z.array(z.string().min(1)).default([]).meta({
+    description:
+      'Hosts of `https:` sources that may have an address of a private network, such as an artifact store of your own.',
+  }),
   claims: z
     .array(
       z.strictObject({
         namespace: z.string().min(1).meta({ description: 'Namespace of the adapters.' }),
         claim: z.string().min(1).meta({ description: 'What they write in `pvc://claim/path`.' }),
-        volume: z
-          .record(z.string(), z.unknown())
+        claimName: z
+          .string()
+          .min(1)
           .optional()
-          .meta({ description: 'The volume; default: the claim of that name where the depot is.' }),
+          .meta({ description: 'The claim beside the depot; default: of the same name.' }),
       }),
     )
     .default([])
     .meta({
       description:
-        'Volumes behind `pvc://` sources: `namespace`, `claim` and, where the release’s namespace has no claim of that name, `volume`.',
+        'Claims behind `pvc://` sources: `namespace` and `claim` as adapters have them, `claimName` where the claim to the same files in the release’s namespace has another name.',
     }),
   cache: z
     .strictObject({
@@ -255,6 +279,10 @@ export const chartValues = z.strictObject({
       key: text('ca.crt', 'Its key with the PEM file.'),
     })
     .prefault({}),
+  adminAuth: z.enum(['Kubernetes', 'None']).default('Kubernetes').meta({
+    description:
+      'Who may read metrics and states of gateway, controller and depot: accounts that may `get` the path as a nonResourceURL, or whoever reaches the port.',
+  }),
   logLevel: z
     .enum(['debug', 'info', 'warn', 'error'])
     .default('info')

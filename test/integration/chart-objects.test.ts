@@ -1,5 +1,6 @@
 // What the chart renders is taken by a real API server, and its pods by restricted pod security.
 import { beforeAll, describe, expect, test } from 'vitest'
+import { labels } from '../../src/api/cluster-names.ts'
 import { commands } from '../../src/cli/commands.ts'
 import { resolveOption } from '../../src/cli/parse-option.ts'
 import { logFormats } from '../../src/cli/command.ts'
@@ -118,20 +119,29 @@ test('what leads to the tenants leads to no other port', () => {
 })
 
 test('Prometheus finds each process once, and the agents in every namespace', () => {
-  const objects = renderChart({ metrics: { podMonitor: { enabled: true } } }, namespace)
-  const [ours, engines] = ['loraplex', 'loraplex-engines'].map(
-    (name) => find(objects, 'PodMonitor', new RegExp(`^${name}$`))['spec'],
-  )
-  const found = podsOf(objects).filter((pod) =>
-    matches(pod.metadata.labels ?? {}, ours.selector.matchLabels),
-  )
-  const scraped = found.flatMap((pod) =>
-    pod['spec'].containers.flatMap(({ ports }: { ports?: { name: string }[] }) =>
-      (ports ?? []).filter(({ name }) => name === ours.podMetricsEndpoints[0].port),
-    ),
-  )
-  expect(scraped).toHaveLength(3)
+  const metrics = { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } }
+  const objects = renderChart({ metrics }, namespace)
+  const { selector, endpoints } = find(objects, 'ServiceMonitor', /^loraplex$/)['spec']
+  const scraped = objects
+    .filter(({ kind, metadata }) => {
+      return kind === 'Service' && matches(metadata.labels ?? {}, selector.matchLabels)
+    })
+    .flatMap((service) => {
+      expect(service['spec'].ports.map(({ name }: { name: string }) => name)).toEqual([
+        endpoints[0].port,
+      ])
+      return podsOf(objects).filter((pod) =>
+        matches(pod.metadata.labels ?? {}, service['spec'].selector),
+      )
+    })
+  expect(scraped.map(({ metadata }) => metadata.name).toSorted()).toEqual([
+    'loraplex-controller',
+    'loraplex-depot',
+    'loraplex-gateway',
+  ])
+  const engines = find(objects, 'PodMonitor', /-engines$/)['spec']
   expect(engines.namespaceSelector).toEqual({ any: true })
+  expect(engines.selector.matchLabels).toEqual({ [labels.component]: 'engine' })
 })
 
 test.each([
@@ -246,10 +256,10 @@ function find(objects: readonly KubeObject[], kind: string, name: RegExp): KubeO
 }
 
 function matches(
-  labels: Readonly<Record<string, string>>,
+  has: Readonly<Record<string, string>>,
   wanted: Readonly<Record<string, string>>,
 ): boolean {
-  return Object.entries(wanted).every(([name, value]) => labels[name] === value)
+  return Object.entries(wanted).every(([name, value]) => has[name] === value)
 }
 
 function nameOf({ kind, metadata }: KubeObject): string {

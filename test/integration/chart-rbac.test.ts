@@ -97,7 +97,7 @@ const grants: Readonly<Record<'controller' | 'gateway' | 'depot', Grants>> = {
 
 /** In the release's namespace beyond that. */
 const grantsAtHome: Readonly<Record<keyof typeof grants, Grants>> = {
-  controller: { 'coordination.k8s.io/leases': ['get', 'create', 'update', 'patch'] },
+  controller: { 'coordination.k8s.io/leases': ['get', 'create', 'patch'] },
   gateway: {},
   depot: {},
 }
@@ -154,6 +154,12 @@ test('the refusals are those of the tokens in the pods too', async () => {
 describe('people', () => {
   const objects = ['loraadapters', 'tenantkeys', 'modelpools', 'modeltenants']
   const write = ['create', 'update', 'patch', 'delete', 'deletecollection']
+  const asked = [
+    ...resources.filter((resource) => resource.startsWith('loraplex.dev/')),
+    'pods',
+    'secrets',
+    'namespaces',
+  ]
 
   test.each([
     ['view', Object.fromEntries(objects.map((name) => [`loraplex.dev/${name}`, [...read]]))],
@@ -178,8 +184,20 @@ describe('people', () => {
       },
       subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: `someone-${role}` }],
     })
-    const granted = await grantsOf({ user: `someone-${role}`, groups: [] }, elsewhere)
+    const granted = await grantsOf({ user: `someone-${role}`, groups: [] }, elsewhere, asked)
     expect(granted).toEqual(onlyNamed(wanted))
+  })
+
+  test('who reads metrics may read metrics and no more', async () => {
+    const readers = [{ name: 'prometheus', namespace: 'monitoring' }]
+    const roles = renderChart({ metrics: { readers } }, release).filter(({ metadata }) =>
+      metadata.name.endsWith('-metrics-reader'),
+    )
+    await Promise.all(roles.map((role) => apply(api(), role)))
+    const user = 'system:serviceaccount:monitoring:prometheus'
+    expect(await mayRead(user, '/metrics')).toBe(true)
+    expect(await mayRead(user, '/debug/state')).toBe(false)
+    expect(await grantsOf({ user, groups: [] }, release, asked)).toEqual({})
   })
 
   test('the parts carry the labels that the cluster adds them up by', () => {
@@ -198,9 +216,13 @@ interface Asker {
   readonly groups: readonly string[]
 }
 
-async function grantsOf(asker: Asker, namespace: string): Promise<Grants> {
+async function grantsOf(
+  asker: Asker,
+  namespace: string,
+  asked: readonly string[] = resources,
+): Promise<Grants> {
   const rows = await Promise.all(
-    resources.map(async (resource) => {
+    asked.map(async (resource) => {
       const allowed = await Promise.all(
         verbs.map((verb) => mayDo(asker, namespace, verb, resource)),
       )
@@ -217,6 +239,15 @@ function onlyNamed(table: Grants): Grants {
       .filter(([, granted]) => granted.length > 0)
       .map(([resource, granted]) => [resource, granted.toSorted()]),
   )
+}
+
+async function mayRead(user: string, path: string): Promise<boolean> {
+  const { body } = await api().ask('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SubjectAccessReview',
+    spec: { user, nonResourceAttributes: { path, verb: 'get' } },
+  })
+  return body.status.allowed
 }
 
 async function mayDo(

@@ -36,6 +36,12 @@ export const chartValueSets: Readonly<Record<string, object>> = {
       },
     },
     depot: {
+      fileRoots: ['/models', '/more'],
+      privateHosts: ['artifacts.example.com'],
+      claims: [
+        { namespace: 'acme', claim: 'adapters' },
+        { namespace: 'globex', claim: 'adapters', claimName: 'globex-adapters' },
+      ],
       cache: { persistent: true, size: '200Gi', storageClassName: 'fast' },
       extraVolumes: [{ name: 'models', persistentVolumeClaim: { claimName: 'models' } }],
       extraVolumeMounts: [{ name: 'models', mountPath: '/models', readOnly: true }],
@@ -57,7 +63,10 @@ export const chartValueSets: Readonly<Record<string, object>> = {
       sources: [{ ipBlock: { cidr: '203.0.113.0/24' } }],
       sourcePorts: [443, 8443],
     },
-    metrics: { dashboards: { enabled: true, annotations: { folder: 'LLM' } } },
+    metrics: {
+      readers: [{ name: 'prometheus', namespace: 'monitoring' }],
+      dashboards: { enabled: true, annotations: { folder: 'LLM' } },
+    },
     extraObjects: [
       {
         apiVersion: 'v1',

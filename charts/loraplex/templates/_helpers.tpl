@@ -103,14 +103,9 @@ securityContext:
 {{- define "loraplex.env" -}}
 {{- $root := index . 0 -}}
 {{- $values := index $root.Values (index . 1) -}}
-- name: LORAPLEX_NAMESPACE
-  valueFrom:
-    fieldRef:
-      fieldPath: metadata.namespace
-- name: LORAPLEX_POD_NAME
-  valueFrom:
-    fieldRef:
-      fieldPath: metadata.name
+# The root is read-only.
+- name: HOME
+  value: /tmp
 {{- if $root.Values.extraCaBundle.configMap }}
 - name: NODE_EXTRA_CA_CERTS
   value: /var/run/loraplex-ca/{{ $root.Values.extraCaBundle.key }}

@@ -47,7 +47,7 @@ test/integration/chart-rbac.test.ts holds the same table and asks an API server 
 {{- define "loraplex.rules.controller" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  verbs: [get, create, update, patch]
+  verbs: [get, create, patch]
 {{- end }}
 
 {{- define "loraplex.clusterRules.gateway" -}}
