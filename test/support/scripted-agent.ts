@@ -84,6 +84,11 @@ export class ScriptedAgent implements AgentLink {
     return Promise.resolve()
   }
 
+  undrain(): void {
+    this.#draining = false
+    this.#send(this.#load())
+  }
+
   watchState(onMessage: (message: StateMessage) => void): () => void {
     this.#watchers.add(onMessage)
     this.#tell(onMessage)

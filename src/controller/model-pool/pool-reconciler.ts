@@ -71,7 +71,15 @@ export class PoolReconciler {
       return { outcome: 'Stalled', reason: refusal }
     }
     const { settings, secret } = this.#options
-    return this.#apply(pool, planPool(pool, settings, secret), signal)
+    try {
+      return await this.#apply(pool, planPool(pool, settings, secret), signal)
+    } catch (error) {
+      // A scale-down that was decided on what is no longer so: look again.
+      if (isKubeError(error, 'Conflict')) {
+        return { outcome: 'RequeueAfter', delayMs: 100 }
+      }
+      throw error
+    }
   }
 
   async #apply(pool: ModelPool, plan: PlannedPool, signal: AbortSignal): Promise<ReconcileOutcome> {

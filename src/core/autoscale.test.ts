@@ -1,0 +1,242 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { decideReplicas, type AutoscaleInput, type AutoscalePolicy } from './autoscale.ts'
+import { emptyMemory, type AutoscaleMemory } from './autoscale-memory.ts'
+
+const policy: AutoscalePolicy = {
+  minReplicas: 0,
+  maxReplicas: 20,
+  targetQueueDepth: 4,
+  scaleToZeroAfterSeconds: 900,
+  scaleDownStabilizationSeconds: 300,
+}
+
+interface Plant {
+  readonly capacity: number
+  readonly serviceSeconds: number
+  readonly coldStartSeconds: number
+  /** Requests a second, at a second. */
+  readonly rate: (second: number) => number
+  readonly seconds: number
+  readonly policy?: Partial<AutoscalePolicy>
+  readonly from?: number
+}
+
+interface Course {
+  readonly desired: readonly number[]
+  readonly waiting: readonly number[]
+}
+
+/** A pool in fluid: replicas that come up late, each with so many requests at once. One decision a second. */
+function run(plant: Plant): Course {
+  const rules = { ...policy, ...plant.policy }
+  let memory = emptyMemory(0)
+  let [waiting, running, arrivals] = [0, 0, 0]
+  let ups: number[] = Array.from({ length: plant.from ?? 1 }, () => 0)
+  const course = { desired: [] as number[], waiting: [] as number[] }
+  for (let second = 0; second < plant.seconds; second += 1) {
+    const ready = ups.filter((upAt) => upAt <= second).length
+    const came = plant.rate(second)
+    arrivals += came
+    waiting += came
+    running -= running / plant.serviceSeconds
+    const taken = Math.min(waiting, Math.max(0, ready * plant.capacity - running))
+    running += taken
+    waiting -= taken
+    const whole = (value: number): number => (value < 0.01 ? 0 : value)
+    const { desired, memory: next } = decideReplicas(
+      {
+        policy: rules,
+        nowMs: second * 1000,
+        demand: { waiting: whole(waiting), running: whole(running), arrivals, isFresh: true },
+        replicas: { current: ups.length, ready },
+        isJudging: false,
+      },
+      memory,
+    )
+    memory = next
+    ups =
+      desired >= ups.length
+        ? [
+            ...ups,
+            ...Array.from({ length: desired - ups.length }, () => second + plant.coldStartSeconds),
+          ]
+        : ups.toSorted((left, right) => left - right).slice(0, desired)
+    course.desired.push(desired)
+    course.waiting.push(waiting)
+  }
+  return course
+}
+
+const at = (
+  input: Partial<AutoscaleInput> & { readonly waiting?: number; readonly running?: number },
+) =>
+  ({
+    policy,
+    nowMs: 0,
+    demand: {
+      waiting: input.waiting ?? 0,
+      running: input.running ?? 0,
+      arrivals: (input.waiting ?? 0) + (input.running ?? 0),
+      isFresh: true,
+    },
+    replicas: { current: 1, ready: 1 },
+    isJudging: false,
+    ...input,
+  }) satisfies AutoscaleInput
+
+describe('how many replicas', () => {
+  const cases: readonly {
+    readonly name: string
+    readonly given: AutoscaleInput
+    readonly memory?: AutoscaleMemory
+    readonly want: number
+  }[] = [
+    {
+      name: 'the first request wakes a pool at zero',
+      given: at({ waiting: 1, replicas: { current: 0, ready: 0 } }),
+      want: 1,
+    },
+    {
+      name: 'a pool at zero stays there while nothing is asked',
+      given: at({ replicas: { current: 0, ready: 0 } }),
+      want: 0,
+    },
+    {
+      name: 'a revision that waits to be judged wakes it too',
+      given: at({ isJudging: true, replicas: { current: 0, ready: 0 } }),
+      want: 1,
+    },
+    {
+      name: 'from zero a burst brings several at once, and not one for every twelve requests',
+      given: at({ waiting: 1000, replicas: { current: 0, ready: 0 } }),
+      want: 4,
+    },
+    {
+      name: 'a pool that starts is never below its least',
+      given: at({ policy: { ...policy, minReplicas: 3 }, replicas: { current: 0, ready: 0 } }),
+      want: 3,
+    },
+    {
+      name: 'nor above its most',
+      given: at({
+        waiting: 1000,
+        policy: { ...policy, maxReplicas: 2 },
+        replicas: { current: 1, ready: 1 },
+      }),
+      want: 2,
+    },
+    {
+      name: 'one replica stays until the pool was idle for long enough',
+      given: at({ nowMs: 899_000 }),
+      want: 1,
+    },
+    { name: 'then it goes', given: at({ nowMs: 900_000 }), want: 0 },
+    {
+      name: 'but not while a gateway is silent',
+      given: at({
+        nowMs: 900_000,
+        demand: { waiting: 0, running: 0, arrivals: 0, isFresh: false },
+      }),
+      want: 1,
+    },
+    {
+      name: 'what was not watched for the stabilisation time does not shrink',
+      given: at({ nowMs: 299_000, running: 1, replicas: { current: 5, ready: 5 } }),
+      want: 5,
+    },
+    {
+      name: 'waiting within the target changes nothing',
+      given: at({ waiting: 3, running: 8 }),
+      want: 1,
+    },
+  ]
+  test.each(cases)('$name', ({ given, memory, want }) => {
+    expect(decideReplicas(given, memory ?? emptyMemory(0)).desired).toBe(want)
+  })
+})
+
+describe('over time', () => {
+  const step = (second: number): number => (second < 120 ? 0.5 : 2)
+
+  test('four times the load is answered within ten seconds', () => {
+    const { desired } = run({
+      capacity: 8,
+      serviceSeconds: 10,
+      coldStartSeconds: 60,
+      rate: step,
+      seconds: 400,
+    })
+    const decided = desired.findIndex((count, second) => second >= 120 && count >= 3)
+    expect(decided - 120).toBeLessThanOrEqual(10)
+  })
+
+  test.each([5, 60, 240])('with a cold start of %i s it does not overshoot', (coldStartSeconds) => {
+    const { desired, waiting } = run({
+      capacity: 8,
+      serviceSeconds: 10,
+      coldStartSeconds,
+      rate: step,
+      seconds: 3600,
+    })
+    // 2 a second for 10 s are 20 at once: 2.5 replicas, 4 with headroom.
+    expect(Math.max(...desired)).toBeLessThanOrEqual(7)
+    expect(waiting.at(-1)).toBeLessThan(8)
+  })
+
+  test('under a steady load it comes to rest', () => {
+    const { desired } = run({
+      capacity: 8,
+      serviceSeconds: 10,
+      coldStartSeconds: 30,
+      rate: () => 2,
+      seconds: 3600,
+    })
+    expect(new Set(desired.slice(-1200)).size).toBe(1)
+  })
+
+  test('after a burst it goes to zero, and stays', () => {
+    const { desired } = run({
+      capacity: 8,
+      serviceSeconds: 5,
+      coldStartSeconds: 10,
+      rate: (second) => (second < 60 ? 4 : 0),
+      seconds: 1200,
+      policy: { scaleToZeroAfterSeconds: 120, scaleDownStabilizationSeconds: 60 },
+      from: 0,
+    })
+    expect(Math.max(...desired)).toBeGreaterThan(1)
+    expect(new Set(desired.slice(-600))).toEqual(new Set([0]))
+  })
+
+  test('whatever comes, it stays within its bounds and serves what waits', () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          capacity: fc.integer({ min: 1, max: 64 }),
+          serviceSeconds: fc.integer({ min: 1, max: 30 }),
+          coldStartSeconds: fc.integer({ min: 0, max: 120 }),
+          rates: fc.array(fc.float({ min: 0, max: 10, noNaN: true }), {
+            minLength: 1,
+            maxLength: 6,
+          }),
+          minReplicas: fc.integer({ min: 0, max: 3 }),
+        }),
+        ({ rates, minReplicas, ...plant }) => {
+          const maxReplicas = 12
+          const { desired, waiting } = run({
+            ...plant,
+            rate: (second) => rates[Math.floor(second / 200)] ?? 0,
+            seconds: rates.length * 200 + 400,
+            policy: { minReplicas, maxReplicas },
+          })
+          expect(Math.min(...desired)).toBeGreaterThanOrEqual(minReplicas)
+          expect(Math.max(...desired)).toBeLessThanOrEqual(maxReplicas)
+          const isBeyond = Math.max(...rates) * plant.serviceSeconds > maxReplicas * plant.capacity
+          expect(isBeyond || (waiting.at(-1) ?? 0) < 1 + plant.capacity).toBe(true)
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+})
