@@ -167,6 +167,15 @@ const controller = z.strictObject({
     description:
       'When engines’ pods get a new agent image: with the next change of their pool, or at once.',
   }),
+  agentResources: z
+    .record(z.string(), z.unknown())
+    .default({ requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '1Gi' } })
+    .meta({ description: 'Requests and limits of the agent beside each engine.' }),
+  engineUser: whole(65_532, 1, 2_147_483_647, 'User and group of the containers of engines’ pods.'),
+  engineImagePullSecrets: z
+    .array(z.string().min(1))
+    .default([])
+    .meta({ description: 'Names of Secrets for the registry in the namespaces of pools.' }),
 })
 
 const gateway = z.strictObject({
@@ -223,6 +232,7 @@ const depot = z.strictObject({
   fileRoots: z.array(z.string().regex(/^\//)).default([]).meta({
     description: 'Folders of `extraVolumeMounts` that `file:` sources may lead into.',
   }),
+  maxAdapterMib: whole(8192, 1, 1_048_576, 'The largest adapter that is taken.'),
   privateHosts: z.array(z.string().min(1)).default([]).meta({
     description:
       'Hosts of `https:` sources that may have an address of a private network, such as an artifact store of your own.',
@@ -267,7 +277,7 @@ export const chartValues = z.strictObject({
     .array(z.strictObject({ name: z.string().min(1).meta({ description: 'The Secret’s name.' }) }))
     .default([])
     .meta({
-      description: 'Secrets for the registry, by name. Pools name theirs in `podTemplate`.',
+      description: 'Secrets for the registry, by name, of gateway, controller and depot.',
     }),
   commonLabels: textMap('Labels on everything the chart makes.'),
   extraCaBundle: z

@@ -19,7 +19,9 @@ const verbs = [
   'deletecollection',
 ] as const
 const read = ['get', 'list', 'watch'] as const
-const own = [...read, 'create', 'patch', 'delete'] as const
+const follow = ['list', 'watch'] as const
+/** Server-side apply: a patch, and at first a creation. */
+const make = ['create', 'patch'] as const
 
 type Grants = Readonly<Record<string, readonly string[]>>
 
@@ -57,47 +59,52 @@ const neverGranted = [
   'discovery.k8s.io/endpointslices',
   'autoscaling/horizontalpodautoscalers',
   'loraplex.dev/modelpools/scale',
+  'loraplex.dev/modelpools/finalizers',
+  'coordination.k8s.io/leases',
 ]
 
-/** In every namespace. A resource of another group than the core's is written with its group. */
+/** In every namespace: `group/resource/subresource:name`; without a group it is the core's. */
 const grants: Readonly<Record<'controller' | 'gateway' | 'depot', Grants>> = {
   controller: {
-    'loraplex.dev/modelpools': read,
-    'loraplex.dev/loraadapters': read,
-    'loraplex.dev/modeltenants': read,
-    'loraplex.dev/tenantkeys': read,
+    'loraplex.dev/modelpools': follow,
+    'loraplex.dev/loraadapters': follow,
+    'loraplex.dev/modeltenants': follow,
+    'loraplex.dev/tenantkeys': follow,
     'loraplex.dev/modelpools/status': ['patch'],
     'loraplex.dev/loraadapters/status': ['patch'],
     'loraplex.dev/modeltenants/status': ['patch'],
     'loraplex.dev/tenantkeys/status': ['patch'],
-    'loraplex.dev/modelpools/finalizers': ['update'],
-    'loraplex.dev/loraadapters/finalizers': ['update'],
-    namespaces: read,
-    pods: [...read, 'patch'],
-    services: own,
-    serviceaccounts: own,
-    secrets: ['get', 'create', 'delete'],
-    'apps/deployments': own,
-    'policy/poddisruptionbudgets': own,
-    'networking.k8s.io/networkpolicies': own,
+    namespaces: follow,
+    pods: [...follow, 'patch'],
+    services: [...follow, ...make],
+    serviceaccounts: [...follow, ...make],
+    secrets: ['create', 'delete'],
+    'secrets:loraplex-installation': ['create', 'delete'],
+    'apps/deployments': [...follow, ...make, 'delete'],
+    'policy/poddisruptionbudgets': [...follow, ...make],
+    'networking.k8s.io/networkpolicies': [...follow, ...make],
     'events.k8s.io/events': ['create', 'patch'],
   },
   gateway: {
-    'loraplex.dev/modelpools': read,
-    'loraplex.dev/loraadapters': read,
-    'loraplex.dev/modeltenants': read,
-    'loraplex.dev/tenantkeys': read,
-    namespaces: read,
-    pods: read,
+    'loraplex.dev/modelpools': follow,
+    'loraplex.dev/loraadapters': follow,
+    'loraplex.dev/modeltenants': follow,
+    'loraplex.dev/tenantkeys': follow,
+    namespaces: follow,
+    pods: follow,
     'authentication.k8s.io/tokenreviews': ['create'],
     'authorization.k8s.io/subjectaccessreviews': ['create'],
   },
-  depot: { secrets: ['get'] },
+  depot: { secrets: ['get'], 'secrets:loraplex-installation': ['get'] },
 }
 
-/** In the release's namespace beyond that. */
+/** In the release's namespace instead. */
 const grantsAtHome: Readonly<Record<keyof typeof grants, Grants>> = {
-  controller: { 'coordination.k8s.io/leases': ['get', 'create', 'patch'] },
+  controller: {
+    'coordination.k8s.io/leases': ['create'],
+    'coordination.k8s.io/leases:loraplex-controller': ['get', 'create', 'patch'],
+    'secrets:loraplex-installation': ['get', 'create', 'delete'],
+  },
   gateway: {},
   depot: {},
 }
@@ -147,7 +154,7 @@ test('the refusals are those of the tokens in the pods too', async () => {
     const secrets = `/api/v1/namespaces/${elsewhere}/secrets`
     expect((await api().ask('GET', secrets, undefined, access)).status).toBe(403)
     const named = await api().ask('GET', `${secrets}/nobody`, undefined, access)
-    expect(named.status).toBe(component === 'gateway' ? 403 : 404)
+    expect(named.status).toBe(component === 'depot' ? 404 : 403)
   }
 })
 
@@ -256,7 +263,8 @@ async function mayDo(
   verb: string,
   resource: string,
 ): Promise<boolean> {
-  const parts = resource.split('/')
+  const [path = '', objectName] = resource.split(':')
+  const parts = path.split('/')
   const hasGroup =
     (parts[0] ?? '').includes('.') ||
     ['apps', 'batch', 'policy', 'autoscaling'].includes(parts[0] ?? '')
@@ -276,6 +284,7 @@ async function mayDo(
           group: hasGroup ? parts[0] : '',
           resource: name,
           ...(subresource === undefined ? {} : { subresource }),
+          ...(objectName === undefined ? {} : { name: objectName }),
         },
       },
     },

@@ -9,6 +9,7 @@ export const chartValueSets: Readonly<Record<string, object>> = {
     podSecurityContext: { runAsUser: null, runAsGroup: null, fsGroup: null },
     controller: {
       agentRollout: 'Now',
+      engineImagePullSecrets: ['mirror', 'other'],
       nodeSelector: { pool: 'system' },
       tolerations: [{ key: 'system', operator: 'Exists' }],
       extraEnv: [{ name: 'HTTPS_PROXY', value: 'http://proxy.example.com:3128' }],

@@ -7,37 +7,35 @@ test/integration/chart-rbac.test.ts holds the same table and asks an API server 
 {{- define "loraplex.clusterRules.controller" -}}
 - apiGroups: [loraplex.dev]
   resources: [modelpools, loraadapters, modeltenants, tenantkeys]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [loraplex.dev]
   resources: [modelpools/status, loraadapters/status, modeltenants/status, tenantkeys/status]
   verbs: [patch]
-- apiGroups: [loraplex.dev]
-  # Finalizers, and owners whose deletion waits for what they own.
-  resources: [modelpools/finalizers, loraadapters/finalizers]
-  verbs: [update]
 - apiGroups: ['']
   resources: [namespaces]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: ['']
+  # Patched: which one is to go, before a scale-down.
   resources: [pods]
-  # Patched: the cost of a deletion, before a scale-down.
-  verbs: [get, list, watch, patch]
-- apiGroups: ['']
-  resources: [services, serviceaccounts]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: ['']
-  # By name only.
-  resources: [secrets]
-  verbs: [get, create, delete]
+  verbs: [list, watch, patch]
 - apiGroups: [apps]
+  # Applied, which is a patch and at first a creation; deleted where a spec cannot be run any more.
   resources: [deployments]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: ['']
+  # These go with their pool, by owner references.
+  resources: [services, serviceaccounts]
+  verbs: [list, watch, create, patch]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch]
+- apiGroups: ['']
+  # One for each revision of a pool, made and removed by name. Nothing is read.
+  resources: [secrets]
+  verbs: [create, delete]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
@@ -45,18 +43,26 @@ test/integration/chart-rbac.test.ts holds the same table and asks an API server 
 
 {{/* In the release's namespace. */}}
 {{- define "loraplex.rules.controller" -}}
+- apiGroups: ['']
+  resources: [secrets]
+  resourceNames: [loraplex-installation]
+  verbs: [get]
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  verbs: [get, create, patch]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [loraplex-controller]
+  verbs: [get, patch]
 {{- end }}
 
 {{- define "loraplex.clusterRules.gateway" -}}
 - apiGroups: [loraplex.dev]
   resources: [modelpools, loraadapters, modeltenants, tenantkeys]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: ['']
   resources: [namespaces, pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [authentication.k8s.io]
   resources: [tokenreviews]
   verbs: [create]
