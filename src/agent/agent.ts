@@ -183,6 +183,8 @@ class EngineAgent implements Agent {
   mayDelete(digest: string): boolean {
     return (
       this.#link.process !== undefined &&
+      // Before the first catalogue, nothing is known to be unwanted.
+      this.#desired.term >= 0 &&
       this.#ledger.mayDelete(digest, (revision) => this.#desk.isHeld(revision))
     )
   }

@@ -1,8 +1,10 @@
 import type { Command } from './command.ts'
+import { agent } from './commands/agent.ts'
 import { checkAdapter } from './commands/check-adapter.ts'
 import { check } from './commands/check.ts'
 import { controller } from './commands/controller.ts'
 import { crds } from './commands/crds.ts'
+import { depot } from './commands/depot.ts'
 import { explain } from './commands/explain.ts'
 import { gateway } from './commands/gateway.ts'
 import { get } from './commands/get.ts'
@@ -22,4 +24,6 @@ export const commands: readonly Command[] = [
   simulate,
   gateway,
   controller,
+  agent,
+  depot,
 ]

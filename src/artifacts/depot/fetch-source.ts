@@ -102,12 +102,19 @@ async function readCredentials(
   signal: AbortSignal,
 ): Promise<ReturnType<typeof credentialsOf>> {
   const { secret } = origin
-  return secret === undefined
-    ? { ok: true, credentials: anonymous }
-    : credentialsOf(
-        await settings.readSecret(secret.namespace, secret.name, signal),
-        `${secret.namespace}/${secret.name}`,
-      )
+  if (secret === undefined) {
+    return { ok: true, credentials: anonymous }
+  }
+  const { namespace, name } = secret
+  try {
+    const found = await settings.readSecret(namespace, name, signal)
+    return credentialsOf(found, `${namespace}/${name}`)
+  } catch (error) {
+    signal.throwIfAborted()
+    const why = error instanceof Error ? error.name : 'error'
+    const message = `Secret ${namespace}/${name} could not be read (${why}). The fetch is tried again.`
+    return { ok: false, problem: problem('CredentialsInvalid', message) }
+  }
 }
 
 function refused(cause: AdapterProblem): FetchOutcome {

@@ -1,0 +1,116 @@
+import { resolve } from 'node:path'
+import { depotPort } from '../../api/cluster-names.ts'
+import { DepotProcess } from '../../cluster/depot-process.ts'
+import { createSecretReader } from '../../cluster/secret-reader.ts'
+import { connectToCluster } from '../../resources/kubernetes/connect.ts'
+import { createKubeClient } from '../../resources/kubernetes/kube-client.ts'
+import { createTransport } from '../../resources/kubernetes/transport.ts'
+import { createLogger } from '../../telemetry/logger.ts'
+import { clusterOptions, connectionOf } from '../cluster-options.ts'
+import { defineCommand } from '../command.ts'
+import { aborted, stopSignals } from '../stop-signals.ts'
+
+const port = { type: 'integer', minimum: 0, maximum: 65_535 } as const
+
+export const depot = defineCommand({
+  name: 'depot',
+  summary: 'Run the depot of a cluster',
+  details:
+    'Fetches adapters for the controller, each on its own credentials, checks them, and keeps them by digest for the agents of\n' +
+    'the pools that were granted them. One runs; what it has in --cache it has again after a restart.',
+  args: [],
+  options: {
+    cache: {
+      type: 'string',
+      summary: 'Folder that keeps adapters, grants and headers of bases',
+      placeholder: 'folder',
+      default: '/var/cache/loraplex',
+    },
+    'claims-folder': {
+      type: 'string',
+      summary: 'Where claims of pvc:// sources are mounted: FOLDER/<namespace>/<claim>',
+      placeholder: 'folder',
+      default: '/loraplex/claims',
+    },
+    'file-root': {
+      type: 'string',
+      summary: 'Folders that file: sources may be in, with commas between; default: none',
+      placeholder: 'folders',
+    },
+    'allow-private-hosts': {
+      type: 'string',
+      summary:
+        'Hosts (or host:port) of https sources that may be at private addresses and any port, with commas between',
+      placeholder: 'hosts',
+    },
+    'max-adapter-mib': {
+      type: 'integer',
+      summary: 'The largest adapter that is taken',
+      minimum: 1,
+      maximum: 1_048_576,
+      default: 8192,
+    },
+    'secret-file': {
+      type: 'string',
+      summary: "File with the installation's secret",
+      placeholder: 'file',
+      default: '/var/run/loraplex/secret',
+    },
+    host: { type: 'string', summary: 'Address that the ports are opened on', default: '0.0.0.0' },
+    port: { ...port, summary: 'Port for controller and agents', default: depotPort },
+    'admin-port': { ...port, summary: 'Operator port', default: 9090 },
+    'log-level': {
+      type: 'string',
+      summary: 'Least level that is logged',
+      choices: ['debug', 'info', 'warn', 'error'],
+      default: 'info',
+    },
+    ...clusterOptions,
+  },
+  run: async ({ io, options }) => {
+    const logger = createLogger({
+      format: io.logFormat,
+      level: options['log-level'],
+      write: io.err,
+    })
+    const stop = stopSignals()
+    const access = await connectToCluster(connectionOf(options))
+    const transport = createTransport(access)
+    const started = DepotProcess.start(
+      {
+        cacheFolder: resolve(io.workingFolder, options.cache),
+        secretFile: options['secret-file'],
+        sources: {
+          fileRoots: listOf(options['file-root']).map((root) => resolve(io.workingFolder, root)),
+          claimsFolder: resolve(io.workingFolder, options['claims-folder']),
+          allowPrivateHosts: new Set(listOf(options['allow-private-hosts'])),
+          maxBytes: options['max-adapter-mib'] * 1024 * 1024,
+          readSecret: createSecretReader(createKubeClient({ transport })),
+        },
+        host: options.host,
+        port: options.port,
+        adminPort: options['admin-port'],
+        logger,
+      },
+      stop.first,
+    )
+    try {
+      const process = await started
+      const { url, adminUrl } = process
+      logger.info({ cluster: access.origin, url, adminUrl }, 'the depot serves')
+      await aborted(stop.first)
+      await process.close()
+    } catch (error) {
+      if (!stop.first.aborted) {
+        throw error
+      }
+    } finally {
+      await transport.close()
+    }
+    return 0
+  },
+})
+
+function listOf(text: string | undefined): readonly string[] {
+  return (text ?? '').split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]))
+}
