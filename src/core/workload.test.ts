@@ -1,0 +1,240 @@
+import { describe, expect, test } from 'vitest'
+import { aPool } from '../../test/support/builders.ts'
+import type { ModelPool } from '../api/model-pool.ts'
+import { poolRevisionOf, servedModelNameOfPool } from './pool-revision.ts'
+import type { JsonMap, WorkloadInput } from './workload-input.ts'
+import { planWorkload } from './workload.ts'
+
+const base = aPool('llama')
+  .in('models')
+  .with({
+    model: { uri: 'hf://meta-llama/Llama-3.1-8B@main' },
+    engine: { image: 'vllm/vllm-openai:v0.32.0' },
+  })
+
+function inputOf(pool: ModelPool, more: Partial<WorkloadInput> = {}): WorkloadInput {
+  return {
+    pool,
+    settings: {
+      image: 'loraplex:1',
+      imagePullPolicy: 'IfNotPresent',
+      imagePullSecrets: [],
+      releaseNamespace: 'loraplex',
+      depotUrl: 'http://depot:8200',
+      agentResources: {},
+      runAsUser: 65_532,
+    },
+    launch: { args: ['serve', '/loraplex/model'], env: { HF_HUB_OFFLINE: '1' } },
+    tokens: {
+      engineKey: 'engine',
+      agentToken: 'agent',
+      depotToken: 'depot',
+      preStopPath: '/prestop/word',
+    },
+    poolRevision: poolRevisionOf(pool),
+    servedModelName: servedModelNameOfPool(pool),
+    ...more,
+  }
+}
+
+// Tests read deep into plain JSON.
+// oxlint-disable-next-line typescript/no-explicit-any
+type Deep = any
+
+const templateOf = (pool: ModelPool): Deep => planWorkload(inputOf(pool)).podTemplate
+const containerOf = (template: Deep, name: string): Deep =>
+  [...template.spec.initContainers, ...template.spec.containers].find(
+    (container: JsonMap) => container['name'] === name,
+  )
+const envOf = (container: Deep): Record<string, string> =>
+  Object.fromEntries(container.env.map((one: Deep) => [one.name, one.value ?? 'from elsewhere']))
+
+describe('the pods of a pool', () => {
+  test('run as nobody, without rights, on a read-only root', () => {
+    const { spec } = templateOf(base.build())
+    expect(spec).toMatchObject({
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+    })
+    for (const container of [...spec.initContainers, ...spec.containers]) {
+      expect(container.securityContext).toEqual({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        runAsNonRoot: true,
+        capabilities: { drop: ['ALL'] },
+      })
+    }
+  })
+
+  test('fetch the hub’s model, then start the agent, then the engine', () => {
+    const { spec } = templateOf(base.build())
+    expect(spec.initContainers.map(({ name }: Deep) => name)).toEqual(['model', 'agent'])
+    expect(containerOf({ spec }, 'agent')).toMatchObject({ restartPolicy: 'Always' })
+    expect(spec.containers.map(({ name }: Deep) => name)).toEqual(['vllm'])
+  })
+
+  test('outlive their longest stream', () => {
+    const { spec } = templateOf(base.with({ maxStreamSeconds: 7200 }).build())
+    expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(7200)
+    expect(containerOf({ spec }, 'vllm').lifecycle.preStop.httpGet).toEqual({
+      path: '/prestop/word',
+      port: 8100,
+    })
+  })
+
+  test('have as long to start as the pool says', () => {
+    const pool = base.with({
+      engine: { image: 'vllm', startupTimeoutSeconds: 100 },
+    })
+    const { failureThreshold, periodSeconds } = containerOf(
+      templateOf(pool.build()),
+      'vllm',
+    ).startupProbe
+    expect(failureThreshold * periodSeconds).toBe(100)
+  })
+
+  test('hold no secret in plain text', () => {
+    const text = JSON.stringify(templateOf(base.build()))
+    expect(text).toContain('secretKeyRef')
+    expect(text).not.toMatch(/"value":"(engine|agent|depot)"/)
+  })
+
+  test.each([
+    ['pvc://weights/llama', '/loraplex/model', ['agent']],
+    ['file:///models/llama', undefined, ['agent']],
+  ])('use %s where it is', (uri, mounted, inits) => {
+    const template = templateOf(base.with({ model: { uri } }).build())
+    const mounts = containerOf(template, 'vllm').volumeMounts.map((one: Deep) => one.mountPath)
+    expect(mounts.includes('/loraplex/model')).toBe(mounted !== undefined)
+    expect(template.spec.initContainers.map(({ name }: Deep) => name)).toEqual(inits)
+  })
+
+  test('copy it where there is a cache for it', () => {
+    const model = { uri: 'pvc://weights/llama', cache: { emptyDir: { sizeLimit: '20Gi' } } }
+    const template = templateOf(base.with({ model }).build())
+    expect(template.spec.initContainers.map(({ name }: Deep) => name)).toEqual(['model', 'agent'])
+    expect(template.spec.volumes).toContainEqual({
+      name: 'model',
+      emptyDir: { sizeLimit: '20Gi' },
+    })
+  })
+})
+
+describe('a pool’s own podTemplate', () => {
+  const own = (podTemplate: object): Deep => templateOf(base.with({ podTemplate }).build())
+
+  test('adds containers, volumes, mounts, variables and where to run', () => {
+    const template = own({
+      metadata: { labels: { team: 'a' } },
+      spec: {
+        nodeSelector: { gpu: 'h100' },
+        tolerations: [{ key: 'gpu', operator: 'Exists' }],
+        volumes: [{ name: 'extra', emptyDir: {} }],
+        containers: [
+          {
+            name: 'vllm',
+            command: ['/opt/vllm/bin/vllm'],
+            env: [{ name: 'VLLM_LOGGING_LEVEL', value: 'DEBUG' }],
+            volumeMounts: [{ name: 'extra', mountPath: '/extra' }],
+          },
+          { name: 'exporter', image: 'exporter' },
+        ],
+      },
+    })
+    const vllm = containerOf(template, 'vllm')
+    expect(template.metadata.labels).toMatchObject({ team: 'a', 'loraplex.dev/pool': 'llama' })
+    expect(template.spec).toMatchObject({
+      nodeSelector: { gpu: 'h100' },
+      tolerations: [{ key: 'gpu', operator: 'Exists' }],
+    })
+    expect(vllm.command).toEqual(['/opt/vllm/bin/vllm'])
+    expect(envOf(vllm)).toMatchObject({ VLLM_LOGGING_LEVEL: 'DEBUG', HF_HUB_OFFLINE: '1' })
+    expect(vllm.volumeMounts.map((one: Deep) => one.mountPath)).toContain('/extra')
+    expect(vllm.volumeMounts.map((one: Deep) => one.mountPath)).toContain('/dev/shm')
+    expect(containerOf(template, 'exporter')).toMatchObject({ image: 'exporter' })
+  })
+
+  test('takes nothing away that others depend on', () => {
+    const template = own({
+      metadata: { labels: { 'loraplex.dev/pool': 'other' } },
+      spec: {
+        terminationGracePeriodSeconds: 5,
+        activeDeadlineSeconds: 60,
+        containers: [
+          {
+            name: 'vllm',
+            image: 'mine',
+            args: ['serve', 'mine'],
+            lifecycle: {},
+            env: [
+              { name: 'VLLM_API_KEY', value: 'mine' },
+              { name: 'VLLM_SERVER_DEV_MODE', value: '1' },
+              { name: 'HF_HUB_OFFLINE', value: '0' },
+            ],
+          },
+        ],
+        initContainers: [
+          { name: 'agent', image: 'mine' },
+          { name: 'first', image: 'first' },
+        ],
+      },
+    })
+    const vllm = containerOf(template, 'vllm')
+    expect(template.metadata.labels['loraplex.dev/pool']).toBe('llama')
+    expect(template.spec.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(3600)
+    expect(template.spec).not.toHaveProperty('activeDeadlineSeconds')
+    expect(vllm).toMatchObject({ image: 'vllm/vllm-openai:v0.32.0' })
+    expect(vllm.args).toEqual(['serve', '/loraplex/model'])
+    expect(vllm.lifecycle.preStop).toBeDefined()
+    expect(envOf(vllm)).toMatchObject({ VLLM_API_KEY: 'from elsewhere', HF_HUB_OFFLINE: '1' })
+    expect(envOf(vllm)).not.toHaveProperty('VLLM_SERVER_DEV_MODE')
+    expect(containerOf(template, 'agent').image).toBe('loraplex:1')
+    // It stays while the engine runs: whatever runs before it must have ended.
+    expect(template.spec.initContainers.at(-1).name).toBe('agent')
+  })
+})
+
+describe('a pool revision', () => {
+  const before = poolRevisionOf(base.build())
+  test.each([
+    ['the image', { engine: { image: 'vllm/vllm-openai:v0.33.0' } }, true],
+    ['an argument', { engine: { image: 'vllm/vllm-openai:v0.32.0', args: ['--seed=1'] } }, true],
+    ['slots', { lora: { maxLoras: 4 } }, true],
+    ['resources', { resources: { limits: { 'nvidia.com/gpu': 2 } } }, true],
+    ['the template', { podTemplate: { spec: { nodeSelector: { a: 'b' } } } }, true],
+    ['replicas', { replicas: 5 }, false],
+    ['scaling', { scaling: { maxReplicas: 5 } }, false],
+    ['who may attach', { allowedNamespaces: { from: 'All' } }, false],
+    ['sources', { lora: { sources: [{ uriPrefix: 'https://a.example/' }] } }, false],
+  ])('changes with %s: %o → %s', (_what, spec, changes) => {
+    expect(poolRevisionOf(base.with(spec).build()) !== before).toBe(changes)
+  })
+})
+
+describe('who may speak to whom', () => {
+  const policyOf = (uri: string): Deep =>
+    planWorkload(inputOf(base.with({ model: { uri } }).build())).others.find(
+      ({ kind }) => kind === 'NetworkPolicy',
+    )?.spec
+
+  test('gateways reach engine and agent, the controller the agent, nobody else anything', () => {
+    const { ingress } = policyOf('pvc://weights/llama')
+    const allowed = ingress.map(({ from, ports }: Deep) => [
+      from[0].podSelector.matchLabels['app.kubernetes.io/component'],
+      ports.map((port: Deep) => port.port),
+    ])
+    expect(allowed).toEqual([
+      ['gateway', [8000, 8100]],
+      ['controller', [8100]],
+    ])
+  })
+
+  test('only a pool that fetches from the hub reaches the world, and no private address', () => {
+    const world = (uri: string): Deep =>
+      policyOf(uri).egress.find(({ to }: Deep) => to?.[0]?.ipBlock !== undefined)
+    expect(world('pvc://weights/llama')).toBeUndefined()
+    const { to, ports } = world('hf://meta-llama/Llama-3.1-8B@main')
+    expect(to[0].ipBlock.except).toContain('10.0.0.0/8')
+    expect(ports).toEqual([{ protocol: 'TCP', port: 443 }])
+  })
+})
