@@ -157,7 +157,9 @@ function keyLines(
     (key) => tenantOfKey(key, ownerOf(key.metadata)) === tenant,
   )
   if (keys.length === 0) {
-    return ['It has no TenantKey in the folder; loraplex up gives it a starter key.']
+    return [
+      'It has no TenantKey, so nobody can call as this tenant; loraplex up gives it a starter key.',
+    ]
   }
   return keys.flatMap((key) => {
     const words = keyWords(key, callers.get(key.spec.sha256), name, nowMs)

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
-import type { StatusByKind } from '../api/condition.ts'
-import type { Kind, ResourceSnapshot } from '../api/kinds.ts'
 import { UserError } from '../errors.ts'
 import { FileReader } from '../resources/directory/file-reader.ts'
 import { reconcile } from '../resources/directory/reconcile.ts'
@@ -9,34 +7,8 @@ import { snapshotOf } from '../resources/directory/snapshot.ts'
 import { readStateFile } from '../resources/directory/state-file.ts'
 import { readStatusFile } from '../resources/directory/status-file.ts'
 import { StatusStore } from '../resources/directory/status-store.ts'
-import type { ResourceProblem } from '../resources/resource-source.ts'
 import type { CommandIo } from './command.ts'
-
-/** What a service knows about its folder, or would know. */
-export interface FolderView {
-  /** Absolute. */
-  readonly folder: string
-  readonly snapshot: ResourceSnapshot
-  readonly statusOf: <K extends Kind>(kind: K, key: string) => StatusByKind[K] | undefined
-  readonly problems: readonly ResourceProblem[]
-  /** When a service last wrote its statuses; undefined where none has run on this folder. */
-  readonly writtenAt: string | undefined
-}
-
-export const folderOptions = {
-  dir: {
-    type: 'string',
-    summary:
-      'folder of YAML files; without it the one that the state folder is about, else this one',
-    placeholder: 'folder',
-  },
-  state: {
-    type: 'string',
-    summary: 'state folder of the service',
-    placeholder: 'folder',
-    default: '.loraplex',
-  },
-} as const
+import type { ResourceView } from './resource-view.ts'
 
 /**
  * Objects and statuses as the service in `state` last saved them; where none has run, the folder itself.
@@ -46,7 +18,7 @@ export const folderOptions = {
 export async function viewFolder(
   io: CommandIo,
   options: { readonly dir: string | undefined; readonly state: string },
-): Promise<FolderView> {
+): Promise<ResourceView> {
   const stateFolder = resolve(io.workingFolder, options.state)
   const wanted = options.dir === undefined ? undefined : resolve(io.workingFolder, options.dir)
   const saved = await readStateFile(stateFolder)
@@ -67,16 +39,15 @@ export async function viewFolder(
   const statuses = new StatusStore()
   statuses.restore(file)
   return {
-    folder: saved.folder,
+    ...wordsOf(saved.folder, file?.writtenAt),
     snapshot: snapshotOf(saved.state.objects, saved.folder),
     statusOf: (kind, key) => statuses.get(kind, key),
     problems: file?.problems ?? [],
-    writtenAt: file?.writtenAt,
   }
 }
 
 /** What a service would take from the folder if it began now. */
-export async function readFolder(folder: string): Promise<FolderView> {
+export async function readFolder(folder: string): Promise<ResourceView> {
   const { scan } = await new FileReader({ folder, skip: new Set(), quietMs: 0 }).read()
   const unreadable = scan.unreadable.get('')
   if (unreadable !== undefined) {
@@ -88,19 +59,23 @@ export async function readFolder(folder: string): Promise<FolderView> {
     newUid: randomUUID,
   })
   return {
-    folder,
+    ...wordsOf(folder, undefined),
     snapshot: snapshotOf(state.objects, folder),
     statusOf: () => undefined,
     problems,
-    writtenAt: undefined,
   }
 }
 
-/** The first line of every command on a folder, apart from the results. */
-export function sayFolder(io: CommandIo, view: FolderView): void {
-  io.err(
-    view.writtenAt === undefined
-      ? `folder ${view.folder}; no service has written statuses for it (loraplex up does)\n`
-      : `folder ${view.folder}; statuses of ${view.writtenAt}\n`,
-  )
+function wordsOf(
+  folder: string,
+  writtenAt: string | undefined,
+): Pick<ResourceView, 'place' | 'headline' | 'checkCommand'> {
+  return {
+    place: folder,
+    headline:
+      writtenAt === undefined
+        ? `folder ${folder}; no service has written statuses for it (loraplex up does)`
+        : `folder ${folder}; statuses of ${writtenAt}`,
+    checkCommand: `loraplex check ${folder}`,
+  }
 }

@@ -3,20 +3,20 @@ import type { AnyResource, Kind } from '../api/kinds.ts'
 import { modelNameOf, poolKeyOf } from '../api/lora-adapter.ts'
 import { keyOf } from '../api/metadata.ts'
 import { namespacesOf } from '../core/ownership.ts'
-import type { FolderView } from './folder-view.ts'
+import type { ResourceView } from './resource-view.ts'
 import { ageText } from './table.ts'
 
 /** Columns of one kind, named and ordered as kubectl's printer columns; `wide` ones only with -o wide. */
 export interface Column<R extends AnyResource> {
   readonly title: string
   readonly wide?: boolean
-  readonly cell: (resource: R, view: FolderView, nowMs: number) => string
+  readonly cell: (resource: R, view: ResourceView, nowMs: number) => string
 }
 
 /** For what is not known, as kubectl prints it. */
 const unknown = '<none>'
 
-function ready(kind: Kind, resource: AnyResource, view: FolderView): Condition | undefined {
+function ready(kind: Kind, resource: AnyResource, view: ResourceView): Condition | undefined {
   const status = view.statusOf(kind, keyOf(resource.metadata))
   return status?.conditions.find(({ type }) => type === 'Ready')
 }

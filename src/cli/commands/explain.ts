@@ -1,7 +1,8 @@
 import { errorTable } from '../../errors.ts'
 import { defineCommand } from '../command.ts'
 import { explain as explainName } from '../explain.ts'
-import { folderOptions, sayFolder, viewFolder } from '../folder-view.ts'
+import { placeOptions } from '../place.ts'
+import { viewResources } from '../resource-view.ts'
 
 export const explain = defineCommand({
   name: 'explain',
@@ -13,10 +14,9 @@ export const explain = defineCommand({
     { name: 'tenant', summary: 'name of the ModelTenant' },
     { name: 'model', summary: 'what the caller writes in model' },
   ],
-  options: folderOptions,
+  options: placeOptions,
   run: async ({ io, args: [tenant = '', model = ''], options }) => {
-    const view = await viewFolder(io, options)
-    sayFolder(io, view)
+    const view = await viewResources(io, options)
     const { code, lines } = explainName(
       { snapshot: view.snapshot, statusOf: (key) => view.statusOf('LoraAdapter', key) },
       tenant,

@@ -5,13 +5,14 @@ import { nearestName } from '../../api/nearest-name.ts'
 import { UserError } from '../../errors.ts'
 import { resourcesOf } from '../../resources/directory/snapshot.ts'
 import { defineCommand } from '../command.ts'
-import { folderOptions, sayFolder, viewFolder, type FolderView } from '../folder-view.ts'
 import { columnsOf, type Column } from '../get-columns.ts'
+import { placeOptions } from '../place.ts'
+import { viewResources, type ResourceView } from '../resource-view.ts'
 import { countText, tableText } from '../table.ts'
 
 export const get = defineCommand({
   name: 'get',
-  summary: 'Show the objects of a folder and their statuses',
+  summary: 'Show the objects of a folder or a cluster and their statuses',
   details:
     'Kinds: pools (lpp), adapters (lora), tenants (lpt), keys (lpk), each also by its full name; all is the default.\n' +
     'Example: loraplex get lora -n acme -o wide',
@@ -20,7 +21,7 @@ export const get = defineCommand({
     { name: 'name', summary: 'which object', optional: true },
   ],
   options: {
-    ...folderOptions,
+    ...placeOptions,
     namespace: { type: 'string', short: 'n', summary: 'only objects of this namespace' },
     output: {
       type: 'string',
@@ -33,7 +34,7 @@ export const get = defineCommand({
   run: async ({ io, args, options }) => {
     const [kindWord = 'all', name] = args
     const wanted = kindsNamed(kindWord)
-    const view = await viewFolder(io, options)
+    const view = await viewResources(io, options, options.namespace)
     const resources = resourcesOf(view.snapshot)
       .filter(({ kind }) => wanted.includes(kind))
       .filter(({ metadata }) => name === undefined || metadata.name === name)
@@ -45,7 +46,6 @@ export const get = defineCommand({
     if (name !== undefined && resources.length === 0) {
       throw new UserError(notFound(view, wanted, name))
     }
-    sayFolder(io, view)
     if (options.output === 'json' || options.output === 'yaml') {
       io.out(listText(resources, view, options.output))
       return 0
@@ -57,12 +57,22 @@ export const get = defineCommand({
     const errors = view.problems.filter(({ severity }) => severity === 'Error').length
     if (errors > 0) {
       io.err(
-        `${countText(errors, 'error')} in the files; loraplex check ${view.folder} shows them\n`,
+        view.checkCommand === undefined
+          ? `${countText(errors, 'error')}: ${errorLines(view)}\n`
+          : `${countText(errors, 'error')} in the files; ${view.checkCommand} shows them\n`,
       )
     }
     return 0
   },
 })
+
+function errorLines(view: ResourceView): string {
+  return view.problems
+    .filter(({ severity }) => severity === 'Error')
+    .slice(0, 10)
+    .map(({ where, message }) => `${where} ${message}`)
+    .join('\n')
+}
 
 const plainNames: Readonly<Record<string, Kind>> = {
   pool: 'ModelPool',
@@ -104,18 +114,18 @@ function kindsNamed(word: string): readonly Kind[] {
   return [found]
 }
 
-function notFound(view: FolderView, wanted: readonly Kind[], name: string): string {
+function notFound(view: ResourceView, wanted: readonly Kind[], name: string): string {
   const names = resourcesOf(view.snapshot)
     .filter(({ kind }) => wanted.includes(kind))
     .map(({ metadata }) => metadata.name)
   const near = nearestName(name, names)
-  return `There is no ${wanted.length === 1 ? String(wanted[0]) : 'object'} ${name} in ${view.folder}.${near === undefined ? '' : ` Did you mean ${near}?`}`
+  return `There is no ${wanted.length === 1 ? String(wanted[0]) : 'object'} ${name} in ${view.place}.${near === undefined ? '' : ` Did you mean ${near}?`}`
 }
 
 function tables(
   resources: readonly AnyResource[],
   wanted: readonly Kind[],
-  view: FolderView,
+  view: ResourceView,
   isWide: boolean,
 ): string {
   const nowMs = Date.now()
@@ -139,7 +149,7 @@ function tables(
 
 function listText(
   resources: readonly AnyResource[],
-  view: FolderView,
+  view: ResourceView,
   format: 'json' | 'yaml',
 ): string {
   const items = resources.map(({ kind, metadata, spec }) => {

@@ -1,19 +1,14 @@
-import { resolve } from 'node:path'
 import { z } from 'zod'
 import { keyOf, modelName, namespaceName, objectName } from '../../api/metadata.ts'
 import type { TenantKey } from '../../api/tenant-key.ts'
 import { UserError } from '../../errors.ts'
-import { defineCommand, type Command, type CommandIo } from '../command.ts'
-import { readFolder, type FolderView } from '../folder-view.ts'
-import { keyManifestText, revokeInFolder, writeKeyFile, type KeyManifest } from '../key-files.ts'
+import { defineCommand, type Command, type CommandIo, type OptionValues } from '../command.ts'
+import { keyManifestText, type KeyManifest } from '../key-files.ts'
+import { clusterShelf, folderShelf, type KeyShelf } from '../key-shelf.ts'
+import { choosePlace, placeOptions } from '../place.ts'
 import { mintKey } from '../../resources/minted-key.ts'
 import { tableText } from '../table.ts'
 
-const dir = {
-  type: 'string',
-  summary: 'folder of YAML files that the service follows',
-  placeholder: 'folder',
-} as const
 const namespace = {
   type: 'string',
   short: 'n',
@@ -24,14 +19,16 @@ const create = defineCommand({
   name: 'keys create',
   summary: 'Make a key for a tenant; it is printed once and stored nowhere',
   details:
-    'With --dir the TenantKey (its hash, never the key) is written there as a new file; with -o yaml it is printed for git.\n' +
+    'With --dir the TenantKey (its hash, never the key) is written there as a new file; with --context it is made in the cluster;\n' +
+    'with -o yaml it is printed for git, and no cluster is asked. ' +
     'The key goes to standard output, or to standard error with -o yaml.\n' +
     'Examples: loraplex keys create laptop -n acme --dir models\n' +
+    '          loraplex keys create laptop -n acme --context production\n' +
     '          loraplex keys create laptop -n acme -o yaml > key.yaml',
   args: [{ name: 'name', summary: 'name of the TenantKey object' }],
   options: {
-    dir,
-    namespace: { ...namespace, default: 'default' },
+    ...placeOptions,
+    namespace: { ...namespace, summary: "namespace of the key; default: the context's" },
     tenant: { type: 'string', summary: "the tenant; default: the namespace's" },
     models: {
       type: 'string',
@@ -46,12 +43,17 @@ const create = defineCommand({
     output: { type: 'string', short: 'o', summary: 'print the object, for git', choices: ['yaml'] },
   },
   run: async ({ io, args: [name = ''], options }) => {
+    const shelf = await shelfForNew(io, options)
     const minted = mintKey()
     const expirationTime = expiry(options.expires)
     const models = options.models?.split(',').map((one) => valid(modelName, one.trim(), '--models'))
     const manifest: KeyManifest = {
       name: valid(objectName, name, 'the name'),
-      namespace: valid(namespaceName, options.namespace, '--namespace'),
+      namespace: valid(
+        namespaceName,
+        options.namespace ?? shelf?.defaultNamespace ?? 'default',
+        '--namespace',
+      ),
       spec: {
         ...(options.tenant === undefined
           ? {}
@@ -62,20 +64,18 @@ const create = defineCommand({
         ...(models === undefined ? {} : { models }),
       },
     }
-    return await handOver(io, manifest, minted.key, options)
+    return await handOver(io, shelf, manifest, minted.key, options.output)
   },
 })
 
 const list = defineCommand({
   name: 'keys list',
-  summary: 'List the keys of a folder, without what opens anything',
+  summary: 'List the keys of a folder or a cluster, without what opens anything',
   args: [],
-  options: { dir: { ...dir, default: '.' }, namespace },
+  options: { ...placeOptions, namespace },
   run: async ({ io, options }) => {
-    const view = await viewOf(io, options.dir)
-    const keys = keysOf(view).filter(
-      ({ metadata }) => options.namespace === undefined || metadata.namespace === options.namespace,
-    )
+    const shelf = await shelfOf(io, options)
+    const keys = await shelf.keys(options.namespace)
     io.out(
       tableText([
         ['NAMESPACE', 'NAME', 'ID', 'TENANT', 'STATE', 'EXPIRES', 'MODELS'],
@@ -99,20 +99,21 @@ const rotate = defineCommand({
   summary: 'Make a second key with the rights of the first, so that callers can move over',
   details: 'The old key goes on working until `loraplex keys revoke` ends it.',
   args: [{ name: 'name', summary: 'name or id of the key to replace' }],
-  options: { dir: { ...dir, default: '.' }, namespace },
+  options: { ...placeOptions, namespace },
   run: async ({ io, args: [name = ''], options }) => {
-    const view = await viewOf(io, options.dir)
-    const old = keyNamed(view, name, options.namespace)
+    const shelf = await shelfOf(io, options)
+    const keys = await shelf.keys(options.namespace)
+    const old = keyNamed(shelf, keys, name)
     const minted = mintKey()
     const { revoked: _, ...rights } = old.spec
     const manifest: KeyManifest = {
-      name: nextName(view, old),
+      name: nextName(keys, old),
       namespace: old.metadata.namespace,
       spec: { ...rights, id: minted.id, sha256: minted.sha256 },
     }
-    await handOver(io, manifest, minted.key, { dir: options.dir, output: undefined })
+    await handOver(io, shelf, manifest, minted.key, undefined)
     io.err(
-      `The old key works until it is revoked. When everybody has the new one:\n  loraplex keys revoke ${old.metadata.name} -n ${old.metadata.namespace} --dir ${options.dir}\n`,
+      `The old key works until it is revoked. When everybody has the new one:\n  loraplex keys revoke ${old.metadata.name} -n ${old.metadata.namespace}${shelf.flags}\n`,
     )
     return 0
   },
@@ -120,53 +121,69 @@ const rotate = defineCommand({
 
 const revoke = defineCommand({
   name: 'keys revoke',
-  summary: 'End a key for good, in the file where it is written',
+  summary: 'End a key for good, in the file where it is written or in the cluster',
   details:
-    'The rest of the file stays as it is. A running service follows within a second; no file can bring the key back.',
+    'The rest of the file stays as it is. A running service follows within a second; no file can bring the key back.\n' +
+    'In a cluster the field is held by loraplex-keys: applying the object from git again does not bring the key back.',
   args: [{ name: 'name', summary: 'name or id of the key' }],
-  options: { dir: { ...dir, default: '.' }, namespace },
+  options: { ...placeOptions, namespace },
   run: async ({ io, args: [name = ''], options }) => {
-    const view = await viewOf(io, options.dir)
-    const key = keyNamed(view, name, options.namespace)
-    const file = await revokeInFolder(view.folder, key)
-    if (file === undefined) {
-      throw new UserError(
-        `TenantKey ${keyOf(key.metadata)} is not written in a way that can be edited safely. Write revoked: true under its spec yourself.`,
-      )
-    }
-    io.out(`TenantKey ${keyOf(key.metadata)} is revoked in ${file}\n`)
+    const shelf = await shelfOf(io, options)
+    const key = keyNamed(shelf, await shelf.keys(options.namespace), name)
+    const where = await shelf.revoke(key)
+    io.out(`TenantKey ${keyOf(key.metadata)} is revoked in ${where}\n`)
     return 0
   },
 })
 
 export const keyCommands: readonly Command[] = [create, list, rotate, revoke]
 
-/** Writes or prints the object, and shows the key this one time. */
-async function handOver(
+type PlaceValues = OptionValues<typeof placeOptions>
+
+/** Where the keys are that the flags mean, said in the first line. */
+async function shelfOf(io: CommandIo, options: PlaceValues): Promise<KeyShelf> {
+  const place = await choosePlace(io, options)
+  const shelf =
+    place.kind === 'Cluster'
+      ? clusterShelf(place.access, place.flags)
+      : folderShelf(io.workingFolder, options.dir ?? '.')
+  io.err(`${shelf.headline}\n`)
+  return shelf
+}
+
+/** Undefined: printed only. A new key goes into no folder that nobody named. */
+async function shelfForNew(
   io: CommandIo,
-  manifest: KeyManifest,
-  key: string,
-  options: { readonly dir: string | undefined; readonly output: 'yaml' | undefined },
-): Promise<0> {
-  const name = `${manifest.namespace}/${manifest.name}`
-  if (options.dir === undefined && options.output === undefined) {
-    throw new UserError(
-      'Where should the object go? --dir FOLDER writes it where the service follows it; -o yaml prints it for git.',
-      2,
-    )
-  }
-  if (options.dir !== undefined) {
-    const folder = resolve(io.workingFolder, options.dir)
-    const taken = await keyIn(folder, name)
-    if (taken) {
+  options: PlaceValues & { readonly output: 'yaml' | undefined },
+): Promise<KeyShelf | undefined> {
+  const { dir, context, kubeconfig, output } = options
+  if (dir === undefined && context === undefined && kubeconfig === undefined) {
+    if (output !== undefined) {
+      return undefined
+    }
+    if ((await choosePlace(io, options)).kind === 'Folder') {
       throw new UserError(
-        `There is a TenantKey ${name} in ${folder} already. Choose another name, or loraplex keys rotate.`,
+        'Where should the object go? --dir FOLDER writes it where the service follows it; --context NAME makes it in a cluster; -o yaml prints it for git.',
+        2,
       )
     }
-    const path = await writeKeyFile(folder, manifest)
-    io.err(`folder ${folder}\nTenantKey ${name} is in ${path}\n`)
   }
-  if (options.output === 'yaml') {
+  return await shelfOf(io, options)
+}
+
+/** Keeps or prints the object, and shows the key this one time. */
+async function handOver(
+  io: CommandIo,
+  shelf: KeyShelf | undefined,
+  manifest: KeyManifest,
+  key: string,
+  output: 'yaml' | undefined,
+): Promise<0> {
+  const name = `${manifest.namespace}/${manifest.name}`
+  if (shelf !== undefined) {
+    io.err(`TenantKey ${name} is in ${await shelf.add(manifest)}\n`)
+  }
+  if (output === 'yaml') {
     io.out(keyManifestText(manifest))
     io.err(`The key of ${name}, shown this once:\n${key}\n`)
   } else {
@@ -176,38 +193,12 @@ async function handOver(
   return 0
 }
 
-async function keyIn(folder: string, name: string): Promise<boolean> {
-  const view = await readFolder(folder).catch((error: unknown) => {
-    if (error instanceof UserError) {
-      return undefined // the folder is made with the first key
-    }
-    throw error
-  })
-  return view?.snapshot.keys.has(name) === true
-}
-
-async function viewOf(io: CommandIo, folder: string): Promise<FolderView> {
-  const view = await readFolder(resolve(io.workingFolder, folder))
-  io.err(`folder ${view.folder}\n`)
-  return view
-}
-
-function keysOf(view: FolderView): readonly TenantKey[] {
-  return [...view.snapshot.keys.values()].sort((a, b) =>
-    keyOf(a.metadata) < keyOf(b.metadata) ? -1 : 1,
-  )
-}
-
-function keyNamed(view: FolderView, name: string, inNamespace: string | undefined): TenantKey {
-  const found = keysOf(view).filter(
-    ({ metadata, spec }) =>
-      (metadata.name === name || spec.id === name) &&
-      (inNamespace === undefined || metadata.namespace === inNamespace),
-  )
+function keyNamed(shelf: KeyShelf, keys: readonly TenantKey[], name: string): TenantKey {
+  const found = keys.filter(({ metadata, spec }) => metadata.name === name || spec.id === name)
   const [first, second] = found
   if (first === undefined) {
     throw new UserError(
-      `There is no TenantKey ${name} in ${view.folder}. loraplex keys list --dir ${view.folder} shows those that are.`,
+      `There is no TenantKey ${name} in ${shelf.place}. loraplex keys list${shelf.flags} shows those that are.`,
     )
   }
   if (second !== undefined) {
@@ -220,12 +211,15 @@ function keyNamed(view: FolderView, name: string, inNamespace: string | undefine
 }
 
 /** `laptop` → `laptop-2` → `laptop-3`; a long name is cut so that it stays one. */
-function nextName(view: FolderView, old: TenantKey): string {
+function nextName(keys: readonly TenantKey[], old: TenantKey): string {
   const stem = old.metadata.name.replace(/-\d+$/, '')
   for (let number = 2; ; number += 1) {
     const suffix = `-${number}`
     const name = `${stem.slice(0, 40 - suffix.length)}${suffix}`
-    if (!view.snapshot.keys.has(`${old.metadata.namespace}/${name}`)) {
+    const isTaken = keys.some(
+      ({ metadata }) => metadata.name === name && metadata.namespace === old.metadata.namespace,
+    )
+    if (!isTaken) {
       return name
     }
   }

@@ -1,0 +1,113 @@
+import { resolve } from 'node:path'
+import { keyOf } from '../api/metadata.ts'
+import { apiVersion } from '../api/metadata.ts'
+import type { TenantKey } from '../api/tenant-key.ts'
+import { UserError } from '../errors.ts'
+import type { ClusterAccess } from '../resources/kubernetes/cluster-access.ts'
+import { isKubeError } from '../resources/kubernetes/kube-api-error.ts'
+import { readResource } from '../resources/kubernetes/read-resource.ts'
+import { resourceTypes } from '../resources/kubernetes/resource-types.ts'
+import { placeOf, withCluster } from './cluster-view.ts'
+import { readFolder } from './folder-view.ts'
+import { revokeInFolder, writeKeyFile, type KeyManifest } from './key-files.ts'
+
+/** Where TenantKeys are kept: files of a folder, or objects of a cluster. */
+export interface KeyShelf {
+  /** The first line of every command. */
+  readonly headline: string
+  readonly place: string
+  /** Flags that lead here again. */
+  readonly flags: string
+  readonly defaultNamespace: string
+  keys(namespace: string | undefined): Promise<readonly TenantKey[]>
+  /** Where it is now, in words. @throws UserError where the name is taken */
+  add(manifest: KeyManifest): Promise<string>
+  /** Where it is revoked, in words. */
+  revoke(key: TenantKey): Promise<string>
+}
+
+/** @param dir as it was written, for words on what to run next. */
+export function folderShelf(workingFolder: string, dir: string): KeyShelf {
+  const folder = resolve(workingFolder, dir)
+  const keys = async (namespace: string | undefined): Promise<readonly TenantKey[]> =>
+    within(namespace, (await readFolder(folder)).snapshot.keys.values())
+  return {
+    headline: `folder ${folder}`,
+    place: folder,
+    flags: ` --dir ${dir}`,
+    defaultNamespace: 'default',
+    keys,
+    add: async (manifest) => {
+      const name = `${manifest.namespace}/${manifest.name}`
+      const known = await keys(undefined).catch((error: unknown) => {
+        if (error instanceof UserError) {
+          return [] // the folder is made with the first key
+        }
+        throw error
+      })
+      if (known.some(({ metadata }) => keyOf(metadata) === name)) {
+        throw taken(name, folder)
+      }
+      return await writeKeyFile(folder, manifest)
+    },
+    revoke: async (key) => {
+      const file = await revokeInFolder(folder, key)
+      if (file === undefined) {
+        throw new UserError(
+          `TenantKey ${keyOf(key.metadata)} is not written in a way that can be edited safely. Write revoked: true under its spec yourself.`,
+        )
+      }
+      return file
+    },
+  }
+}
+
+/** Holds `spec.revoked` of keys that were revoked: a GitOps apply that does not name the field leaves it alone. */
+const fieldManager = 'loraplex-keys'
+
+export function clusterShelf(access: ClusterAccess, flags: string): KeyShelf {
+  const type = resourceTypes.TenantKey
+  const place = placeOf(access)
+  return {
+    headline: `cluster ${access.origin}, ${access.url}`,
+    place,
+    flags,
+    defaultNamespace: access.namespace,
+    keys: (namespace) =>
+      withCluster(access, async (client) => {
+        const { items } = await client.list(type, namespace === undefined ? {} : { namespace })
+        const read = items.map((object) => readResource('TenantKey', object).resource)
+        return within(
+          namespace,
+          read.filter((resource) => resource?.kind === 'TenantKey'),
+        )
+      }),
+    add: ({ name, namespace, spec }) =>
+      withCluster(access, async (client) => {
+        const object = { apiVersion, kind: 'TenantKey', metadata: { name, namespace }, spec }
+        await client.create(type, object).catch((error: unknown) => {
+          throw isKubeError(error, 'AlreadyExists') ? taken(`${namespace}/${name}`, place) : error
+        })
+        return place
+      }),
+    revoke: ({ metadata: { name, namespace, uid } }) =>
+      withCluster(access, async (client) => {
+        // The uid keeps a key that was deleted meanwhile from being made anew, as one without a hash.
+        const object = { metadata: { name, namespace, uid }, spec: { revoked: true } }
+        await client.apply(type, object, { fieldManager, force: true })
+        return place
+      }),
+  }
+}
+
+function within(namespace: string | undefined, keys: Iterable<TenantKey>): readonly TenantKey[] {
+  return [...keys]
+    .filter(({ metadata }) => namespace === undefined || metadata.namespace === namespace)
+    .sort((a, b) => (keyOf(a.metadata) < keyOf(b.metadata) ? -1 : 1))
+}
+
+function taken(name: string, place: string): UserError {
+  return new UserError(
+    `There is a TenantKey ${name} in ${place} already. Choose another name, or loraplex keys rotate.`,
+  )
+}

@@ -1,0 +1,230 @@
+import { execFile, spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import process from 'node:process'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { sha256 } from '../support/builders.ts'
+import { ClusterBed } from '../support/cluster-bed.ts'
+import { eventually } from '../support/eventually.ts'
+import { call } from '../support/http-caller.ts'
+import { sharedApiServer } from '../support/shared-api-server.ts'
+
+const crds = fileURLToPath(new URL('../../manifests/crds', import.meta.url))
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+const kubectl = promisify(execFile)
+const api = sharedApiServer({ crdPaths: [crds] })
+
+let bed: ClusterBed
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'loraplex-cli-'))
+  bed = await ClusterBed.create(api())
+  await bed.pool('models', 'llama')
+  await bed.tenant('acme', 'tickets', 'models/llama')
+  await bed.tenant('globex', 'shout', 'models/llama')
+  await bed.pod('llama-engine-a', { 'acme/tickets': 'acme-tickets' })
+})
+
+afterAll(async () => {
+  await bed.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** The real process, in a folder with nothing in it. */
+function loraplex(
+  ...args: readonly string[]
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  const env = { PATH: process.env['PATH'], KUBECONFIG: api().kubeconfigPath }
+  return new Promise((done) => {
+    execFile(process.execPath, [main, ...args], { cwd: folder, env }, (error, out, err) => {
+      done({ code: error === null ? 0 : Number(error.code), out, err })
+    })
+  })
+}
+
+describe('commands on a cluster', () => {
+  test('get shows what kubectl shows, and the first line says which cluster', async () => {
+    const { code, out, err } = await loraplex('get', 'lora', '-n', 'acme')
+    expect(code).toBe(0)
+    expect(err.split('\n')[0]).toMatch(/^cluster context \S+, https:\/\//)
+    expect(out).toMatch(/^NAMESPACE\s+NAME\s+POOL/)
+    expect(out).toMatch(/acme\s+tickets\s+models\/llama\s+tickets\s+True\s+Ready\s+1\/1/)
+    expect(out).not.toContain('shout')
+  })
+
+  test('get names what is near, and a context that is not there', async () => {
+    const near = await loraplex('get', 'lora', 'ticket')
+    expect(near.code).toBe(1)
+    expect(near.err).toContain('Did you mean tickets?')
+    const context = await loraplex('get', '--context', 'nowhere')
+    expect(context.code).toBe(1)
+    expect(context.err).toContain('has no context nowhere')
+    expect((await loraplex('get', '--dir', '.', '--context', 'x')).code).toBe(2)
+  })
+
+  test('explain decodes a 404', async () => {
+    expect((await loraplex('explain', 'acme', 'tickets')).out).toContain('A caller gets an answer')
+    const { out } = await loraplex('explain', 'globex', 'tickets')
+    expect(out).toContain('belongs to ModelTenant acme')
+    expect(out).toContain('404 model_not_found')
+  })
+
+  test('a key is made, listed and revoked, and a GitOps apply does not bring it back', async () => {
+    const made = await loraplex('keys', 'create', 'laptop', '-n', 'acme')
+    expect(made.code).toBe(0)
+    const key = made.out.trim()
+    const path = '/apis/loraplex.dev/v1alpha1/namespaces/acme/tenantkeys/laptop'
+    expect((await api().ask('GET', path)).body.spec.sha256).toBe(sha256(key))
+    expect((await loraplex('keys', 'create', 'laptop', '-n', 'acme')).err).toContain('already')
+    expect((await loraplex('keys', 'list', '-n', 'acme')).out).toMatch(/laptop\s+\S+\s+.*Valid/)
+
+    const revoked = await loraplex('keys', 'revoke', 'laptop', '-n', 'acme')
+    expect(revoked.err + revoked.out).toContain('is revoked in the cluster')
+    const manifest = join(folder, 'key.yaml')
+    await writeFile(
+      manifest,
+      `apiVersion: loraplex.dev/v1alpha1\nkind: TenantKey\nmetadata: {name: laptop, namespace: acme}\nspec: {sha256: ${sha256(key)}}\n`,
+    )
+    const as = [`--kubeconfig=${api().kubeconfigPath}`]
+    await kubectl('kubectl', [...as, 'apply', '--server-side', '--force-conflicts', '-f', manifest])
+    await kubectl('kubectl', [...as, 'apply', '-f', manifest])
+    expect((await api().ask('GET', path)).body.spec.revoked).toBe(true)
+    await writeFile(
+      manifest,
+      (await readFile(manifest, 'utf8')).replace('spec: {', 'spec: {revoked: false, '),
+    )
+    await expect(
+      kubectl('kubectl', [...as, 'apply', '--server-side', '--force-conflicts', '-f', manifest]),
+    ).rejects.toThrow('a revoked key stays revoked')
+    expect((await loraplex('keys', 'list', '-n', 'acme')).out).toMatch(/laptop.*Revoked/)
+  })
+
+  test('rotate makes a second key with the rights of the first', async () => {
+    await loraplex('keys', 'create', 'ci', '-n', 'globex', '--models', 'shout')
+    const rotated = await loraplex('keys', 'rotate', 'ci', '-n', 'globex')
+    expect(rotated.err).toContain('loraplex keys revoke ci -n globex')
+    const path = '/apis/loraplex.dev/v1alpha1/namespaces/globex/tenantkeys/ci-2'
+    expect((await api().ask('GET', path)).body.spec.models).toEqual(['shout'])
+  })
+
+  test('whoever may see nothing is told so', async () => {
+    const { kubeconfigPath } = await api().userNamed('nobody')
+    const { code, err } = await loraplex('get', '--kubeconfig', kubeconfigPath)
+    expect(code).toBe(1)
+    expect(err).toContain('cannot list')
+    expect(err).toContain('-n')
+  })
+})
+
+describe('loraplex gateway', () => {
+  interface Running {
+    readonly lines: Record<string, unknown>[]
+    readonly ended: Promise<number | null>
+    readonly urls: () => { url: string; adminUrl: string }
+    stop(): void
+  }
+
+  function start(...args: readonly string[]): Running {
+    const child = spawn(
+      process.execPath,
+      [
+        main,
+        'gateway',
+        `--kubeconfig=${api().kubeconfigPath}`,
+        `--secret-file=${bed.secretFile}`,
+        '--host=127.0.0.1',
+        '--port=0',
+        '--admin-port=0',
+        '--internal-port=0',
+        '--log-format=json',
+        ...args,
+      ],
+      { cwd: folder, env: { PATH: process.env['PATH'] } },
+    )
+    const lines: Record<string, unknown>[] = []
+    let rest = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      const parts = (rest + chunk.toString()).split('\n')
+      rest = parts.pop() ?? ''
+      lines.push(...parts.map((line) => JSON.parse(line) as Record<string, unknown>))
+    })
+    return {
+      lines,
+      ended: new Promise((resolve) => child.on('exit', resolve)),
+      urls: () => lines.find(({ msg }) => msg === 'the gateway serves') as never,
+      stop: () => child.kill('SIGTERM'),
+    }
+  }
+
+  test('serves, lets operators in by their own rights, and goes within its delay', async () => {
+    const gateway = start('--shutdown-delay-seconds=1')
+    await eventually(() => gateway.urls()).toBeDefined()
+    const { url, adminUrl } = gateway.urls()
+    await eventually(async () => (await call(`${adminUrl}/readyz`)).status).toBe(200)
+    const made = await loraplex('keys', 'create', 'process', '-n', 'acme')
+    const key = made.out.trim()
+    const body = { model: 'tickets', messages: [{ role: 'user', content: 'hi' }], max_tokens: 4 }
+    await eventually(
+      async () => (await call(`${url}/v1/chat/completions`, { key, body })).status,
+    ).toBe(200)
+
+    const metrics = `${adminUrl}/metrics`
+    expect((await call(metrics)).status).toBe(401)
+    expect((await call(metrics, { key })).status).toBe(401)
+    const stranger = await api().serviceAccount('watching', 'stranger')
+    expect((await call(metrics, { key: stranger.token ?? '' })).status).toBe(403)
+    const prometheus = await api().serviceAccount('watching', 'prometheus')
+    await grantMetrics('watching', 'prometheus')
+    await eventually(
+      async () => (await call(metrics, { key: prometheus.token ?? '' })).status,
+    ).toBe(200)
+    const { text: page } = await call(metrics, { key: prometheus.token ?? '' })
+    expect(page).toContain('loraplex_pool_replicas_ready{pool="models/llama"} 1')
+    expect(page).toMatch(
+      /loraplex_tokens_total\{pool="models\/llama",adapter="acme\/tickets",tenant="acme",kind="output"\} 4/,
+    )
+    expect(page).toContain('loraplex_kubernetes_watch_age_seconds')
+    expect((await call(`${adminUrl}/debug/state`, { key: prometheus.token ?? '' })).status).toBe(
+      403,
+    )
+
+    gateway.stop()
+    expect(await gateway.ended).toBe(0)
+    expect(JSON.stringify(gateway.lines)).not.toContain(key)
+  })
+
+  test('waits for its secret, with words, and stops while it waits', async () => {
+    const gateway = start('--secret-file=/nowhere/secret')
+    await eventually(() => gateway.lines.map(({ msg }) => msg)).toContainEqual(
+      expect.stringContaining("waiting for the installation's secret: /nowhere/secret"),
+    )
+    gateway.stop()
+    expect(await gateway.ended).toBe(0)
+  })
+
+  test.each([
+    [['--max-config-age', 'soon'], 'write 90s, 15m, 24h or 7d'],
+    [['--admin-auth', 'Token'], '--admin-token-file'],
+  ])('refuses %s', async (args, words) => {
+    const { code, err } = await loraplex('gateway', ...args)
+    expect(code).toBe(2)
+    expect(err).toContain(words)
+  })
+})
+
+async function grantMetrics(namespace: string, name: string): Promise<void> {
+  const rbac = '/apis/rbac.authorization.k8s.io/v1'
+  await api().ask('POST', `${rbac}/clusterroles`, {
+    metadata: { name: 'reads-metrics' },
+    rules: [{ nonResourceURLs: ['/metrics'], verbs: ['get'] }],
+  })
+  await api().ask('POST', `${rbac}/clusterrolebindings`, {
+    metadata: { name: 'reads-metrics' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'reads-metrics' },
+    subjects: [{ kind: 'ServiceAccount', name, namespace }],
+  })
+}
