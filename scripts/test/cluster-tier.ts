@@ -1,9 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { UserError } from '../../src/errors.ts'
 import { ownNamespaces } from '../../test/support/cluster.ts'
+import { podLogs } from '../../test/support/cluster-mounts.ts'
+import { testbedFolder } from '../../test/support/testbed-folder.ts'
 import { prepareCluster } from '../testbed/prepare.ts'
 import type { Tier } from './run-tiers.ts'
 
@@ -41,8 +43,22 @@ export function clusterTier(): Tier {
           LORAPLEX_TEST_STATE: state,
           LORAPLEX_TEST_IMAGES: image,
         },
-        tidy: () => rm(state, { recursive: true, force: true }),
+        tidy: async (counts) => {
+          if (counts?.failed !== 0) {
+            await keepLogs(state)
+          }
+          await rm(state, { recursive: true, force: true })
+        },
       }
     },
   }
+}
+
+/** What the node's programs and its containers said, where a failure is looked into. */
+async function keepLogs(state: string): Promise<void> {
+  const kept = join(testbedFolder(), 'logs-of-last-failure')
+  await rm(kept, { recursive: true, force: true })
+  await cp(join(state, 'logs'), join(kept, 'node'), { recursive: true })
+  await cp(podLogs(state), join(kept, 'pods'), { recursive: true })
+  console.log(`logs of the node and of its containers: ${kept}`)
 }

@@ -18,13 +18,20 @@ export interface Tier {
 export interface Prepared {
   readonly env: Readonly<Record<string, string>>
   /** Called when its tests have ended, however they did. */
-  readonly tidy: () => Promise<void>
+  readonly tidy: (counts: TestCounts | undefined) => Promise<void>
 }
 
 /** A tier that is not run here, and how somebody runs it. */
 export interface LeftOut {
   readonly what: string
   readonly command: string
+}
+
+interface TierResult {
+  readonly tier: Tier
+  readonly counts: TestCounts
+  /** With what it took to prepare it. */
+  readonly seconds: number
 }
 
 /**
@@ -36,15 +43,17 @@ export async function runTiers(
   args: readonly string[],
   leftOut: readonly LeftOut[],
 ): Promise<void> {
-  const results: { readonly tier: Tier; readonly counts: TestCounts }[] = []
+  const results: TierResult[] = []
   for (const tier of tiers) {
     console.log(`\n── ${tier.project}: ${tier.what} ──`)
-    results.push({ tier, counts: await runTier(tier, args) })
+    const startedAt = performance.now()
+    const counts = await runTier(tier, args)
+    results.push({ tier, counts, seconds: (performance.now() - startedAt) / 1000 })
   }
   console.log('')
-  for (const { tier, counts } of results) {
+  for (const { tier, counts, seconds } of results) {
     console.log(
-      `${tier.project.padEnd(11)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`,
+      `${tier.project.padEnd(11)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${seconds.toFixed(0)} s`,
     )
   }
   for (const { what, command } of leftOut) {
@@ -68,10 +77,12 @@ async function runTier(tier: Tier, args: readonly string[]): Promise<TestCounts>
   if (tier.prepare !== undefined) {
     console.log(`prepared in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
   }
+  let counts: TestCounts | undefined
   try {
     const env = { ...process.env, ...tier.env, ...prepared?.env }
-    return await runVitest(tier.project, args, { env, within: tier.within ?? [] })
+    counts = await runVitest(tier.project, args, { env, within: tier.within ?? [] })
+    return counts
   } finally {
-    await prepared?.tidy()
+    await prepared?.tidy(counts)
   }
 }

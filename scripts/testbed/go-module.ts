@@ -42,7 +42,7 @@ export class GoModule {
   /** Builds `path@version` into a file. */
   async install(versioned: string, output: string): Promise<void> {
     const folder = join(this.#folder, 'bin')
-    const env = { GOFLAGS: '-trimpath -buildvcs=false', GOBIN: folder }
+    const env = { GOFLAGS: '-buildvcs=false', GOBIN: folder }
     await this.#run(['install', '-ldflags', '-s -w', versioned], env)
     const [built] = await readdir(folder)
     await copyFile(join(folder, built ?? ''), output)

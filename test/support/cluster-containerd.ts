@@ -52,6 +52,20 @@ export class Containerd {
     await this.#ctr('-n', 'k8s.io', 'images', 'import', '--snapshotter', this.#snapshotter, archive)
   }
 
+  /** Ends every container, and waits some seconds for it. */
+  async endContainers(): Promise<void> {
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      const tasks = await this.#ctr('-n', 'k8s.io', 'tasks', 'list', '--quiet').catch(() => '')
+      if (tasks === '') {
+        return
+      }
+      const ids = tasks.split('\n')
+      const kill = ['-n', 'k8s.io', 'tasks', 'delete', '--force']
+      await this.#ctr(...kill, ...ids).catch(() => undefined)
+      await delay(250)
+    }
+  }
+
   async #answers(): Promise<void> {
     for (let attempt = 0; attempt < 80; attempt += 1) {
       try {
@@ -102,6 +116,8 @@ root = "${state}/containerd/root"
 state = "${state}/containerd/state"
 [grpc]
   address = "${socket}"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "${state}/containerd/opt"
 [plugins."io.containerd.cri.v1.images"]
   snapshotter = "${snapshotter}"
   [plugins."io.containerd.cri.v1.images".pinned_images]

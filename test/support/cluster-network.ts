@@ -1,8 +1,5 @@
-import { rm } from 'node:fs/promises'
 import { bridge } from './cluster-addresses.ts'
 import { shell } from './cluster-shell.ts'
-
-const networkName = 'loraplex-testbed'
 
 /** Makes this network namespace a node's: a bridge for pods, and a default route, so that cluster addresses lead somewhere. */
 export async function setUpNetwork(): Promise<void> {
@@ -12,14 +9,12 @@ export async function setUpNetwork(): Promise<void> {
   await shell('ip', 'link', 'set', bridge.name, 'up')
   await shell('ip', 'route', 'add', 'default', 'via', bridge.address)
   await shell('sysctl', '-qw', 'net.ipv4.ip_forward=1')
-  // What an earlier node lent out; that node's network is gone.
-  await rm(`/var/lib/cni/networks/${networkName}`, { recursive: true, force: true })
 }
 
 /** How containerd connects a pod. */
 export const networkConfig = {
   cniVersion: '0.4.0',
-  name: networkName,
+  name: 'loraplex-testbed',
   plugins: [
     {
       type: 'bridge',

@@ -3,7 +3,7 @@ import { bridge } from './cluster-addresses.ts'
 
 /** The settings files of the node's programs. */
 
-export function kubeletSettings(containerdSocket: string): string {
+export function kubeletSettings(containerdSocket: string, root: string): string {
   return stringify({
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
@@ -24,6 +24,7 @@ export function kubeletSettings(containerdSocket: string): string {
     localStorageCapacityIsolation: false,
     makeIPTablesUtilChains: false,
     resolvConf: '',
+    volumePluginDir: `${root}/plugins`,
   })
 }
 

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ApiServer } from './api-server.ts'
 import { bridge, nodeName, serviceRange } from './cluster-addresses.ts'
 import { Containerd } from './cluster-containerd.ts'
+import { setUpMounts } from './cluster-mounts.ts'
 import { setUpNetwork } from './cluster-network.ts'
 import { ClusterProcess } from './cluster-process.ts'
 import { dnsSettings, kubeletSettings, proxySettings } from './cluster-settings.ts'
@@ -45,6 +46,7 @@ export class Cluster implements AsyncDisposable {
   readonly programs: string
   readonly #state: string
   readonly #running: ClusterProcess[] = []
+  #containerd: Containerd | undefined
 
   static async start(options: ClusterOptions): Promise<Cluster> {
     const programs = findPrograms(nodePrograms)
@@ -54,6 +56,7 @@ export class Cluster implements AsyncDisposable {
     // containerd finds its shim, and runc, there.
     process.env['PATH'] = `${programs}:/usr/sbin:/sbin:${process.env['PATH']}`
     await mkdir(join(options.state, 'logs'), { recursive: true })
+    await setUpMounts(options.state)
     await setUpNetwork()
     const api = await ApiServer.start({
       listenAddress: bridge.address,
@@ -87,7 +90,9 @@ export class Cluster implements AsyncDisposable {
   }
 
   async stop(): Promise<void> {
-    // Last started, first stopped; containers end with the namespaces.
+    // What runs on after that ends with the namespaces; ended properly, containers leave no cgroups behind.
+    await this.#containerd?.endContainers()
+    // Last started, first stopped.
     for (const running of this.#running.toReversed()) {
       await running.stop()
     }
@@ -106,11 +111,12 @@ export class Cluster implements AsyncDisposable {
     this.#run('kube-scheduler', kubeconfig, ...alone)
     const containerd = await Containerd.start({ programs: this.programs, state: this.#state })
     this.#running.push(containerd.process)
+    this.#containerd = containerd
     for (const image of [join(this.programs, 'pause.tar'), ...images]) {
       await containerd.importImage(image)
     }
     const root = join(this.#state, 'kubelet')
-    const settings = await this.#file('kubelet.yaml', kubeletSettings(containerd.socket))
+    const settings = await this.#file('kubelet.yaml', kubeletSettings(containerd.socket, root))
     this.#run(
       'kubelet',
       kubeconfig,
