@@ -1,6 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { createAgentMetrics } from '../../src/agent/server/agent-metrics.ts'
-import { GatewayMetrics } from '../../src/gateway/gateway-metrics.ts'
+import { Gateway } from '../../src/gateway/gateway.ts'
+import { addStateMetrics } from '../../src/gateway/state-metrics.ts'
+import { createKubernetesMetrics } from '../../src/telemetry/kubernetes-metrics.ts'
 import { dashboardFile } from './dashboard.ts'
 
 interface Dashboard {
@@ -17,20 +20,33 @@ const graphs = dashboard.panels.filter(({ targets }) => targets !== undefined)
 
 /** Every series of ours, as a scrape names it, with its labels. */
 async function knownSeries(): Promise<ReadonlyMap<string, readonly string[]>> {
-  const gateway = new GatewayMetrics({ inFlight: () => 0, queued: () => 0 })
+  const gateway = new Gateway({ saltSecret: Buffer.alloc(32), maxQueueMs: 1 })
+  const { registry } = gateway.metrics
+  addStateMetrics(gateway)
+  createKubernetesMetrics(registry, () => 0)
   const agent = createAgentMetrics({
     watchState: () => () => undefined,
     snapshot: () => ({ hostCache: { capacity: 1, ghosts: 0 } }),
     // Asked for names only; nothing is collected.
   } as never)
-  const series = [gateway.registry, agent].flatMap((registry) =>
-    registry.getMetricsAsArray().flatMap((metric) => {
+  const series = [registry, agent].flatMap((one) =>
+    one.getMetricsAsArray().flatMap((metric) => {
       const labels = 'labelNames' in metric ? (metric.labelNames as readonly string[]) : []
       const parts = String(metric.type) === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']
       return parts.map((part) => [`${metric.name}${part}`, labels] as const)
     }),
   )
-  return new Map(series)
+  await gateway.close()
+  return new Map([...series, ...(await seriesOfProcesses())])
+}
+
+/** Gauges that controller and depot make on their way up; without labels. */
+async function seriesOfProcesses(): Promise<readonly (readonly [string, readonly string[]])[]> {
+  const files = ['src/cluster/controller-process.ts', 'src/cluster/depot-process.ts']
+  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')))
+  return texts
+    .flatMap((text) => [...text.matchAll(/name: '(loraplex_\w+)'/g)])
+    .map(([, name = '']) => [name, []] as const)
 }
 
 test('every panel asks for something, and no two are in one place', () => {

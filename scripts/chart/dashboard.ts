@@ -53,7 +53,7 @@ const rows: Readonly<Record<string, readonly Panel[]>> = {
       words: 'At the gateways for a slot, a load or a replica; in the engines for their turn.',
       unit: 'short',
       lines: {
-        gateways: 'sum(loraplex_requests_queued)',
+        '{{pool}}, gateways': `sum by (pool) (loraplex_pool_requests_waiting{${pool}})`,
         '{{pool}}, engines': `sum by (pool) (loraplex_replica_engine_waiting{${pool}})`,
       },
     },
@@ -138,7 +138,7 @@ const rows: Readonly<Record<string, readonly Panel[]>> = {
     },
     {
       title: 'Requests in flight',
-      words: 'At the gateways, waiting or at an engine.',
+      words: 'By gateway, waiting or at an engine.',
       unit: 'short',
       lines: { '{{pod}}': 'loraplex_requests_in_flight' },
     },
@@ -147,6 +147,34 @@ const rows: Readonly<Record<string, readonly Panel[]>> = {
       words: 'Requests whose first engine failed before the first byte.',
       unit: 'reqps',
       lines: { retries: 'sum(rate(loraplex_retries_total[$__rate_interval]))' },
+    },
+  ],
+  Cluster: [
+    {
+      title: 'Leading controllers',
+      words: 'One. None: nothing changes any more, traffic goes on.',
+      unit: 'short',
+      lines: { leading: 'sum(loraplex_controller_leading)' },
+    },
+    {
+      title: 'Silence of the API server',
+      words: 'Since a process heard of it last. Gateways serve what they know meanwhile.',
+      unit: 's',
+      lines: { '{{pod}}': 'loraplex_kubernetes_watch_age_seconds' },
+    },
+    {
+      title: 'Requests to the API server a second',
+      words: 'Code 0 is no answer.',
+      unit: 'reqps',
+      lines: {
+        '{{code}}': 'sum by (code) (rate(loraplex_kubernetes_requests_total[$__rate_interval]))',
+      },
+    },
+    {
+      title: 'Adapters being fetched',
+      words: 'By the depot, now.',
+      unit: 'short',
+      lines: { fetches: 'sum(loraplex_depot_fetches_in_flight)' },
     },
   ],
 }
