@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RequestCount } from '../../src/resources/kubernetes/api-request.ts'
 import { connectToCluster } from '../../src/resources/kubernetes/connect.ts'
+import { eventType } from '../../src/resources/kubernetes/event-record.ts'
+import { EventRecorder } from '../../src/resources/kubernetes/event-recorder.ts'
 import { KubeApiError } from '../../src/resources/kubernetes/kube-api-error.ts'
 import { createKubeClient, type KubeWrite } from '../../src/resources/kubernetes/kube-client.ts'
 import { createReflector } from '../../src/resources/kubernetes/reflector.ts'
@@ -199,6 +201,38 @@ describe('the client', () => {
     await expect(
       connectToCluster({ kubeconfig: admin.kubeconfigPath, context: 'nowhere' }),
     ).rejects.toThrow('has no context nowhere')
+  })
+})
+
+describe('events', () => {
+  it('are accepted, one with a count for the same news', async () => {
+    const recorder = new EventRecorder({
+      client,
+      controller: 'loraplex.dev/controller',
+      instance: 'controller-0',
+      seriesEveryMs: 50,
+    })
+    const regarding = { apiVersion: 'v1', kind: 'ConfigMap', name: 'told', namespace: 'default' }
+    const news = {
+      regarding,
+      type: 'Normal',
+      reason: 'Ready',
+      action: 'Reconcile',
+      note: 'serves',
+    } as const
+    recorder.record(news)
+    recorder.record({ ...news, regarding: { apiVersion: 'v1', kind: 'Node', name: 'told' } })
+    const events = async () =>
+      (await client.list(eventType, { namespace: 'default' })).items.filter(
+        ({ regarding: { name } }) => name === 'told',
+      )
+    await eventually(async () => (await events()).length).toBe(2)
+    recorder.record(news)
+    recorder.record(news)
+    await eventually(async () =>
+      (await events()).map(({ series }) => series?.count ?? 1).sort((a, b) => a - b),
+    ).toEqual([1, 3])
+    await recorder.close()
   })
 })
 

@@ -1,6 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { isKubeError } from './kube-api-error.ts'
-import { eventType, type EventNews, type EventObject } from './event-record.ts'
+import {
+  eventType,
+  type EventNews,
+  type EventObject,
+  type ObjectReference,
+} from './event-record.ts'
 import { silentKubeLogger, type KubeLogger } from './kube-logger.ts'
 import { microTime } from './micro-time.ts'
 import { Reconciler } from './reconciler.ts'
@@ -65,7 +70,7 @@ export class EventRecorder {
 
   record(news: EventNews): void {
     const { regarding, type, reason, action, note } = news
-    const id = idOf([regarding.uid ?? regarding.name, type, reason, action, note])
+    const id = idOf([nameOf(regarding), type, reason, action, note])
     const lastAt = this.#options.wallClock?.() ?? new Date()
     const known = this.#series.get(id)
     if (known !== undefined && this.#now() - known.atMs < seriesMs) {
@@ -96,7 +101,7 @@ export class EventRecorder {
   }
 
   #mayTellOf({ regarding }: EventNews): boolean {
-    const name = regarding.uid ?? `${regarding.kind}/${regarding.namespace ?? ''}/${regarding.name}`
+    const name = nameOf(regarding)
     const bucket = this.#buckets.get(name) ?? new TokenBucket({ ...perObject, now: this.#now })
     this.#buckets.delete(name)
     this.#buckets.set(name, bucket)
@@ -174,6 +179,10 @@ export class EventRecorder {
       this.#buckets.delete(name)
     }
   }
+}
+
+function nameOf({ kind, namespace = '', name, uid = '' }: ObjectReference): string {
+  return `${kind}/${namespace}/${name}/${uid}`
 }
 
 function idOf(parts: readonly string[]): string {
