@@ -18,7 +18,10 @@ export interface DemandOfRevision {
 /** Whole: pools that are not named have none. */
 export interface DemandMessage {
   readonly type: 'demand'
-  /** By pool key; within it by revision, the base as `base`, names that no revision answers yet as `loading`. */
+  /**
+   * By pool key; within it by revision, the base as `base`, names that no revision answers yet as `loading`. Arrivals of
+   * revisions that nobody asked for in a while are together in `others`, so a pool's sum never falls.
+   */
   readonly pools: Readonly<Record<string, Readonly<Record<string, DemandOfRevision>>>>
 }
 

@@ -3,9 +3,13 @@ interface Count {
   totalBefore: number
 }
 
-/** Requests that came for each revision of one pool since the process started; `undefined` is the base. */
+/**
+ * Requests that came for each revision of one pool since the process started; `undefined` is the base. Revisions that
+ * nobody asks for any more are counted together, so that the sum of all never falls.
+ */
 export class Arrivals {
   readonly #counts = new Map<string | undefined, Count>()
+  #others = 0
 
   /** On the path of every request. */
   note(revision: string | undefined): void {
@@ -17,22 +21,26 @@ export class Arrivals {
     }
   }
 
-  /** Revisions that were asked for since the turn before the last one; the others go on counting unnamed. */
-  *recent(): Iterable<readonly [revision: string | undefined, total: number]> {
-    for (const [revision, { total, totalBefore }] of this.#counts) {
-      if (total !== totalBefore) {
-        yield [revision, total]
-      }
+  *byRevision(): Iterable<readonly [revision: string | undefined, total: number]> {
+    for (const [revision, { total }] of this.#counts) {
+      yield [revision, total]
     }
   }
 
-  total(revision: string | undefined): number {
-    return this.#counts.get(revision)?.total ?? 0
+  /** Of revisions that are not named; one that is asked for again begins anew. */
+  get others(): number {
+    return this.#others
   }
 
+  /** Revisions without a request since the last turn are not named from now on. */
   turn(): void {
-    for (const count of this.#counts.values()) {
-      count.totalBefore = count.total
+    for (const [revision, count] of this.#counts) {
+      if (count.total === count.totalBefore) {
+        this.#others += count.total
+        this.#counts.delete(revision)
+      } else {
+        count.totalBefore = count.total
+      }
     }
   }
 }

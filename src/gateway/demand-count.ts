@@ -1,7 +1,7 @@
 import type { DemandOfRevision } from '../api/gateway-protocol.ts'
 import type { Arrivals } from './arrivals.ts'
 
-/** By pool key, then by revision; the base is `base`, names that no revision answers yet are `loading`. */
+/** By pool key, then by revision; the base is `base`, names that no revision answers yet are `loading`, see `DemandMessage`. */
 export type PoolDemand = Readonly<Record<string, Readonly<Record<string, DemandOfRevision>>>>
 
 type Counts = Iterable<readonly [revision: string | undefined, count: number]>
@@ -29,11 +29,10 @@ export class DemandCount {
     }
   }
 
-  /** Last: revisions that wait or run tell their arrivals, too, however long ago the last one was. */
   arrived(poolKey: string, arrivals: Arrivals): void {
-    this.#add(poolKey, 'arrivals', arrivals.recent())
-    for (const [revision, cell] of Object.entries(this.#pools[poolKey] ?? {})) {
-      cell.arrivals = arrivals.total(revision === base ? undefined : revision)
+    this.#add(poolKey, 'arrivals', arrivals.byRevision())
+    if (arrivals.others > 0) {
+      this.#cell(poolKey, 'others').arrivals += arrivals.others
     }
   }
 

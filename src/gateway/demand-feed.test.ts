@@ -118,15 +118,22 @@ describe('what a gateway tells the controller', () => {
     await expect.poll(() => routable(heard)).toEqual([])
   })
 
-  test('revisions that nobody asks for any more are not named', async () => {
+  test('revisions that nobody asks for any more are counted together, and nothing is counted twice', async () => {
     const { bed, heard, listen } = await bedWithFeed()
     listen()
+    const arrivals = () =>
+      Object.entries(lastDemand(heard)['models/llama'] ?? {}).map(([name, one]) => [
+        name,
+        one.arrivals,
+      ])
     await ask(bed)
-    await expect.poll(() => lastDemand(heard)['models/llama']?.[tickets]?.arrivals).toBe(1)
+    await ask(bed)
+    await expect.poll(arrivals).toEqual([[tickets, 2]])
     bed.gateway.forgetOldArrivals()
-    await expect.poll(() => lastDemand(heard)).toEqual({})
+    bed.gateway.forgetOldArrivals()
+    await expect.poll(arrivals).toEqual([['others', 2]])
     await ask(bed)
-    await expect.poll(() => lastDemand(heard)['models/llama']?.[tickets]?.arrivals).toBe(2)
+    await expect.poll(() => Object.fromEntries(arrivals())).toEqual({ [tickets]: 1, others: 2 })
   })
 })
 

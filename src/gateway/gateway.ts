@@ -177,7 +177,7 @@ export class Gateway {
     return demand.byPool
   }
 
-  /** From now on `demand` names no revision that nobody asks for any more. */
+  /** From now on `demand` names no revision without a request since the last call. */
   forgetOldArrivals(): void {
     for (const { arrivals } of this.#pools.values()) {
       arrivals.turn()
