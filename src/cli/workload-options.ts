@@ -1,4 +1,5 @@
-import type { WorkloadSettings } from '../core/workload-input.ts'
+import { isMap } from '../core/merge-pod-template.ts'
+import type { JsonMap, WorkloadSettings } from '../core/workload-input.ts'
 import { UserError } from '../errors.ts'
 
 /** What of an installation goes into the pods of its pools. */
@@ -44,6 +45,11 @@ export const workloadOptions = {
     placeholder: 'json',
     default: '{"requests":{"cpu":"100m","memory":"256Mi"},"limits":{"memory":"1Gi"}}',
   },
+  'monitoring-peers': {
+    type: 'string',
+    summary: "NetworkPolicy peers that may read agents' metrics, as a JSON list; default: nobody",
+    placeholder: 'json',
+  },
   'run-as-user': {
     type: 'integer',
     summary: 'User and group of the containers of replica pods',
@@ -60,6 +66,7 @@ export interface WorkloadOptionValues {
   readonly 'image-pull-secrets': string | undefined
   readonly 'depot-url': string
   readonly 'agent-resources': string
+  readonly 'monitoring-peers': string | undefined
   readonly 'run-as-user': number
 }
 
@@ -74,6 +81,7 @@ export function workloadSettingsOf(options: WorkloadOptionValues): WorkloadSetti
     releaseNamespace: options.namespace,
     depotUrl: options['depot-url'].replace(/\/$/, ''),
     agentResources: parseResources(options['agent-resources']),
+    monitoringPeers: parsePeers(options['monitoring-peers'] ?? '[]'),
     runAsUser: options['run-as-user'],
   }
 }
@@ -89,6 +97,21 @@ function parseResources(text: string): WorkloadSettings['agentResources'] {
   }
   throw new UserError(
     `--agent-resources is no JSON object. Write {"requests":{"cpu":"100m"}}, not ${text}.`,
+    2,
+  )
+}
+
+function parsePeers(text: string): readonly JsonMap[] {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (Array.isArray(parsed) && parsed.every(isMap)) {
+      return parsed
+    }
+  } catch {
+    // Said below.
+  }
+  throw new UserError(
+    `--monitoring-peers is no JSON list of peers. Write [{"namespaceSelector":{}}], not ${text}.`,
     2,
   )
 }

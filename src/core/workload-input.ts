@@ -36,6 +36,8 @@ export interface WorkloadSettings {
   readonly releaseNamespace: string
   readonly depotUrl: string
   readonly agentResources: ResourceRequirements
+  /** Peers of a NetworkPolicy that may read agents' metrics, such as Prometheus; absent: nobody. */
+  readonly monitoringPeers?: readonly JsonMap[]
   /** User and group of every container: neither our image nor vLLM's needs one of its own. */
   readonly runAsUser: number
 }

@@ -29,6 +29,7 @@ export function planNetworkPolicy(input: WorkloadInput): DesiredObject {
           ports: [tcp(replicaPorts.engine), tcp(replicaPorts.agent)],
         },
         { from: [from('controller')], ports: [tcp(replicaPorts.agent)] },
+        ...monitoringIngress(input),
       ],
       egress: [
         { to: [from('depot')], ports: [tcp(depotPort)] },
@@ -37,6 +38,13 @@ export function planNetworkPolicy(input: WorkloadInput): DesiredObject {
       ],
     },
   }
+}
+
+/** The agent's port: everything on it but metrics and probes asks for a token. An empty list would let in everybody. */
+function monitoringIngress({ settings: { monitoringPeers = [] } }: WorkloadInput) {
+  return monitoringPeers.length === 0
+    ? []
+    : [{ from: monitoringPeers, ports: [tcp(replicaPorts.agent)] }]
 }
 
 function hubEgress({ pool }: WorkloadInput): readonly JsonMap[] {

@@ -229,6 +229,19 @@ describe('who may speak to whom', () => {
     ])
   })
 
+  test('monitoring reads the agent’s port where the installation says who that is', () => {
+    const input = inputOf(base.build())
+    const peer = { namespaceSelector: { matchLabels: { team: 'monitoring' } } }
+    const settings = { ...input.settings, monitoringPeers: [peer] }
+    const policy: Deep = planWorkload({ ...input, settings }).others.find(
+      ({ kind }) => kind === 'NetworkPolicy',
+    )
+    expect(policy.spec.ingress.at(-1)).toEqual({
+      from: [peer],
+      ports: [{ protocol: 'TCP', port: 8100 }],
+    })
+  })
+
   test('only a pool that fetches from the hub reaches the world, and no private address', () => {
     const world = (uri: string): Deep =>
       policyOf(uri).egress.find(({ to }: Deep) => to?.[0]?.ipBlock !== undefined)
