@@ -140,6 +140,9 @@ test('Prometheus finds each process once, and the agents in every namespace', ()
     'loraplex-gateway',
   ])
   const engines = find(objects, 'PodMonitor', /-engines$/)['spec']
+  const controller = find(objects, 'Deployment', /-controller$/)['spec'].template.spec.containers[0]
+  expect(controller.args).toContain('--monitoring-peers=[{"namespaceSelector":{}}]')
+  expect(misunderstood(controller)).toEqual([])
   expect(engines.namespaceSelector).toEqual({ any: true })
   expect(engines.selector.matchLabels).toEqual({ [labels.component]: 'engine' })
 })

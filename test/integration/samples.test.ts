@@ -1,5 +1,6 @@
 // Every sample is taken by a real API server with our CRDs, and by the words of `loraplex check`.
-import { glob, readFile } from 'node:fs/promises'
+import { globSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -12,7 +13,7 @@ import { sharedApiServer } from '../support/shared-api-server.ts'
 
 const folder = 'manifests/samples'
 const api = sharedApiServer({ crdPaths: ['manifests/crds'] })
-const files = (await Array.fromAsync(glob(`${folder}/**/*.yaml`))).toSorted()
+const files = globSync(`${folder}/**/*.yaml`).toSorted()
 const notObjects = /(kustomization|chart-values)\.yaml$/
 const objectFiles = files.filter((file) => !notObjects.test(file))
 const kustomizations = files.filter((file) => file.endsWith('kustomization.yaml'))
