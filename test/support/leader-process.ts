@@ -2,6 +2,7 @@
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectToCluster } from '../../src/resources/kubernetes/connect.ts'
+import { isKubeError } from '../../src/resources/kubernetes/kube-api-error.ts'
 import { createKubeClient } from '../../src/resources/kubernetes/kube-client.ts'
 import { createLeaderElection } from '../../src/resources/kubernetes/leader.ts'
 import { createTransport } from '../../src/resources/kubernetes/transport.ts'
@@ -16,13 +17,20 @@ function say(words: string): void {
   process.stdout.write(`${words}\n`)
 }
 
+/** Never looks whether it still leads, as a reconciler with a mistake would not. */
 async function write(leadership: Leadership): Promise<void> {
   const client = createKubeClient({ transport, mayWrite: () => leadership.mayWrite(), retries: 0 })
-  for (let n = 0; !leadership.signal.aborted; n += 1) {
+  let isRefused = false
+  for (let n = 0; ; n += 1) {
     const data = { by: identity, n: String(n), term: String(leadership.term) }
-    await client
-      .mergePatch(configMapType, { name: lease, namespace }, { data })
-      .catch((error: unknown) => say(`refused ${String(error)}`))
+    try {
+      await client.mergePatch(configMapType, { name: lease, namespace }, { data })
+    } catch (error) {
+      if (!isRefused && isKubeError(error, 'NotLeader')) {
+        isRefused = true
+        say('refused')
+      }
+    }
     await sleep(5)
   }
 }
@@ -39,6 +47,3 @@ const election = createLeaderElection({
   },
 })
 election.start()
-process.on('SIGTERM', () => {
-  void election.close().then(() => transport.close())
-})

@@ -7,6 +7,7 @@ import type { RequestCount } from './api-request.ts'
 import { inClusterAccess } from './in-cluster-access.ts'
 import { KubeApiError } from './kube-api-error.ts'
 import { createKubeClient, type KubeClientOptions } from './kube-client.ts'
+import { leaseType } from './lease.ts'
 import { createTransport, type TransportOptions } from './transport.ts'
 import type { KubeClient } from './types.ts'
 
@@ -138,6 +139,15 @@ describe('a request', () => {
     const sinceMs = performance.now()
     await Promise.all([1, 2, 3, 4, 5, 6].map(() => client.list(configMapType)))
     expect(performance.now() - sinceMs).toBeGreaterThanOrEqual(115)
+  })
+
+  it('does not wait for its turn where it renews a Lease', async () => {
+    const { api, client } = await bed({ readTimeoutMs: 300, retries: 0 }, { maxConcurrent: 1 })
+    api.slowListMs = 5_000
+    const slow = client.list(configMapType).catch(() => 'timed out')
+    await client.mergePatch(leaseType, key, { spec: {} })
+    expect(await slow).toBe('timed out')
+    expect(api.requests.map(({ verb }) => verb)).toEqual(['list', 'write'])
   })
 
   it('stays off the wire when leadership ends while it is on its way to a connection', async () => {

@@ -5,11 +5,12 @@ import type { ClusterAccess, ClusterCredentials, ClusterTls } from './cluster-ac
 import { Gate } from './gate.ts'
 import { guardedDispatch, type GuardedOptions } from './guarded-dispatch.ts'
 import { isPassing, KubeApiError } from './kube-api-error.ts'
+import { leaseType } from './lease.ts'
 import { pause } from './pause.ts'
 import { errorOfStatus } from './read-status.ts'
 
 export interface TransportOptions {
-  /** Requests in flight at once, watches apart. */
+  /** Requests in flight at once; watches and Leases apart. */
   readonly maxConcurrent?: number
   readonly onRequest?: (count: RequestCount) => void
   readonly userAgent?: string
@@ -63,7 +64,10 @@ class HttpTransport implements Transport {
     const backoff = new Backoff({ ...retryBackoff, random: this.#options.random ?? Math.random })
     for (;;) {
       try {
-        return await this.#gate.pass(() => this.#try(request, limits), limits.signal)
+        // A renewal does not stand in line: no lead is lost to our own load.
+        return request.kind === leaseType.kind
+          ? await this.#try(request, limits)
+          : await this.#gate.pass(() => this.#try(request, limits), limits.signal)
       } catch (error) {
         limits.signal?.throwIfAborted()
         if (backoff.attempts >= limits.retries || !mayRetry(error, request)) {
