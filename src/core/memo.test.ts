@@ -88,6 +88,25 @@ describe('a routing table built with the memory of the one before', () => {
     expect(buildRoutingTable(input, memo)).toEqual(buildRoutingTable(input))
   })
 
+  test('looks at no status while nobody says that one changed', () => {
+    const memo = new Memo()
+    const snapshot = aSnapshot([...base, ...rest])
+    const was = ready('acme/tickets', 'globex/shout')
+    const statusOf = vi.fn((key: string) => was.get(key))
+    const statuses = {}
+    const first = buildRoutingTable({ snapshot, statusOf, statuses }, memo)
+    const looks = statusOf.mock.calls.length
+    const revoked = aSnapshot([aKey('a').in('acme').revoked()]).keys
+    const keys = new Map([...snapshot.keys, ...revoked])
+    const second = buildRoutingTable({ snapshot: { ...snapshot, keys }, statusOf, statuses }, memo)
+    expect(statusOf.mock.calls.length).toBe(looks)
+    expect(second.callers.get(acme)?.revoked).toBe(true)
+    expect(second.callers.get(acme)?.targets).toBe(first.callers.get(acme)?.targets)
+    was.set('acme/tickets', anAdapterStatus({ active: 'newer' }))
+    const third = buildRoutingTable({ snapshot, statusOf, statuses: {} }, memo)
+    expect(third.callers.get(acme)?.targets.get('tickets')?.revision).toBe('newer')
+  })
+
   test('keeps the callers that a change does not touch, and renews those it does', () => {
     const memo = new Memo()
     const snapshot = aSnapshot([...base, ...rest])

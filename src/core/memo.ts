@@ -33,6 +33,14 @@ export class Memo {
     this.#known.set(key, { parts, value, turn: this.#turn })
     return value
   }
+
+  /** For what is part of something that was recalled whole. */
+  keep(key: string): void {
+    const known = this.#known.get(key)
+    if (known !== undefined) {
+      known.turn = this.#turn
+    }
+  }
 }
 
 function areSame(left: readonly unknown[], right: readonly unknown[]): boolean {

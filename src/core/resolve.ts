@@ -49,6 +49,8 @@ export interface RoutingTable {
 export interface ResolveInput {
   readonly snapshot: ResourceSnapshot
   readonly statusOf: (adapterKey: string) => LoraAdapterStatus | undefined
+  /** The same value for as long as no status changes; absent: each is looked at. */
+  readonly statuses?: object
 }
 
 /** Two adapters that want one name in one place: the older holds it. By the loser's key. */
@@ -60,7 +62,9 @@ export function buildRoutingTable(input: ResolveInput, memo = new Memo()): Routi
   const { snapshot } = input
   const tenants = [...snapshot.tenants.values()]
   const ownerOf = memo.recall('owners', tenants, () => rememberOwners(createOwnership(tenants)))
-  const adaptersByTenant = groupByTenant(snapshot.adapters.values(), ownerOf)
+  const adaptersByTenant = memo.recall('groups', [snapshot.adapters, ownerOf], () =>
+    groupByTenant(snapshot.adapters.values(), ownerOf),
+  )
   const scopes = new Map<string, Scope>()
   const callers = new Map<string, Caller>()
   for (const key of [...snapshot.keys.values()].sort(byAge)) {
@@ -72,10 +76,7 @@ export function buildRoutingTable(input: ResolveInput, memo = new Memo()): Routi
     let scope = scopes.get(scopeKey)
     if (scope === undefined) {
       const adapters = adaptersByTenant.get(tenant.metadata.name) ?? []
-      const { namespace } = key.metadata
-      scope = memo.recall(`scope ${scopeKey}`, partsOf(tenant, adapters, input, memo), () =>
-        buildScope(tenant, namespace, adapters.toSorted(byAge), input),
-      )
+      scope = scopeOf(tenant, key.metadata.namespace, adapters, input, memo)
       scopes.set(scopeKey, scope)
     }
     const { sha256 } = key.spec
@@ -84,7 +85,33 @@ export function buildRoutingTable(input: ResolveInput, memo = new Memo()): Routi
       memo.recall(`key ${sha256}`, [key, scope], () => callerOf(key, tenant, scope)),
     )
   }
-  return { callers, revisions: revisionsOf(scopes.values()), pools: snapshot.pools }
+  const revisions = memo.recall('revisions', [...scopes.values()], () =>
+    revisionsOf(scopes.values()),
+  )
+  return { callers, revisions, pools: snapshot.pools }
+}
+
+function scopeOf(
+  tenant: ModelTenant,
+  namespace: string,
+  adapters: readonly LoraAdapter[],
+  input: ResolveInput,
+  memo: Memo,
+): Scope {
+  const key = `${tenant.metadata.name}\0${namespace}`
+  const build = (): Scope =>
+    memo.recall(`scope ${key}`, partsOf(tenant, adapters, input, memo), () =>
+      buildScope(tenant, namespace, adapters.toSorted(byAge), input),
+    )
+  const { snapshot, statuses } = input
+  if (statuses === undefined) {
+    return build()
+  }
+  // Where neither adapters nor statuses changed at all, as when a key was revoked, none of them is looked at.
+  const whole = [tenant, snapshot.adapters, snapshot.pools, statuses]
+  const scope = memo.recall(`whole ${key}`, whole, build)
+  memo.keep(`scope ${key}`)
+  return scope
 }
 
 /** Everything that a tenant's scope is made of. */

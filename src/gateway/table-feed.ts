@@ -28,6 +28,8 @@ export class TableFeed {
   readonly #now: () => number
   readonly #memo = new Memo()
   readonly #unwatch: readonly (() => void)[]
+  /** Another one at every change of a status. */
+  #statuses: object = {}
   #timer: NodeJS.Timeout | undefined
   #nextAt = 0
   /** Milliseconds of the last build. */
@@ -36,10 +38,12 @@ export class TableFeed {
   constructor(options: TableFeedOptions) {
     this.#options = options
     this.#now = options.now ?? (() => performance.now())
-    const change = (): void => this.#onChange()
-    const unwatchStatuses = options.source.watchStatuses?.(change)
+    const unwatchStatuses = options.source.watchStatuses?.(() => {
+      this.#statuses = {}
+      this.#onChange()
+    })
     this.#unwatch = [
-      options.source.watch(change),
+      options.source.watch(() => this.#onChange()),
       ...(unwatchStatuses === undefined ? [] : [unwatchStatuses]),
     ]
   }
@@ -54,6 +58,7 @@ export class TableFeed {
       {
         snapshot: source.current().snapshot,
         statusOf: (key) => source.status('LoraAdapter', key),
+        ...(source.watchStatuses === undefined ? {} : { statuses: this.#statuses }),
       },
       this.#memo,
     )

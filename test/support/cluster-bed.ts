@@ -117,15 +117,21 @@ export class ClusterBed {
       metadata: { name: 'key' },
       spec: { sha256: sha256(secretOf(name)) },
     })
-    await this.put(`${group}/namespaces/${name}/loraadapters`, {
+    await this.adapter(name, adapter, poolKey)
+  }
+
+  /** One that answers. */
+  async adapter(tenant: string, name: string, poolKey: string): Promise<void> {
+    const [namespace = '', pool = ''] = poolKey.split('/')
+    await this.put(`${group}/namespaces/${tenant}/loraadapters`, {
       kind: 'LoraAdapter',
-      metadata: { name: adapter },
+      metadata: { name },
       spec: {
         poolRefs: [{ name: pool, namespace }],
         source: { uri: 'https://models.example/adapter.tar.gz' },
       },
     })
-    await this.activate(name, adapter, poolKey)
+    await this.activate(tenant, name, poolKey)
   }
 
   /** As the controller would, once replicas have it. */
