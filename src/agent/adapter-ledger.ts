@@ -68,6 +68,10 @@ export class AdapterLedger {
       : residencyOf(record, this.isWanted(record), full)
   }
 
+  get residencies(): ReadonlyMap<string, ResidencyState> {
+    return new Map([...this.#records.keys()].map((key) => [key, this.residency(key)]))
+  }
+
   isWanted(record: AdapterRecord): boolean {
     const { want, failure } = record
     return isWanted({ want, failure, leased: this.#isLeased(record) })

@@ -6,7 +6,6 @@ import type {
   LeaseAnswer,
   LeaseRequest,
   LoadMessage,
-  ResidencyState,
   StateMessage,
 } from '../api/agent-protocol.ts'
 import type { EngineMetrics } from '../engine/types.ts'
@@ -16,9 +15,11 @@ import { BaseSentinel } from './base-sentinel.ts'
 import { BaseVoice } from './base-voice.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { DurationEstimate } from './duration-estimate.ts'
+import { estimateLoadMs } from './estimate-load.ts'
 import { EngineIdle } from './engine-idle.ts'
 import { EngineLink, type EngineProcess } from './engine-link.ts'
 import {
+  restartWords,
   settingsOf,
   type Agent,
   type AgentOptions,
@@ -133,9 +134,12 @@ class EngineAgent implements Agent {
     this.#loop.wake()
     const residency = this.#ledger.residency(revision)
     if (residency.state === 'Routable') {
-      return Promise.resolve({ state: 'Routable' })
+      return Promise.resolve(residency)
     }
-    if (residency.state === 'Failed' && (residency.permanent || this.#isFull(revision))) {
+    if (
+      residency.state === 'Failed' &&
+      (residency.permanent || this.#ledger.get(revision)?.noRoom === true)
+    ) {
       const { reason, message } = residency
       return Promise.resolve({ state: 'Failed', reason, message })
     }
@@ -199,7 +203,7 @@ class EngineAgent implements Agent {
       ready: this.#ready,
       detail: this.#words,
       draining: this.#draining,
-      residency: this.#residencies,
+      residency: this.#ledger.residencies,
       slots: {
         total: this.#desk.table.total,
         used: this.#desk.table.used,
@@ -219,7 +223,7 @@ class EngineAgent implements Agent {
       logger: this.#options.logger,
       hello: () => this.#hello(),
       load: () => this.#loadMessage(),
-      residencies: () => this.#residencies,
+      residencies: () => this.#ledger.residencies,
       onRoutable: (revision) => this.#desk.revisit(revision),
     })
   }
@@ -344,16 +348,13 @@ class EngineAgent implements Agent {
   }
 
   async #restart(process: EngineProcess, because: 'BaseChanged' | 'Ghosts'): Promise<void> {
-    const { times } = this.#settings
-    const reason =
-      because === 'Ghosts'
-        ? 'Unloaded adapters fill its host cache.'
-        : 'Its base model no longer answers as it did at the start.'
+    const reason = restartWords[because]
     this.#options.logger.warn({ reason }, 'the engine is restarted once its requests have ended')
     this.#restarting = reason
     this.#readinessChanged()
     try {
-      const limitMs = because === 'Ghosts' ? times.drainLimitMs : times.poisonDrainMs
+      const { drainLimitMs, poisonDrainMs } = this.#settings.times
+      const limitMs = because === 'Ghosts' ? drainLimitMs : poisonDrainMs
       await this.#desk.whenIdle(limitMs, process.signal)
       if (!process.signal.aborted && !(await this.#options.engine.restart(reason))) {
         this.#unrestartable = process
@@ -380,12 +381,8 @@ class EngineAgent implements Agent {
     if (this.#link.process === undefined) {
       return this.#detail
     }
-    const doubts = this.#sentinel.changed
-      ? 'The base model no longer answers as it did when its engine started.'
-      : undefined
-    const ghosts = this.#loop.ghostsHigh
-      ? 'GhostsHigh: unloaded adapters fill the host cache of the engine; a restart frees it.'
-      : ''
+    const doubts = this.#sentinel.changed ? doubtfulBase : undefined
+    const ghosts = this.#loop.ghostsHigh ? ghostsHigh : ''
     const drains = this.#draining ? 'The replica drains.' : undefined
     return this.#restarting ?? doubts ?? this.#silence ?? drains ?? ghosts
   }
@@ -399,12 +396,6 @@ class EngineAgent implements Agent {
     if (!this.#muted) {
       this.#feed.residency(revision, this.#ledger.residency(revision))
     }
-  }
-
-  get #residencies(): ReadonlyMap<string, ResidencyState> {
-    return new Map(
-      [...this.#ledger.records].map(({ revision }) => [revision, this.#ledger.residency(revision)]),
-    )
   }
 
   #hello(): HelloMessage {
@@ -431,19 +422,17 @@ class EngineAgent implements Agent {
     }
   }
 
-  #isFull(revision: string): boolean {
-    return this.#ledger.get(revision)?.noRoom === true
-  }
-
-  /** Its own load and canary, those ahead of it, and the engine's start where it is away. */
   #estimateMs(revision: string): number {
-    const ahead = [...this.#ledger.records].filter(
-      (record) => record.loading && record.revision !== revision,
-    ).length
     const away = this.#link.process === undefined
     const sinceMs = this.#clock.now() - this.#downSinceMs
-    const startMs = away ? Math.max(this.#starts.ms - sinceMs, 1000) : 0
-    const retryMs = (this.#ledger.get(revision)?.failure?.retryAtMs ?? 0) - this.#clock.now()
-    return Math.max(startMs, retryMs) + (1 + ahead) * this.#loop.unitMs
+    return estimateLoadMs(this.#ledger.records, revision, {
+      nowMs: this.#clock.now(),
+      startMs: away ? Math.max(this.#starts.ms - sinceMs, 1000) : 0,
+      unitMs: this.#loop.unitMs,
+    })
   }
 }
+
+const doubtfulBase = 'The base model no longer answers as it did when its engine started.'
+const ghostsHigh =
+  'GhostsHigh: unloaded adapters fill the host cache of the engine; a restart frees it.'

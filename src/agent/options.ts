@@ -137,3 +137,9 @@ export function settingsOf(options: AgentOptions): AgentSettings {
     slots: { ...slotDefaults, ...options.slots },
   }
 }
+
+/** Why an engine is restarted, as its replica says meanwhile. */
+export const restartWords = {
+  Ghosts: 'Unloaded adapters fill its host cache.',
+  BaseChanged: 'Its base model no longer answers as it did at the start.',
+} as const

@@ -6,9 +6,11 @@ import { controller } from './commands/controller.ts'
 import { crds } from './commands/crds.ts'
 import { depot } from './commands/depot.ts'
 import { explain } from './commands/explain.ts'
+import { fetchModel } from './commands/fetch-model.ts'
 import { gateway } from './commands/gateway.ts'
 import { get } from './commands/get.ts'
 import { keyCommands } from './commands/keys.ts'
+import { plan } from './commands/plan.ts'
 import { simulate } from './commands/simulate.ts'
 import { up } from './commands/up.ts'
 
@@ -24,6 +26,8 @@ export const commands: readonly Command[] = [
   simulate,
   gateway,
   controller,
+  plan,
   agent,
   depot,
+  fetchModel,
 ]

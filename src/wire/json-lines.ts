@@ -4,7 +4,7 @@ import { WireError } from './wire-error.ts'
 const maxLineLength = 4 * 1024 * 1024
 
 /** Values of a newline-delimited stream; blank lines only say that it is alive. @throws WireError on what is no JSON. */
-export async function* jsonLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
+export async function* jsonLines(body: AsyncIterable<Uint8Array>): AsyncGenerator {
   const decoder = new TextDecoder()
   let rest = ''
   for await (const chunk of body) {

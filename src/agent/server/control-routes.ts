@@ -39,7 +39,7 @@ export async function controlRoutes(
     const lease = parse(leaseRequest, request.body, reply)
     return lease === undefined ? reply : agent.lease(lease)
   })
-  app.post<{ Params: { revision: string } }>('/v1/adapters/:revision/ensure', async (request) =>
+  app.post<{ Params: { revision: string } }>('/v1/adapters/:revision/ensure', (request) =>
     agent.ensure(request.params.revision),
   )
   app.post(agentRoutes.drain, async () => ({ drained: await drains.endsWithin(drainPollMs) }))

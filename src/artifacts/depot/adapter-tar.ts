@@ -18,7 +18,7 @@ export function tarOf(files: readonly TarFile[]): Readable {
   void feed(tar, files).catch((error: unknown) =>
     tar.destroy(error instanceof Error ? error : undefined),
   )
-  return Readable.from(tar as unknown as AsyncIterable<Uint8Array>, { objectMode: false })
+  return Readable.from(tar, { objectMode: false })
 }
 
 export function filesOf(folder: string, names: readonly string[]): readonly TarFile[] {

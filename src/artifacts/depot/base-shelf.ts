@@ -79,7 +79,7 @@ async function unpack(tar: Readable, folder: string): Promise<void> {
   const names = new Set<string>()
   let bytes = 0
   for await (const entry of reader) {
-    const { name, type, size = 0 } = entry.header
+    const { name, type, size } = entry.header
     bytes += size
     if (type !== 'file' || !baseFileName.test(name) || names.has(name)) {
       throw new BaseRefused('The tar holds something that is no file of a base model.')
