@@ -17,8 +17,24 @@ export const conditionReasons: Readonly<Record<Kind, Readonly<Record<string, Con
         SomeReplicasReady: 'Some are; callers are served by those.',
         EngineStarting: 'None is yet; the message says what it is doing.',
         EngineNotMade: 'No engine could be made from the spec; the message says what to mend.',
-        OnDemand: 'No replica is wanted (`replicas: 0`).',
+        OnDemand: 'No replica is wanted: `replicas: 0`, or nothing is asked of a pool that scales.',
         Paused: '`spec.paused` is true.',
+      },
+    },
+    Reconciling: {
+      meaning:
+        'There only while it is true, in a cluster: what tools that wait (helm --wait, Flux, Argo CD) go by.',
+      reasons: {
+        RollingOut: 'As `Progressing`.',
+        ScalingUp: 'As `Progressing`.',
+        NoCapacityForSurge: 'As `Progressing`.',
+        NoCapacity: 'As `Progressing`.',
+      },
+    },
+    Stalled: {
+      meaning: 'There only while it is true, which is bad: it is not going to end well by itself.',
+      reasons: {
+        ProgressDeadlineExceeded: 'As `Progressing`; the message says what stands in the way.',
       },
     },
     Progressing: {

@@ -64,6 +64,7 @@ export class LeaderSession {
       settings: options.settings,
       secret,
       agentRollout: options.agentRollout,
+      mayAct: mayWrite,
       demandOf: (poolKey) => {
         const demand = this.desk.demandOf(poolKey)
         return { ...demand, isFresh: demand.isFresh && !this.#isStale() }

@@ -6,6 +6,7 @@ interface GatewayRecord {
   process: string
   demand: DemandMessage['pools']
   readonly routable: Map<string, ReadonlySet<string>>
+  /** Its last word on demand. */
   heardAtMs: number
   /** In the API server's eyes: only ready gateways have to acknowledge a revision. */
   isReady: boolean
@@ -54,14 +55,17 @@ export class GatewayDesk {
     if (gateway === undefined) {
       return 'Nothing'
     }
-    gateway.heardAtMs = this.#now()
     switch (message.type) {
       case 'hello':
-        gateway.process = message.gateway
-        gateway.demand = {}
+        // Another connection to the same process has said nothing new yet: what it said last holds.
+        if (gateway.process !== message.gateway) {
+          gateway.process = message.gateway
+          gateway.demand = {}
+        }
         gateway.routable.clear()
         return 'Nothing'
       case 'demand':
+        gateway.heardAtMs = this.#now()
         gateway.demand = message.pools
         return 'Demand'
       case 'routable':

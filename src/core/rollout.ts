@@ -74,31 +74,66 @@ export interface RolloutView {
   readonly agentRollout: AgentRollout
 }
 
-/** Conditions that are there only while they are true. */
+interface Progress {
+  readonly reason: string
+  readonly message: string
+  /** `Waits`: replicas are still to come, for which tools wait. `Fails`: they are not coming. */
+  readonly state: 'Rests' | 'Moves' | 'Waits' | 'Fails'
+}
+
+/** `Progressing`, in the words of people; `Reconciling` and `Stalled`, only while true, for tools that wait. */
 export function judgeRollout(view: RolloutView): readonly Verdict[] {
-  const verdicts: Verdict[] = []
-  const is = (type: string, reason: string, message: string): void => {
-    verdicts.push({ type, status: 'True', reason, message })
-  }
-  const isRolling = !view.hasSeenSpec || view.updated < Math.min(view.desired, view.replicas)
+  const { reason, message, state } = progressOf(view)
+  const verdict = (type: string, status: Verdict['status'] = 'True'): Verdict => ({
+    type,
+    status,
+    reason,
+    message,
+  })
+  return [
+    verdict('Progressing', state === 'Moves' || state === 'Waits' ? 'True' : 'False'),
+    ...(state === 'Waits' ? [verdict('Reconciling')] : []),
+    ...(state === 'Fails' ? [verdict('Stalled')] : []),
+    ...(view.foreignReplicas === undefined ? [] : [twoScalers(view.foreignReplicas)]),
+  ]
+}
+
+function progressOf(view: RolloutView): Progress {
+  const { desired, replicas, updated, ready, unschedulable, trouble } = view
   if (view.progressDeadlineExceeded) {
-    const why = view.trouble ?? view.unschedulable ?? 'No new replica became ready in time.'
-    is('Stalled', 'ProgressDeadlineExceeded', why)
-  } else if (isRolling && view.unschedulable !== undefined) {
-    is('Reconciling', 'NoCapacityForSurge', view.unschedulable)
-  } else if (isRolling) {
-    const words = `${view.updated} of ${view.desired} replicas have the pods of the present spec.`
-    is('Reconciling', 'RollingOut', view.trouble === undefined ? words : `${words} ${view.trouble}`)
-  } else if (view.ready < view.desired) {
-    const words = `${view.ready} of ${view.desired} replicas are ready.`
-    is('Reconciling', 'Scaling', `${words} ${view.unschedulable ?? view.trouble ?? ''}`.trim())
+    const message = trouble ?? unschedulable ?? 'No new replica became ready in time.'
+    return { reason: 'ProgressDeadlineExceeded', message, state: 'Fails' }
   }
-  if (view.foreignReplicas !== undefined) {
-    is(
-      'TwoScalers',
-      'ForeignReplicas',
-      `Somebody else set the Deployment's replicas to ${view.foreignReplicas}; it was set back. Scale the ModelPool instead: spec.replicas, its /scale, or spec.scaling.`,
-    )
+  if (!view.hasSeenSpec || updated < Math.min(desired, replicas)) {
+    const words = `${updated} of ${desired} replicas have the pods of the present spec.`
+    return unschedulable === undefined
+      ? { reason: 'RollingOut', message: joined(words, trouble), state: 'Waits' }
+      : { reason: 'NoCapacityForSurge', message: unschedulable, state: 'Waits' }
   }
-  return verdicts
+  if (ready < desired) {
+    const words = `${ready} of ${desired} replicas are ready.`
+    return unschedulable === undefined
+      ? { reason: 'ScalingUp', message: joined(words, trouble), state: 'Waits' }
+      : { reason: 'NoCapacity', message: joined(words, unschedulable), state: 'Waits' }
+  }
+  return replicas > desired
+    ? {
+        reason: 'ScalingDown',
+        message: `From ${replicas} replicas to ${desired}, one by one.`,
+        state: 'Moves',
+      }
+    : { reason: 'Stable', message: '', state: 'Rests' }
+}
+
+function joined(words: string, more: string | undefined): string {
+  return more === undefined ? words : `${words} ${more}`
+}
+
+function twoScalers(replicas: number): Verdict {
+  return {
+    type: 'TwoScalers',
+    status: 'True',
+    reason: 'ForeignWriter',
+    message: `Somebody else set the Deployment's replicas to ${replicas}; they were set back. Scale the ModelPool instead: spec.replicas, its /scale, or spec.scaling.`,
+  }
 }

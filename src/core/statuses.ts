@@ -32,7 +32,7 @@ export interface PoolFacts {
   readonly updatedReplicas?: number
   /** Label selector of the pods, as text: `/scale` shows it. */
   readonly selector?: string
-  /** Conditions that are there only while they are true. */
+  /** Conditions beside `Ready`. */
   readonly verdicts: readonly Verdict[]
 }
 

@@ -51,7 +51,7 @@ describe('a pool', () => {
     await bed.pool('models', 'llama', { replicas: 2 })
     await eventually(() => bed.readyOf('modelpools', 'models', 'llama')).toBe('True Ready')
     expect(bed.node.of('llama')).toHaveLength(2)
-    expect(await bed.poolStatus('models', 'llama')).toMatchObject({
+    await eventually(() => bed.poolStatus('models', 'llama')).toMatchObject({
       replicas: 2,
       readyReplicas: 2,
       desiredReplicas: 2,

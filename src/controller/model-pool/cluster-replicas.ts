@@ -3,7 +3,7 @@ import { keyOf } from '../../api/metadata.ts'
 import type { ModelPool } from '../../api/model-pool.ts'
 import { canonical, poolRevisionOf } from '../../core/pool-revision.ts'
 import { judgeRollout } from '../../core/rollout.ts'
-import type { PoolFacts } from '../../core/statuses.ts'
+import type { PoolFacts, Verdict } from '../../core/statuses.ts'
 import { engineObjectName, podSelectorOf } from '../../core/workload-names.ts'
 import type { EventRecorder } from '../../resources/kubernetes/event-recorder.ts'
 import type { KubeLogger } from '../../resources/kubernetes/kube-logger.ts'
@@ -22,7 +22,7 @@ import { viewRollout } from './pool-view.ts'
 
 export interface ClusterReplicasOptions extends Pick<
   PoolReconcilerOptions,
-  'client' | 'caches' | 'settings' | 'secret' | 'agentRollout'
+  'client' | 'caches' | 'settings' | 'secret' | 'agentRollout' | 'mayAct'
 > {
   readonly demandOf: (poolKey: string) => PoolDemand
   readonly isJudging: (poolKey: string) => boolean
@@ -152,13 +152,14 @@ export class ClusterReplicas implements PoolReplicas {
   }
 
   #createReconciler(): Reconciler {
-    const { client, caches, settings, secret, agentRollout, logger } = this.#options
+    const { client, caches, settings, secret, agentRollout, mayAct, logger } = this.#options
     const pools = new PoolReconciler({
       client,
       caches,
       settings,
       secret,
       agentRollout,
+      mayAct,
       replicas: this.#links,
       poolOf: (key) => this.#pools.get(key),
       desiredOf: (key) => this.#autoscaler.desiredOf(key),
@@ -237,7 +238,7 @@ export class ClusterReplicas implements PoolReplicas {
       selector: Object.entries({ ...podSelectorOf(name), [labels.managedBy]: 'loraplex' })
         .map(([label, value]) => `${label}=${value}`)
         .join(','),
-      verdicts: pool.spec.paused ? [] : judgeRollout(view),
+      verdicts: pool.spec.paused ? [pausedVerdict] : judgeRollout(view),
     }
   }
 
@@ -283,6 +284,13 @@ export class ClusterReplicas implements PoolReplicas {
       note,
     })
   }
+}
+
+const pausedVerdict: Verdict = {
+  type: 'Progressing',
+  status: 'False',
+  reason: 'Paused',
+  message: 'spec.paused is true.',
 }
 
 function isSame(left: ModelPool, right: ModelPool): boolean {

@@ -16,7 +16,7 @@ import { canonical } from '../../core/pool-revision.ts'
 import { isKubeError } from '../../resources/kubernetes/kube-api-error.ts'
 import { done, type ReconcileOutcome } from '../../resources/kubernetes/reconcile-outcome.ts'
 import type { KubeClient, KubeObject } from '../../resources/kubernetes/types.ts'
-import { deploymentType, podType, secretType, type PodObject } from './kube-shapes.ts'
+import { deploymentType, isPodReady, podType, secretType, type PodObject } from './kube-shapes.ts'
 import { fieldManager, ObjectApplier } from './object-applier.ts'
 import { planPool, refusePool, type PlannedPool } from './plan-pool.ts'
 import { leavingAnnotation, type PodReplicas } from './pod-replicas.ts'
@@ -35,9 +35,14 @@ export interface PoolReconcilerOptions {
   readonly desiredOf: (key: string) => number | undefined
   readonly onForeignReplicas: (key: string, replicas: number) => void
   readonly onStep: (pool: ModelPool, reason: string, note: string) => void
+  /** Unix milliseconds. */
   readonly now: () => number
+  /** False once another leads: an agent would not know that this one is late. */
+  readonly mayAct: () => boolean
 }
 
+/** How soon a Secret is created again, to see whether it is there. */
+const secretSeenMs = 60_000
 const deletionCost = 'controller.kubernetes.io/pod-deletion-cost'
 const lowestCost = '-2147483647'
 
@@ -48,8 +53,8 @@ const lowestCost = '-2147483647'
 export class PoolReconciler {
   readonly #options: PoolReconcilerOptions
   readonly #applier: ObjectApplier
-  /** Secrets known to be there; each is created at most once in a process. */
-  readonly #secrets = new Set<string>()
+  /** When each Secret was last known to be there. */
+  readonly #secrets = new Map<string, number>()
 
   constructor(options: PoolReconcilerOptions) {
     this.#options = options
@@ -109,7 +114,7 @@ export class PoolReconciler {
     if (wrote && shrinks) {
       this.#options.onStep(pool, 'ScaledDown', `From ${action.to + 1} replicas to ${action.to}.`)
     }
-    await this.#createSecret(plan, signal)
+    await this.#createSecret(plan, pods, signal)
     await this.#step(pool, action, replicas, signal)
     return action.action === 'Wait' && action.untilMs !== undefined
       ? { outcome: 'RequeueAfter', delayMs: Math.max(100, Math.min(1000, action.untilMs - now())) }
@@ -176,24 +181,45 @@ export class PoolReconciler {
   }
 
   /** After the Deployment that names its revision: a Secret that nobody noted would never be found again. */
-  async #createSecret({ workload }: PlannedPool, signal: AbortSignal): Promise<void> {
-    const { metadata } = workload.secret
-    const id = `${metadata.namespace}/${metadata.name}/${String(metadata.ownerReferences[0]?.['uid'])}`
-    if (this.#secrets.has(id)) {
+  async #createSecret(
+    { workload }: PlannedPool,
+    pods: readonly PodObject[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { namespace, name, ownerReferences } = workload.secret.metadata
+    const owner = String(ownerReferences[0]?.['uid'])
+    const id = `${namespace}/${name}/${owner}`
+    const { client, now } = this.#options
+    const seenMs = now() - (this.#secrets.get(id) ?? Number.NEGATIVE_INFINITY)
+    // Nobody watches Secrets; one that somebody deleted shows in pods that do not start.
+    if (seenMs < secretSeenMs || (seenMs < Infinity && pods.every(isPodReady))) {
       return
     }
     try {
-      await this.#options.client.create(
-        secretType,
-        workload.secret as unknown as KubeObject,
-        signal,
-      )
+      await client.create(secretType, workload.secret as unknown as KubeObject, signal)
     } catch (error) {
       if (!isKubeError(error, 'AlreadyExists')) {
         throw error
       }
+      await this.#replaceForeign({ namespace, name }, owner, workload.secret, signal)
     }
-    this.#secrets.add(id)
+    this.#secrets.set(id, now())
+  }
+
+  /** One of an earlier pool of that name goes with that pool, sooner or later. */
+  async #replaceForeign(
+    key: { readonly namespace: string; readonly name: string },
+    owner: string,
+    desired: DesiredObject,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { client } = this.#options
+    const found = await client.get(secretType, key, signal)
+    const { uid, ownerReferences = [] } = found?.metadata ?? {}
+    if (uid !== undefined && ownerReferences.every((reference) => reference.uid !== owner)) {
+      await client.delete(secretType, key, { uid }, signal)
+      await client.create(secretType, desired as unknown as KubeObject, signal)
+    }
   }
 
   /** What the Deployment has to note. An old revision's Secret goes once nothing of it can start again. */
@@ -226,6 +252,9 @@ export class PoolReconciler {
     signal: AbortSignal,
   ): Promise<void> {
     const { namespace } = pool.metadata
+    if (!this.#options.mayAct()) {
+      return
+    }
     switch (action.action) {
       case 'Mark':
         await this.#annotate(
