@@ -8,7 +8,7 @@ ARG NPM_CONFIG_REGISTRY
 ARG NPM_CONFIG_OFFLINE=false
 
 WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
+COPY package.json package-lock.json .npmrc LICENSE ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
@@ -27,10 +27,11 @@ RUN mkdir -p app etc usr/local/bin home/nonroot \
   && echo 'hosts: files dns' > etc/nsswitch.conf \
   && chown 65532:65532 home/nonroot
 RUN cd /app && npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
-  && mv package.json dist node_modules /image/app/ \
+  && mv package.json LICENSE dist node_modules /image/app/ \
   && find /image/app -name '*.d.ts' -delete
 
 FROM scratch
+LABEL org.opencontainers.image.title=loraplex org.opencontainers.image.licenses=Apache-2.0
 COPY --from=build /image /
 ENV NODE_ENV=production PATH=/usr/local/bin HOME=/home/nonroot
 USER 65532:65532

@@ -31,6 +31,7 @@ const recipe = [
   'Dockerfile',
   '.dockerignore',
   '.npmrc',
+  'LICENSE',
   'package.json',
   'package-lock.json',
   'tsconfig.json',
