@@ -156,6 +156,8 @@ class ApiSource implements KubernetesSource {
     return createReflector({
       transport,
       type,
+      // A key that was revoked an hour ago must not work at a gateway that has just started.
+      firstList: 'Newest',
       timing,
       logger: this.#logger,
       onReconnect: (reason) => onReconnect?.(type.kind, reason),

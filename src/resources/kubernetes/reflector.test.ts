@@ -228,6 +228,16 @@ describe('a reflector', () => {
     expect(lists.map(({ query }) => query.get('resourceVersion'))).toEqual(['0', null])
   })
 
+  it('begins with the newest state where it must, also when that fails at first', async () => {
+    const { api, start } = await bed({ firstList: 'Newest' })
+    api.refuse({ status: 500, verb: 'list', times: 1 })
+    await start()
+    api.resetWatches()
+    await eventually(() => api.count('watch')).toBe(2)
+    const lists = api.requests.filter(({ verb }) => verb === 'list')
+    expect(lists.map(({ query }) => query.get('resourceVersion'))).toEqual([null, null])
+  })
+
   it('backs off, and comes right in the end, when every watch is answered with 410', async () => {
     const { api, values, start } = await bed()
     api.put('a', '1')

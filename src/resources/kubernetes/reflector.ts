@@ -27,6 +27,11 @@ export interface ReflectorOptions<T extends KubeObject> extends ListOptions {
   readonly indexers?: Indexers<T>
   /** Drops what nobody reads, before it is kept. */
   readonly trim?: (object: T) => T
+  /**
+   * Where the first list comes from. `Cached` (default) is cheap for the server, and as old as its cache, which may be
+   * long behind when it is cut off from its store. `Newest` is for what must not be taken up from the past.
+   */
+  readonly firstList?: 'Cached' | 'Newest'
   readonly timing?: Partial<ReflectorTiming>
   readonly logger?: KubeLogger
   /** Monotonic milliseconds. */
@@ -61,7 +66,7 @@ class ApiReflector<T extends KubeObject> implements Reflector<T> {
   #version: string | undefined
   #mustList = true
   /** The next list asks for the newest state, whatever that costs the server. */
-  #wantsNewest = false
+  #wantsNewest: boolean
   #olderLists = 0
 
   constructor(options: ReflectorOptions<T>) {
@@ -70,6 +75,7 @@ class ApiReflector<T extends KubeObject> implements Reflector<T> {
     this.#logger = options.logger ?? silentKubeLogger
     this.#now = options.now ?? (() => performance.now())
     this.#random = options.random ?? Math.random
+    this.#wantsNewest = options.firstList === 'Newest'
     this.#store = new ObjectStore({
       now: this.#now,
       trim: options.trim,
@@ -134,9 +140,8 @@ class ApiReflector<T extends KubeObject> implements Reflector<T> {
     }
     const isGone = isKubeError(error, 'Gone')
     // A server that is behind us answers Timeout; one that does not know our version, Gone or BadRequest.
-    this.#wantsNewest = this.#mustList
-      ? isGone || isKubeError(error, 'Timeout', 'BadRequest', 'Conflict')
-      : isGone
+    this.#wantsNewest ||=
+      isGone || (this.#mustList && isKubeError(error, 'Timeout', 'BadRequest', 'Conflict'))
     this.#mustList ||= isGone || isKubeError(error, 'BadRequest', 'NotFound')
     const askedMs = error instanceof KubeApiError ? (error.retryAfterMs ?? 0) : 0
     const waitMs = Math.max(askedMs, this.#backoff.nextMs())
