@@ -59,7 +59,7 @@ function workload({ replicas, maxReplicas, cpu, memory }: WorkloadPresets) {
       .array(z.string())
       .default([])
       .meta({ description: 'Further flags of the command, such as `--log-level=debug`.' }),
-    extraEnv: openList('Further variables of the container, such as HTTPS_PROXY.'),
+    extraEnv: openList('Further variables of the container.'),
     extraVolumes: openList('Further volumes of the pods.'),
     extraVolumeMounts: openList('Where the container sees them.'),
   }

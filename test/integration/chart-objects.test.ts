@@ -118,6 +118,42 @@ test('what leads to the tenants leads to no other port', () => {
   ])
 })
 
+test('who speaks to whom is what the policies let through', () => {
+  const objects = renderChart({}, namespace)
+  const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy')
+  const pods = podsOf(objects).filter(({ kind, metadata }) => {
+    return kind === 'Pod' && !metadata.name.endsWith('-test')
+  })
+  /** Of one component's policy: peers by component, `*` for anybody, and the ports. */
+  const rulesOf = (component: string, direction: 'ingress' | 'egress'): readonly string[] => {
+    const policy = find(policies, 'NetworkPolicy', new RegExp(`-${component}$`))['spec']
+    const side = direction === 'ingress' ? 'from' : 'to'
+    return policy[direction].flatMap((rule: KubeObject) =>
+      (rule[side] ?? [{}]).map(({ podSelector }: KubeObject) => {
+        const peer = podSelector?.matchLabels[labels.component] ?? '*'
+        return `${peer} ${rule['ports'].map(({ port }: { port: number }) => port).join(',')}`
+      }),
+    )
+  }
+  expect(rulesOf('gateway', 'ingress')).toEqual(['* 8080', 'controller 8090', '* 9090'])
+  expect(rulesOf('gateway', 'egress')).toEqual(['* 53,53', '* 443,6443', 'engine 8000,8100'])
+  expect(rulesOf('depot', 'ingress')).toEqual(['controller 8200', 'engine 8200', '* 9090'])
+  expect(rulesOf('depot', 'egress')).toEqual(['* 53,53', '* 443,6443', '* 443'])
+  expect(rulesOf('controller', 'ingress')).toEqual(['* 9090'])
+  expect(rulesOf('controller', 'egress')).toEqual([
+    '* 53,53',
+    '* 443,6443',
+    'gateway 8090',
+    'depot 8200',
+    'engine 8100',
+  ])
+  // Each policy is about the pods it is named after, and leaves none out.
+  for (const pod of pods) {
+    const policy = find(policies, 'NetworkPolicy', new RegExp(`^${pod.metadata.name}$`))
+    expect(matches(pod.metadata.labels ?? {}, policy['spec'].podSelector.matchLabels)).toBe(true)
+  }
+})
+
 test('Prometheus finds each process once, and the agents in every namespace', () => {
   const metrics = { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } }
   const objects = renderChart({ metrics }, namespace)

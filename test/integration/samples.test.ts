@@ -107,6 +107,23 @@ test.each(kustomizations)('%s names every file and folder beside it', async (fil
   }
 })
 
+test.each(globSync('docs/guides/{kubernetes,air-gapped,observability,upgrade}.md'))(
+  'what %s shows is taken as it is',
+  async (page) => {
+    const text = await readFile(page, 'utf8')
+    for (const [, block = ''] of text.matchAll(/```yaml\n(.*?)```/gs)) {
+      if (block.startsWith('apiVersion:')) {
+        for (const object of objectsOf(block)) {
+          const { status, body } = await dryRun(api(), object)
+          expect(`${object.metadata.name} ${status} ${body.message ?? ''}`).toMatch(/ 20[01] $/)
+        }
+      } else if (block.startsWith('metrics:')) {
+        expect(templateChart(parse(block) as object)).toMatchObject({ ok: true })
+      }
+    }
+  },
+)
+
 test('the pods of the simulator’s pool find what its values give the depot', async () => {
   const values = parse(await readFile(`${folder}/simulator/chart-values.yaml`, 'utf8')) as object
   expect(templateChart(values).ok).toBe(true)

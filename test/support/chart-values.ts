@@ -12,7 +12,7 @@ export const chartValueSets: Readonly<Record<string, object>> = {
       engineImagePullSecrets: ['mirror', 'other'],
       nodeSelector: { pool: 'system' },
       tolerations: [{ key: 'system', operator: 'Exists' }],
-      extraEnv: [{ name: 'HTTPS_PROXY', value: 'http://proxy.example.com:3128' }],
+      extraEnv: [{ name: 'NODE_OPTIONS', value: '--trace-warnings' }],
     },
     gateway: {
       podLabels: { 'mesh.example.com/inject': 'false' },
