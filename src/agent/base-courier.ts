@@ -48,7 +48,8 @@ export class BaseCourier {
         }
       } catch (error) {
         if (!signal.aborted) {
-          logger.warn({ err: error }, 'the headers of the base did not reach the depot')
+          const detail = error instanceof Error ? error.message : ''
+          logger.warn({ detail }, 'the headers of the base did not reach the depot')
         }
       }
       await this.#pause(Math.min(firstRetryMs * 2 ** Math.min(attempt, 20), lastRetryMs))

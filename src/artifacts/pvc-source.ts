@@ -32,7 +32,7 @@ export async function fetchFromClaim(fetch: ClaimFetch): Promise<FetchOutcome> {
       outcome: 'Failed',
       problem: problem(
         'SourceNotFound',
-        `${shown} is on a claim that the depot has not mounted. Its operator can add ${namespace}/${claim} to depot.claims of the chart; the fetch is tried again.`,
+        `${shown} is on a claim that the depot has not mounted. Its operator can mount it at ${namespace}/${claim} of --claims-folder (depot.extraVolumes of the chart); the fetch is tried again.`,
       ),
     }
   }

@@ -182,9 +182,9 @@ function stop(job: Job): void {
   job.abort.abort()
 }
 
-/** A folder that is not there yet may be on its way. */
+/** A folder that is not there yet may be on its way; what an operator has not allowed may be allowed later. */
 function isSourceMissing(problem: AdapterProblem): boolean {
-  return problem.reason === 'SourceNotFound'
+  return problem.reason === 'SourceNotFound' || problem.reason === 'SourceForbidden'
 }
 
 function failed(problem: AdapterProblem): Intake {
