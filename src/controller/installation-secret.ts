@@ -38,7 +38,7 @@ export async function ensureInstallationSecret(
     }
   }
   const key = { namespace, name: installationSecretName }
-  const found = (await client.get(secretType, key, signal)) as SecretObject | undefined
+  const found = await client.get<SecretObject>(secretType, key, signal)
   const secret = Buffer.from(found?.data?.['secret'] ?? '', 'base64')
   if (secret.length < secretBytes) {
     throw new UserError(

@@ -16,7 +16,14 @@ export interface DesiredObject {
     readonly namespace: string
     readonly labels: Readonly<Record<string, string>>
     readonly annotations?: Readonly<Record<string, string>>
-    readonly ownerReferences: readonly JsonMap[]
+    readonly ownerReferences: readonly {
+      readonly apiVersion: string
+      readonly kind: string
+      readonly name: string
+      readonly uid: string
+      readonly controller: boolean
+      readonly blockOwnerDeletion: boolean
+    }[]
   }
   readonly spec?: JsonMap
   readonly automountServiceAccountToken?: boolean

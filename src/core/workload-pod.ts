@@ -85,7 +85,7 @@ function withoutForeignContainersImages(template: JsonMap): JsonMap {
   }
   const strip = (list: Json | undefined): readonly JsonMap[] =>
     mapsOf(list).map((container) => {
-      const isOurs = ['vllm', 'agent', 'model'].includes(String(container['name']))
+      const isOurs = ['vllm', 'agent', 'model'].includes(textOf(container['name']))
       return isOurs ? without(container, ['image', 'args', 'lifecycle']) : container
     })
   return {
@@ -109,15 +109,8 @@ function guard(merged: JsonMap, ours: JsonMap, input: WorkloadInput): JsonMap {
   const grace = Number(spec['terminationGracePeriodSeconds'])
   return {
     metadata: {
-      ...(metadata['annotations'] === undefined && metadata['labels'] === undefined
-        ? {}
-        : {
-            annotations: {
-              ...mapOf(metadata['annotations']),
-              ...mapOf(ourMetadata['annotations']),
-            },
-            labels: { ...mapOf(metadata['labels']), ...mapOf(ourMetadata['labels']) },
-          }),
+      annotations: { ...mapOf(metadata['annotations']), ...mapOf(ourMetadata['annotations']) },
+      labels: { ...mapOf(metadata['labels']), ...mapOf(ourMetadata['labels']) },
     },
     spec: {
       ...without(spec, ['restartPolicy', 'activeDeadlineSeconds']),
@@ -154,7 +147,7 @@ function guardEnv(containers: Json | undefined, ours: Json | undefined): readonl
     }
     const ourEnv = new Map(mapsOf(own['env']).map((entry) => [entry['name'], entry]))
     const env = mapsOf(container['env']).flatMap((entry) => {
-      const name = String(entry['name'])
+      const name = textOf(entry['name'])
       if (container['name'] === 'vllm' && forbiddenEnv.has(name)) {
         return []
       }
@@ -169,6 +162,10 @@ function guardEnv(containers: Json | undefined, ours: Json | undefined): readonl
 function sidecarsLast(containers: readonly JsonMap[]): readonly JsonMap[] {
   const agents = containers.filter((container) => container['name'] === 'agent')
   return [...containers.filter((container) => container['name'] !== 'agent'), ...agents]
+}
+
+function textOf(value: Json | undefined): string {
+  return typeof value === 'string' ? value : ''
 }
 
 function mapOf(value: Json | undefined): JsonMap {

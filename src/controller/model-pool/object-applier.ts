@@ -40,7 +40,6 @@ export class ObjectApplier {
       ...desired,
       metadata: {
         ...desired.metadata,
-        ownerReferences: desired.metadata.ownerReferences as never,
         ...(resourceVersion === undefined ? {} : { resourceVersion }),
       },
     }

@@ -15,7 +15,7 @@ import { engineObjectName, poolSecretName } from '../../core/workload-names.ts'
 import { canonical } from '../../core/pool-revision.ts'
 import { isKubeError } from '../../resources/kubernetes/kube-api-error.ts'
 import { done, type ReconcileOutcome } from '../../resources/kubernetes/reconcile-outcome.ts'
-import type { KubeClient, KubeObject } from '../../resources/kubernetes/types.ts'
+import type { KubeClient } from '../../resources/kubernetes/types.ts'
 import { deploymentType, isPodReady, podType, secretType, type PodObject } from './kube-shapes.ts'
 import { fieldManager, ObjectApplier } from './object-applier.ts'
 import { planPool, refusePool, type PlannedPool } from './plan-pool.ts'
@@ -187,7 +187,7 @@ export class PoolReconciler {
     signal: AbortSignal,
   ): Promise<void> {
     const { namespace, name, ownerReferences } = workload.secret.metadata
-    const owner = String(ownerReferences[0]?.['uid'])
+    const owner = ownerReferences[0]?.uid ?? ''
     const id = `${namespace}/${name}/${owner}`
     const { client, now } = this.#options
     const seenMs = now() - (this.#secrets.get(id) ?? Number.NEGATIVE_INFINITY)
@@ -196,7 +196,7 @@ export class PoolReconciler {
       return
     }
     try {
-      await client.create(secretType, workload.secret as unknown as KubeObject, signal)
+      await client.create(secretType, workload.secret, signal)
     } catch (error) {
       if (!isKubeError(error, 'AlreadyExists')) {
         throw error
@@ -218,7 +218,7 @@ export class PoolReconciler {
     const { uid, ownerReferences = [] } = found?.metadata ?? {}
     if (uid !== undefined && ownerReferences.every((reference) => reference.uid !== owner)) {
       await client.delete(secretType, key, { uid }, signal)
-      await client.create(secretType, desired as unknown as KubeObject, signal)
+      await client.create(secretType, desired, signal)
     }
   }
 
