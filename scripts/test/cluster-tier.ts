@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -37,10 +37,13 @@ export function clusterTier(): Tier {
       }
       const image = await prepareCluster()
       const state = await mkdtemp(join(tmpdir(), 'loraplex-cluster-'))
+      const scratch = join(state, 'tmp')
+      await mkdir(scratch)
       return {
         env: {
           [ownNamespaces]: '1',
           LORAPLEX_TEST_STATE: state,
+          TMPDIR: scratch,
           LORAPLEX_TEST_IMAGES: image,
         },
         tidy: async (counts) => {

@@ -32,7 +32,8 @@ export async function prepareDebianPackages(): Promise<void> {
   const log = join(testbedFolder(), 'build.log')
   await timed(`installing ${missing.join(' ')}`, async () => {
     await runLogged('apt-get', ['update', '-qq'], { env, log })
-    const install = ['install', '-y', '-qq', '--no-install-recommends', ...missing]
+    const patience = ['-o', 'DPkg::Lock::Timeout=300']
+    const install = ['install', '-y', '-qq', '--no-install-recommends', ...patience, ...missing]
     await runLogged('apt-get', install, { env, log })
   })
 }

@@ -17,6 +17,7 @@ import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { UserError } from '../../src/errors.ts'
 import { testbedFolder } from '../../test/support/testbed-folder.ts'
+import { takeLock } from '../take-lock.ts'
 import { npmCache, prepareBaseImage } from './base-image.ts'
 import { Podman } from './podman.ts'
 import { say, timed } from './progress.ts'
@@ -47,6 +48,12 @@ export async function prepareImage(): Promise<string> {
     return archive
   }
   await mkdir(archives, { recursive: true })
+  await using _lock = await takeLock(join(archives, '.lock'), (owner) =>
+    say(`process ${owner} is building the image already; waiting for it`),
+  )
+  if (await exists(archive)) {
+    return archive
+  }
   const base = await prepareBaseImage()
   await timed('building the image', () => buildImage(files, base, archive))
   await removeOld(archives, archive)
