@@ -7,4 +7,7 @@ export const bridge = {
 
 export const serviceRange = '10.0.0.0/24'
 
+/** The first of the range is Service `kubernetes`. */
+export const apiServiceAddress = '10.0.0.1'
+
 export const nodeName = 'node-0'

@@ -1,4 +1,6 @@
-import { bridge } from './cluster-addresses.ts'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { apiServiceAddress, bridge } from './cluster-addresses.ts'
 import { shell } from './cluster-shell.ts'
 
 /** Makes this network namespace a node's: a bridge for pods, and a default route, so that cluster addresses lead somewhere. */
@@ -9,6 +11,16 @@ export async function setUpNetwork(): Promise<void> {
   await shell('ip', 'link', 'set', bridge.name, 'up')
   await shell('ip', 'route', 'add', 'default', 'via', bridge.address)
   await shell('sysctl', '-qw', 'net.ipv4.ip_forward=1')
+}
+
+/**
+ * Pods reach the API server by its Service's address, which its certificate has to name: envtest puts the addresses there
+ * that the Service's name has on this machine. The mount ends with the namespaces.
+ */
+export async function nameApiService(state: string): Promise<void> {
+  const hosts = join(state, 'hosts')
+  await writeFile(hosts, `127.0.0.1 localhost\n${apiServiceAddress} kubernetes.default.svc\n`)
+  await shell('mount', '--bind', hosts, '/etc/hosts')
 }
 
 /** How containerd connects a pod. */

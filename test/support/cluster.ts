@@ -8,7 +8,7 @@ import { ApiServer } from './api-server.ts'
 import { bridge, nodeName, serviceRange } from './cluster-addresses.ts'
 import { Containerd } from './cluster-containerd.ts'
 import { setUpMounts } from './cluster-mounts.ts'
-import { setUpNetwork } from './cluster-network.ts'
+import { nameApiService, setUpNetwork } from './cluster-network.ts'
 import { ClusterProcess } from './cluster-process.ts'
 import { dnsSettings, kubeletSettings, proxySettings } from './cluster-settings.ts'
 import { findPrograms } from './testbed-folder.ts'
@@ -58,6 +58,7 @@ export class Cluster implements AsyncDisposable {
     await mkdir(join(options.state, 'logs'), { recursive: true })
     await setUpMounts(options.state)
     await setUpNetwork()
+    await nameApiService(options.state)
     const api = await ApiServer.start({
       listenAddress: bridge.address,
       flags: {

@@ -1,0 +1,189 @@
+// From nothing to answers and back, with what users have: Helm, kubectl, the CLI, an SDK.
+import { randomBytes } from 'node:crypto'
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  inject,
+  onTestFailed,
+  test,
+} from 'vitest'
+import {
+  describeCluster,
+  eventually,
+  getObject,
+  helm,
+  kubectl,
+  listObjects,
+  loraplex,
+  Manifests,
+  ProductCaller,
+  release,
+  type KubeJson,
+} from '../support/product.ts'
+
+const { image } = inject('cluster')
+const [repository = '', tag = ''] = image.split(':')
+const adapters = ['acme-tickets', 'globex-shout'] as const
+const pool = 'tiny-llama'
+
+let manifests: Manifests
+let acme: ProductCaller
+let baseUrl = ''
+
+beforeAll(async () => {
+  manifests = await Manifests.create()
+})
+afterAll(() => manifests[Symbol.asyncDispose]())
+beforeEach(() => onTestFailed(async () => console.log(await describeCluster())))
+
+/** `lpx_<revision12>` of what the object says answers now. */
+async function activeFingerprint(adapter: string): Promise<string> {
+  const object = await getObject('loraadapter', adapter, 'acme')
+  const active = object.status.revisions.find(({ role }: { role: string }) => role === 'Active')
+  return `lpx_${String(active?.revision).slice(0, 12)}_simulated`
+}
+
+function enginePods(): Promise<readonly KubeJson[]> {
+  return listObjects('pods', 'models', `loraplex.dev/pool=${pool}`)
+}
+
+async function installArguments(): Promise<readonly string[]> {
+  const volumes = adapters.map((name) => ({ name, configMap: { name } }))
+  const values = {
+    image: { repository, tag, pullPolicy: 'Never' },
+    gateway: {
+      shutdownDelaySeconds: 3,
+      drainSeconds: 600,
+      resources: { requests: { cpu: '50m' } },
+    },
+    depot: {
+      extraVolumes: volumes,
+      extraVolumeMounts: adapters.map((name) => ({
+        name,
+        mountPath: `/adapters/${name}`,
+        readOnly: true,
+      })),
+    },
+  }
+  const file = await manifests.write('values.yaml', JSON.stringify(values))
+  return [release.name, 'charts/loraplex', `--values=${file}`, '--wait', '--timeout=150s']
+}
+
+describe('the product on a node', () => {
+  test('helm install is done when everything serves, and helm test says so', async () => {
+    await kubectl('create', 'namespace', release.namespace)
+    const restricted = 'pod-security.kubernetes.io/enforce=restricted'
+    await kubectl('label', 'namespace', release.namespace, restricted)
+    for (const name of adapters) {
+      const from = `--from-file=test/fixtures/adapters/${name}`
+      await kubectl('create', 'configmap', name, '-n', release.namespace, from)
+    }
+    await helm('install', ...(await installArguments()))
+    await helm('test', release.name)
+    const service = await getObject('service', 'loraplex-gateway', release.namespace)
+    baseUrl = `http://${service.spec.clusterIP}:${service.spec.ports[0].port}/v1`
+  })
+
+  test('applied samples become a pool of pods and an adapter that answers', async () => {
+    await manifests.applySample('simulator/pool.yaml', (object) => {
+      if (object.kind === 'ModelPool') {
+        object.spec.engine.image = image
+      }
+    })
+    await manifests.applySample('simulator/tenant.yaml')
+    await kubectl('wait', '-n', 'models', `lpp/${pool}`, '--for=condition=Ready', '--timeout=120s')
+    await kubectl('wait', '-n', 'acme', 'lora/tickets', '--for=condition=Ready', '--timeout=60s')
+    const key = await loraplex('keys', 'create', 'ci', '-n', 'acme')
+    acme = new ProductCaller(baseUrl, /lpx_\S+/.exec(key)?.[0] ?? '')
+    await eventually(async () => {
+      const answer = await acme.ask('tickets')
+      expect(answer.fingerprint).toBe(await activeFingerprint('tickets'))
+    }, 10_000)
+    expect(await acme.models()).toEqual(['tickets'])
+  })
+
+  test('a stranger’s key opens nothing', async () => {
+    const stranger = new ProductCaller(baseUrl, `lpx_x_${randomBytes(32).toString('base64url')}`)
+    await expect(stranger.ask('tickets')).rejects.toMatchObject({ status: 401 })
+  })
+
+  test('an edited adapter answers with its new content', async () => {
+    const before = await activeFingerprint('tickets')
+    const [pod] = await enginePods()
+    const patch = JSON.stringify({ spec: { source: { uri: 'file:///adapters/globex-shout' } } })
+    await kubectl('patch', '-n', 'acme', 'lora/tickets', '--type=merge', '-p', patch)
+    await eventually(async () => {
+      const answer = await acme.ask('tickets')
+      expect(answer.fingerprint).not.toBe(before)
+      expect(answer.fingerprint).toBe(await activeFingerprint('tickets'))
+    })
+    await kubectl('wait', '-n', 'acme', 'lora/tickets', '--for=condition=Ready', '--timeout=60s')
+    // Adapters never roll a pod.
+    expect((await enginePods()).map((one) => one.metadata.uid)).toEqual([pod.metadata.uid])
+  })
+
+  test('kubectl scale makes a second replica, and going back cuts no stream', async () => {
+    await kubectl('scale', '-n', 'models', `lpp/${pool}`, '--replicas=2')
+    await eventually(async () => {
+      const { status } = await getObject('modelpool', pool, 'models')
+      expect(status.readyReplicas).toBe(2)
+    }, 120_000)
+    await kubectl('wait', '-n', 'acme', 'lora/tickets', '--for=condition=Ready', '--timeout=60s')
+    let started = 0
+    const streams = Array.from({ length: 8 }, () => {
+      return acme.stream('tickets', 300, () => (started += 1))
+    })
+    await expect.poll(() => started, { timeout: 30_000 }).toBeGreaterThan(8)
+    await kubectl('scale', '-n', 'models', `lpp/${pool}`, '--replicas=1')
+    for (const { finish } of await Promise.all(streams)) {
+      expect(finish).toBe('length')
+    }
+    await eventually(async () => expect(await enginePods()).toHaveLength(1), 120_000)
+  })
+
+  test('helm upgrade rolls the gateways and cuts no stream, and leaves engines alone', async () => {
+    const [engine] = await enginePods()
+    let started = 0
+    const streams = Array.from({ length: 20 }, () => {
+      return acme.stream('tickets', 300, () => (started += 1))
+    })
+    await expect.poll(() => started, { timeout: 60_000 }).toBeGreaterThan(20)
+    await helm('upgrade', ...(await installArguments()), '--set=gateway.maxQueueSeconds=31')
+    for (const { finish } of await Promise.all(streams)) {
+      expect(finish).toBe('length')
+    }
+    await helm('rollback', release.name, '1', '--wait', '--timeout=150s')
+    expect((await acme.ask('tickets')).finish).toBe('length')
+    expect((await enginePods()).map((one) => one.metadata.uid)).toEqual([engine.metadata.uid])
+  })
+
+  test('a revoked key stays revoked when its file is applied again', async () => {
+    const printed = await loraplex('keys', 'create', 'gitops', '-n', 'acme', '-o', 'yaml')
+    const file = await manifests.write('key.yaml', printed.slice(printed.indexOf('apiVersion')))
+    await kubectl('apply', '-f', file)
+    await loraplex('keys', 'revoke', 'gitops', '-n', 'acme')
+    await kubectl('apply', '-f', file)
+    const { spec } = await getObject('tenantkey', 'gitops', 'acme')
+    expect(spec.revoked).toBe(true)
+    await expect(
+      kubectl(
+        'patch',
+        '-n',
+        'acme',
+        'lpk/gitops',
+        '--type=merge',
+        '-p',
+        '{"spec":{"revoked":false}}',
+      ),
+    ).rejects.toThrow(/revoked/)
+  })
+
+  test('helm uninstall keeps the objects; deleting the namespaces ends everything', async () => {
+    await helm('uninstall', release.name, '--wait', '--timeout=60s')
+    expect(await getObject('modelpool', pool, 'models')).toBeDefined()
+    await kubectl('delete', 'namespace', 'models', 'acme', '--timeout=120s')
+  })
+})
