@@ -50,18 +50,18 @@ export function createDepotClient(options: DepotClientOptions): DepotClient {
 }
 
 class HttpDepotClient implements DepotClient {
-  readonly #pool: BearerPool
+  readonly #short: BearerPool
+  /** Apart, so that a question of a moment does not wait behind fetches of minutes. */
+  readonly #long: BearerPool
   readonly #longTimeoutMs: number
 
   constructor(options: DepotClientOptions) {
     this.#longTimeoutMs = options.longTimeoutMs ?? 3_600_000
-    this.#pool = new BearerPool({
-      url: options.url,
-      token: options.token,
-      // Fetches take long, and a rollout asks for hundreds at once; the depot has its own limits.
-      connections: 64,
-      timeoutMs: 10_000,
-    })
+    const { url, token } = options
+    const shared = { url, token, timeoutMs: 10_000 }
+    this.#short = new BearerPool({ ...shared, connections: 16 })
+    // A rollout asks for hundreds at once; the depot has its own limits.
+    this.#long = new BearerPool({ ...shared, connections: 64 })
   }
 
   fetch(order: FetchOrder, signal: AbortSignal): Promise<FetchOutcome> {
@@ -71,7 +71,7 @@ class HttpDepotClient implements DepotClient {
       origin: originOf(order),
       ...(expectedDigest === undefined ? {} : { expectedDigest }),
     }
-    return this.#json({ method: 'POST', path: depotRoutes.fetch, body, ...this.#long(signal) })
+    return this.#work({ method: 'POST', path: depotRoutes.fetch, body, signal })
   }
 
   async stored(
@@ -79,7 +79,7 @@ class HttpDepotClient implements DepotClient {
     order: Pick<FetchOrder, 'origin'>,
   ): Promise<StoredAdapter | undefined> {
     const path = depotRoutes.facts(digest, originOf(order).poolKey)
-    const answer = await this.#pool.call({ method: 'GET', path })
+    const answer = await this.#short.call({ method: 'GET', path })
     if (answer.status === 404) {
       return undefined
     }
@@ -102,30 +102,23 @@ class HttpDepotClient implements DepotClient {
         ...(baseModel === undefined ? {} : { baseModel }),
       },
     }
-    return this.#json({ method: 'POST', path: depotRoutes.preflight, body, ...this.#long(signal) })
+    return this.#work({ method: 'POST', path: depotRoutes.preflight, body, signal })
   }
 
-  retain(request: RetainRequest, signal?: AbortSignal): Promise<RetainAnswer> {
-    return this.#json({
-      method: 'POST',
-      path: depotRoutes.retain,
-      body: request,
-      timeoutMs: 60_000,
-      signal,
-    })
+  async retain(request: RetainRequest, signal?: AbortSignal): Promise<RetainAnswer> {
+    const path = depotRoutes.retain
+    const call: Call = { method: 'POST', path, body: request, timeoutMs: 60_000, signal }
+    return read(await this.#short.call(call), path) as RetainAnswer
   }
 
-  close(): Promise<void> {
-    return this.#pool.close()
+  async close(): Promise<void> {
+    await Promise.all([this.#short.close(), this.#long.close()])
   }
 
-  #long(signal: AbortSignal): Pick<Call, 'signal' | 'timeoutMs'> {
-    return { signal, timeoutMs: this.#longTimeoutMs }
-  }
-
-  async #json<T>(call: Call): Promise<T> {
+  async #work<T>(call: Call): Promise<T> {
+    const answer = await this.#long.call({ ...call, timeoutMs: this.#longTimeoutMs })
     // The other end is this program too; what it says has these types.
-    return read(await this.#pool.call(call), call.path) as T
+    return read(answer, call.path) as T
   }
 }
 
