@@ -78,7 +78,7 @@ describe('a store', () => {
           check(change)
         }
         const versions = (objects: readonly KubeObject[]) =>
-          objects.map(({ metadata }) => metadata.resourceVersion).toSorted()
+          objects.map(({ metadata }) => Number(metadata.resourceVersion)).toSorted((a, b) => a - b)
         expect(versions(store.list())).toEqual(versions(items))
         expect(store.compare({ items, resourceVersion: '1000' })).toEqual({ changed: [], gone: [] })
       }),
