@@ -124,6 +124,22 @@ test.each(globSync('docs/guides/{kubernetes,air-gapped,observability,upgrade}.md
   },
 )
 
+test('the chart’s own examples are taken, and it names every kind and the version it is of', async () => {
+  const chart = parse(await readFile('charts/loraplex/Chart.yaml', 'utf8')) as {
+    readonly appVersion: string
+    readonly annotations: Readonly<Record<string, string>>
+  }
+  const read = (name: string): readonly KubeObject[] =>
+    parse(chart.annotations[`artifacthub.io/${name}`] ?? '[]') as readonly KubeObject[]
+  for (const object of read('crdsExamples')) {
+    expect((await dryRun(api(), object)).status).toBeLessThan(300)
+  }
+  expect(read('crds').map(({ kind }) => kind)).toEqual(Object.keys(kinds))
+  const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string }
+  expect(chart.appVersion).toBe(version)
+  expect(chart.annotations['artifacthub.io/images']).toContain(`:${version}`)
+})
+
 test('the pods of the simulator’s pool find what its values give the depot', async () => {
   const values = parse(await readFile(`${folder}/simulator/chart-values.yaml`, 'utf8')) as object
   expect(templateChart(values).ok).toBe(true)

@@ -81,6 +81,8 @@ topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: {{ . }}
     whenUnsatisfiable: ScheduleAnyway
+    # Each version by itself: pods that drain for an hour must not push new ones together.
+    matchLabelKeys: [pod-template-hash]
     labelSelector:
       matchLabels:
         {{- include "loraplex.selector" (list $root $component) | nindent 8 }}
