@@ -160,15 +160,32 @@ async function assemble(
 
   const table = new TableFeed({ source, onTable: (next) => gateway.setTable(next) })
   closers.push(() => table.close())
+  // I13: what is watched is watched until the end, whatever ends this start.
+  const life = new AbortController()
+  closers.push(() => life.abort())
   readiness.waitFor('the resources from the API server')
-  await source.start(signal)
+  await orAborted(source.start(life.signal), signal)
   table.build()
   readiness.waitFor('the replica pods from the API server')
-  await discovery.start(signal)
+  await orAborted(discovery.start(life.signal), signal)
   readiness.synced()
   await listen(servers.internal, host, ports.internal, '--internal-port')
   await listen(servers.http, host, ports.http, '--port')
   return GatewayProcess.of(gateway, readiness, servers, close)
+}
+
+async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = (): void => aborted.reject(signal.reason as Error)
+  if (signal.aborted) {
+    onAbort()
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
 }
 
 /** What keeps the gateway's knowledge new; closed after everything that reads it. */

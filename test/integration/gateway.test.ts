@@ -307,6 +307,29 @@ describe('what the controller hears', () => {
 })
 
 describe('the end of a gateway', () => {
+  test('a key that is revoked while it goes is refused, as before', async () => {
+    await tenants()
+    await bed.pod('llama-engine-a', adapters)
+    const told = new AbortController()
+    const gateway = await bed.gateway({}, told.signal)
+    await ready(gateway)
+    told.abort()
+    const stopped = gateway.stop(30_000, 0, AbortSignal.timeout(20_000))
+    expect((await ask(gateway, 'acme', 'tickets')).status).toBe(200)
+    await bed.revoke('acme')
+    await eventually(async () => (await ask(gateway, 'acme', 'tickets')).status).toBe(401)
+    void stopped
+  })
+
+  test('told to stop before it knows anything, it stops', async () => {
+    const proxy = await TcpProxy.to(Number(new URL(api().url).port))
+    await proxy.down()
+    const told = new AbortController()
+    const starting = bed.gateway({ access: bed.accessVia(proxy.port) }, told.signal)
+    setTimeout(() => told.abort(), 300)
+    await expect(starting).rejects.toThrow('aborted')
+  })
+
   test('readiness goes first, new requests are still served, streams end, then it is gone', async () => {
     await tenants()
     await bed.pod('llama-engine-a', adapters, { isSlow: true })
