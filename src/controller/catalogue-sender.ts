@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { CatalogueEntry, Want } from '../api/agent-protocol.ts'
 import type { WantedRevision } from '../core/adapter-plan.ts'
 import type { ReplicaState } from './model-pool/pool-replicas.ts'
@@ -46,7 +47,7 @@ export class CatalogueSender {
       const line = this.#lineOf(state)
       line.link = state.link
       line.entries = entries
-      line.wanted = `${state.session}\0${JSON.stringify(entries)}`
+      line.wanted = `${state.session}\0${fingerprintOf(entries)}`
       this.#advance(state.name, line)
     }
     for (const [name, line] of this.#lines) {
@@ -122,6 +123,15 @@ export class CatalogueSender {
       this.#advance(replica, line)
     }, delayMs).unref()
   }
+}
+
+/** Megabytes of text for ten thousand adapters: only its hash is kept. */
+function fingerprintOf(entries: readonly CatalogueEntry[]): string {
+  const hash = createHash('sha256')
+  for (const { revision, digest, want, sizeBytes } of entries) {
+    hash.update(`${revision}${digest}${want}${sizeBytes};`)
+  }
+  return hash.digest('base64url')
 }
 
 const strength: Readonly<Record<Want, number>> = { Allowed: 0, OnDisk: 1, Loaded: 2 }

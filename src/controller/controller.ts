@@ -49,6 +49,13 @@ export interface ControllerOptions {
   readonly now?: () => Date
 }
 
+/** Worked out once for all adapters of a pass. */
+interface Gathered {
+  readonly byPool: ReadonlyMap<string, readonly ReplicaState[]>
+  readonly conflicts: NameConflicts
+  readonly acknowledged: ReadonlyMap<string, ReadonlySet<string>>
+}
+
 /**
  * Level-triggered: every event only says that something changed, and a pass looks at everything. Gather, pure plan,
  * apply; the controller may die between any two lines, and the next one comes to the same state (I12).
@@ -137,7 +144,11 @@ export class Controller {
     }
     const wanted: WantedRevision[] = []
     for (const adapter of snapshot.adapters.values()) {
-      const plan = this.#reconcileAdapter(adapter, snapshot, byPool, conflicts)
+      const plan = this.#reconcileAdapter(adapter, snapshot, {
+        byPool,
+        conflicts,
+        acknowledged,
+      })
       for (const one of plan.wanted) {
         wanted.push(one)
       }
@@ -154,15 +165,13 @@ export class Controller {
   #reconcileAdapter(
     adapter: LoraAdapter,
     snapshot: ResourceSnapshot,
-    byPool: ReadonlyMap<string, readonly ReplicaState[]>,
-    conflicts: NameConflicts,
+    { byPool, conflicts, acknowledged }: Gathered,
   ): AdapterPlan {
     const { source } = this.#options
     const key = keyOf(adapter.metadata)
     const poolKey = poolKeyOf(adapter)
     const pool = snapshot.pools.get(poolKey)
     const attached = pool !== undefined && mayAttach(pool, adapter.metadata.namespace, snapshot)
-    const acknowledged = this.#options.acknowledged(poolKey)
     const plan = planAdapter({
       adapter,
       pool,
@@ -172,7 +181,7 @@ export class Controller {
       previous: source.status('LoraAdapter', key),
       replicas: byPool.get(poolKey) ?? [],
       desiredReplicas: this.#replicas.factsOf(poolKey).desiredReplicas,
-      isAcknowledged: (revision) => acknowledged.has(revision),
+      isAcknowledged: (revision) => acknowledged.get(poolKey)?.has(revision) === true,
       now: this.#now(),
     })
     source.writeStatus('LoraAdapter', key, plan.status)
