@@ -254,7 +254,8 @@ function findFailure(snapshot: AdapterSnapshot, revision: string): Failure | und
       return residency
     }
   }
-  return snapshot.desiredReplicas === undefined ? undefined : failureBefore(snapshot, revision)
+  const isAsleep = snapshot.desiredReplicas !== undefined && snapshot.replicas.length === 0
+  return isAsleep ? failureBefore(snapshot, revision) : undefined
 }
 
 /** A replica's verdict outlives it, else a pool at zero would wake for a refused revision again and again. */
