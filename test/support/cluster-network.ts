@@ -19,7 +19,10 @@ export async function setUpNetwork(): Promise<void> {
  */
 export async function nameApiService(state: string): Promise<void> {
   const hosts = join(state, 'hosts')
-  await writeFile(hosts, `127.0.0.1 localhost\n${apiServiceAddress} kubernetes.default.svc\n`)
+  // All of them: the others would be looked for in the network, and a lookup may take half a second in all.
+  const names = ['', '.default', '.default.svc', '.default.svc.cluster.local']
+  const lines = names.map((suffix) => `${apiServiceAddress} kubernetes${suffix}\n`)
+  await writeFile(hosts, `127.0.0.1 localhost\n${lines.join('')}`)
   await shell('mount', '--bind', hosts, '/etc/hosts')
 }
 
