@@ -10,12 +10,10 @@ import {
   onTestFailed,
   test,
 } from 'vitest'
+import { helm, kubectl, kubectlGet } from '../support/cluster-tools.ts'
 import {
   describeCluster,
   eventually,
-  getObject,
-  helm,
-  kubectl,
   listObjects,
   loraplex,
   Manifests,
@@ -28,6 +26,7 @@ const { image } = inject('cluster')
 const [repository = '', tag = ''] = image.split(':')
 const adapters = ['acme-tickets', 'globex-shout'] as const
 const pool = 'tiny-llama'
+const inRelease = `--namespace=${release.namespace}`
 
 let manifests: Manifests
 let acme: ProductCaller
@@ -41,7 +40,7 @@ beforeEach(() => onTestFailed(async () => console.log(await describeCluster())))
 
 /** `lpx_<revision12>` of what the object says answers now. */
 async function activeFingerprint(adapter: string): Promise<string> {
-  const object = await getObject('loraadapter', adapter, 'acme')
+  const object = await kubectlGet('loraadapter', adapter, '-n', 'acme')
   const active = object.status.revisions.find(({ role }: { role: string }) => role === 'Active')
   return `lpx_${String(active?.revision).slice(0, 12)}_simulated`
 }
@@ -81,9 +80,9 @@ describe('the product on a node', () => {
       const from = `--from-file=test/fixtures/adapters/${name}`
       await kubectl('create', 'configmap', name, '-n', release.namespace, from)
     }
-    await helm('install', ...(await installArguments()))
-    await helm('test', release.name)
-    const service = await getObject('service', 'loraplex-gateway', release.namespace)
+    await helm('install', inRelease, ...(await installArguments()))
+    await helm('test', inRelease, release.name)
+    const service = await kubectlGet('service', 'loraplex-gateway', '-n', release.namespace)
     baseUrl = `http://${service.spec.clusterIP}:${service.spec.ports[0].port}/v1`
   })
 
@@ -128,7 +127,7 @@ describe('the product on a node', () => {
   test('kubectl scale makes a second replica, and going back cuts no stream', async () => {
     await kubectl('scale', '-n', 'models', `lpp/${pool}`, '--replicas=2')
     await eventually(async () => {
-      const { status } = await getObject('modelpool', pool, 'models')
+      const { status } = await kubectlGet('modelpool', pool, '-n', 'models')
       expect(status.readyReplicas).toBe(2)
     }, 120_000)
     await kubectl('wait', '-n', 'acme', 'lora/tickets', '--for=condition=Ready', '--timeout=60s')
@@ -151,11 +150,16 @@ describe('the product on a node', () => {
       return acme.stream('tickets', 300, () => (started += 1))
     })
     await expect.poll(() => started, { timeout: 60_000 }).toBeGreaterThan(20)
-    await helm('upgrade', ...(await installArguments()), '--set=gateway.maxQueueSeconds=31')
+    await helm(
+      'upgrade',
+      inRelease,
+      ...(await installArguments()),
+      '--set=gateway.maxQueueSeconds=31',
+    )
     for (const { finish } of await Promise.all(streams)) {
       expect(finish).toBe('length')
     }
-    await helm('rollback', release.name, '1', '--wait', '--timeout=150s')
+    await helm('rollback', inRelease, release.name, '1', '--wait', '--timeout=150s')
     expect((await acme.ask('tickets')).finish).toBe('length')
     expect((await enginePods()).map((one) => one.metadata.uid)).toEqual([engine.metadata.uid])
   })
@@ -166,7 +170,7 @@ describe('the product on a node', () => {
     await kubectl('apply', '-f', file)
     await loraplex('keys', 'revoke', 'gitops', '-n', 'acme')
     await kubectl('apply', '-f', file)
-    const { spec } = await getObject('tenantkey', 'gitops', 'acme')
+    const { spec } = await kubectlGet('tenantkey', 'gitops', '-n', 'acme')
     expect(spec.revoked).toBe(true)
     await expect(
       kubectl(
@@ -182,8 +186,8 @@ describe('the product on a node', () => {
   })
 
   test('helm uninstall keeps the objects; deleting the namespaces ends everything', async () => {
-    await helm('uninstall', release.name, '--wait', '--timeout=60s')
-    expect(await getObject('modelpool', pool, 'models')).toBeDefined()
+    await helm('uninstall', inRelease, release.name, '--wait', '--timeout=60s')
+    expect(await kubectlGet('modelpool', pool, '-n', 'models')).toBeDefined()
     await kubectl('delete', 'namespace', 'models', 'acme', '--timeout=120s')
   })
 })

@@ -7,16 +7,9 @@ import OpenAI from 'openai'
 import { expect } from 'vitest'
 import { parseAllDocuments, stringify } from 'yaml'
 import { shell } from './cluster-shell.ts'
+import { kubectl, kubectlGet } from './cluster-tools.ts'
 
 export const release = { name: 'loraplex', namespace: 'loraplex-system' } as const
-
-export function kubectl(...args: readonly string[]): Promise<string> {
-  return shell('kubectl', ...args)
-}
-
-export function helm(...args: readonly string[]): Promise<string> {
-  return shell('helm', ...args, `--namespace=${release.namespace}`)
-}
 
 /** The checkout's own CLI. */
 export function loraplex(...args: readonly string[]): Promise<string> {
@@ -27,19 +20,12 @@ export function loraplex(...args: readonly string[]): Promise<string> {
 // oxlint-disable-next-line typescript/no-explicit-any
 export type KubeJson = any
 
-/** Answers undefined where there is none. */
-export async function getObject(kind: string, name: string, namespace: string): Promise<KubeJson> {
-  const text = await kubectl('get', kind, name, '-n', namespace, '-o', 'json', '--ignore-not-found')
-  return text === '' ? undefined : JSON.parse(text)
-}
-
 export async function listObjects(
   kind: string,
   namespace: string,
   selector = '',
 ): Promise<readonly KubeJson[]> {
-  const text = await kubectl('get', kind, '-n', namespace, '-l', selector, '-o', 'json')
-  return JSON.parse(text).items
+  return (await kubectlGet(kind, '-n', namespace, '-l', selector)).items
 }
 
 /** Until it holds; the last failure is what the test says. */
@@ -168,7 +154,8 @@ export async function describeCluster(): Promise<string> {
       release.namespace,
       '-l',
       'app.kubernetes.io/instance=loraplex',
-      '--tail=30', '--ignore-errors',
+      '--tail=30',
+      '--ignore-errors',
       '--prefix',
     ],
     [
