@@ -229,7 +229,7 @@ const gateway = z.strictObject({
 const depot = z.strictObject({
   // One: its cache is its own, and agents come for what it fetched.
   ...workload({ replicas: 1, maxReplicas: 1, cpu: '250m', memory: '2Gi' }),
-  fileRoots: z.array(z.string().regex(/^\//)).default([]).meta({
+  fileRoots: z.array(z.string().regex(/^\//)).default(['/adapters']).meta({
     description: 'Folders of `extraVolumeMounts` that `file:` sources may lead into.',
   }),
   maxAdapterMib: whole(8192, 1, 1_048_576, 'The largest adapter that is taken.'),

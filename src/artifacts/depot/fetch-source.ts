@@ -90,7 +90,7 @@ async function fetchFile(
     ? refused(
         problem(
           'SourceForbidden',
-          `${quoted(uri)} is in none of the folders that the depot reads. Its operator can add one with --file-root; pvc:// and https:// need none.`,
+          `${quoted(uri)} is in none of the folders that the depot reads. Its operator can add one with --file-root (the chart’s depot.fileRoots); pvc:// and https:// need none.`,
         ),
       )
     : fetchFromPath({ ...shared, path: real, shown: quoted(uri), root })
