@@ -165,6 +165,17 @@ describe('a folder', () => {
     expect(reasonOf(await fetch('file:./models--org--name/snapshots/0123'))).toBe('Stored')
   })
 
+  it('may be a volume of a ConfigMap, whose files are links to the data of the day', async () => {
+    const folder = await aFolder()
+    await mkdir(join(folder, '..2026_11_21'))
+    await symlink('..2026_11_21', join(folder, '..data'))
+    for (const name of ['adapter_config.json', 'adapter_model.safetensors']) {
+      await rename(join(folder, name), join(folder, '..2026_11_21', name))
+      await symlink(join('..data', name), join(folder, name))
+    }
+    expect(reasonOf(await fetch('file:./adapter'))).toBe('Stored')
+  })
+
   it.each(['/etc/passwd', '../secret', '../adapter-other/secret', '/proc/self/environ'])(
     'may not link to %s',
     async (target) => {

@@ -102,7 +102,7 @@ export function tooLarge(name: AdapterFileName, maxBytes: number): AdapterProble
       )
 }
 
-/** Links may stay in the adapter's folder, or lead into the blobs of the same Hugging Face cache entry. */
+/** Links may stay in the adapter's folder, as in a volume of a ConfigMap, or lead into the blobs of the same Hugging Face cache entry. */
 async function openFile(folder: string, name: AdapterFileName): Promise<OpenOutcome> {
   let handle: FileHandle | undefined
   try {
@@ -146,7 +146,7 @@ async function unsafeDetail(
     return `${name} is not a regular file. Copy the file itself into the adapter's folder.`
   }
   const actual = await actualPath(join(folder, name), handle)
-  return dirname(actual) === folder || isCacheBlob(folder, actual)
+  return isInside(actual, folder) || isCacheBlob(folder, actual)
     ? undefined
     : `${name} is a link that leaves the adapter's folder. Copy the file there, or point source.uri at the folder it links to.`
 }
