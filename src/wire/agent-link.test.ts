@@ -197,6 +197,40 @@ describe('an agent’s port', () => {
     expect(it.bench.agent.snapshot().draining).toBe(false)
   })
 
+  test('does not drain again whom it took a drain back from', async () => {
+    await using it = await wired()
+    const link = it.server.link()
+    const seen = record(link)
+    const [revision = ''] = await it.bench.want(await it.bench.writeSome(1))
+    await vi.waitFor(() => expect(seen.routable()).toEqual([revision]), patience)
+    const busy = { gateway: 'gw-1', wanted: [revision], inFlight: { [revision]: 1 } }
+    await vi.waitFor(async () => expect((await link.lease(busy)).granted).toEqual([revision]))
+    const taken = expect(link.drain()).rejects.toMatchObject({ code: 'Refused' })
+    await vi.waitFor(() => expect(seen.lastLoad()).toMatchObject({ draining: true }), patience)
+    await link.undrain()
+    await taken
+    expect(it.bench.agent.snapshot().draining).toBe(false)
+  })
+
+  test('drains a pod that ends, whoever takes another drain of it back', async () => {
+    await using it = await wired()
+    const link = it.server.link()
+    const seen = record(link)
+    const [revision = ''] = await it.bench.want(await it.bench.writeSome(1))
+    await vi.waitFor(() => expect(seen.routable()).toEqual([revision]), patience)
+    const busy = { gateway: 'gw-1', wanted: [revision], inFlight: { [revision]: 1 } }
+    await vi.waitFor(async () => expect((await link.lease(busy)).granted).toEqual([revision]))
+    const taken = expect(link.drain()).rejects.toMatchObject({ code: 'Refused' })
+    const hook = status(it.server, preStopPath(wireToken))
+    await vi.waitFor(() => expect(seen.lastLoad()).toMatchObject({ draining: true }), patience)
+    await link.undrain()
+    await taken
+    expect(it.bench.agent.snapshot().draining).toBe(true)
+    await link.lease({ gateway: 'gw-1', wanted: [], inFlight: {} })
+    expect(await hook).toBe(200)
+    expect(it.bench.agent.snapshot().draining).toBe(true)
+  })
+
   test('is not ready once its stream is lost, and whole again when it is back', async () => {
     await using it = await wired()
     const seen = record(it.server.link())

@@ -97,7 +97,7 @@ class HttpAgentLink implements RemoteAgentLink {
   /** In questions of bounded length: a connection that says nothing for an hour may be cut on its way. */
   async drain(): Promise<void> {
     for (;;) {
-      const { drained } = await this.#json<DrainAnswer>({
+      const { drained, takenBack } = await this.#json<DrainAnswer>({
         method: 'POST',
         path: agentRoutes.drain,
         timeoutMs: drainPollMs + this.#options.timeoutMs,
@@ -105,6 +105,9 @@ class HttpAgentLink implements RemoteAgentLink {
       })
       if (drained) {
         return
+      }
+      if (takenBack) {
+        throw new WireError('Refused', `The drain of ${this.replica} was taken back.`)
       }
     }
   }

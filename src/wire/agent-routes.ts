@@ -19,4 +19,6 @@ export const drainPollMs = 20_000
 export interface DrainAnswer {
   /** False: not yet, ask again. */
   readonly drained: boolean
+  /** Another call took the drain back meanwhile: do not ask again. */
+  readonly takenBack: boolean
 }

@@ -1,7 +1,12 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { z } from 'zod'
 import { desiredRequest, leaseRequest } from '../../api/agent-protocol.ts'
-import { agentRoutes, drainPollMs, replicaHeader } from '../../wire/agent-routes.ts'
+import {
+  agentRoutes,
+  drainPollMs,
+  replicaHeader,
+  type DrainAnswer,
+} from '../../wire/agent-routes.ts'
 import { showsToken } from '../../wire/internal-auth.ts'
 import type { AgentServerOptions } from './agent-server.ts'
 import type { DrainDesk } from './drain-desk.ts'
@@ -42,7 +47,10 @@ export async function controlRoutes(
   app.post<{ Params: { revision: string } }>('/v1/adapters/:revision/ensure', (request) =>
     agent.ensure(request.params.revision),
   )
-  app.post(agentRoutes.drain, async () => ({ drained: await drains.endsWithin(drainPollMs) }))
+  app.post(agentRoutes.drain, async (): Promise<DrainAnswer> => {
+    const outcome = await drains.outcomeWithin(drainPollMs)
+    return { drained: outcome === 'Drained', takenBack: outcome === 'TakenBack' }
+  })
   app.delete(agentRoutes.drain, async () => {
     drains.undo()
     return {}

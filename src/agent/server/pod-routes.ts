@@ -28,7 +28,7 @@ export async function podRoutes(app: FastifyInstance, options: PodRoutesOptions)
     // The kubelet ends the container because we asked for it: its requests have ended, and the pod stays.
     if (restartWanted() === undefined) {
       undoAtNextEngine(options)
-      await drains.drain()
+      await drains.drainToEnd()
     }
     return reply.send({ status: 'drained' })
   })
@@ -45,7 +45,7 @@ function undoAtNextEngine({ agent, drains }: PodRoutesOptions): void {
     ) {
       queueMicrotask(() => {
         unwatch()
-        drains.undo()
+        drains.engineIsNew()
       })
     }
   })
