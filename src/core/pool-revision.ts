@@ -26,10 +26,13 @@ function engineConfiguration(pool: ModelPool): string {
   })
 }
 
-/** Ten hex digits: in labels and in the name of the revision's Secret. */
+/**
+ * Ten hex digits: in labels and in the name of the revision's Secret. Another object of the same name has others, so
+ * that what is left of an earlier pool, and goes with it, is never taken for this one's.
+ */
 export function poolRevisionOf(pool: ModelPool): string {
   return createHash('sha256')
-    .update(`pool\0${keyOf(pool.metadata)}\0${engineConfiguration(pool)}`)
+    .update(`pool\0${keyOf(pool.metadata)}\0${pool.metadata.uid}\0${engineConfiguration(pool)}`)
     .digest('hex')
     .slice(0, 10)
 }

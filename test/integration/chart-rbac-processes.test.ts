@@ -70,6 +70,14 @@ test('the controller makes, scales, rolls and tells, and is refused nothing', as
     return body.items.length > 0
   }).toBe(true)
   expect(await refusedRequests(controller.adminUrl)).toEqual([])
+  // The next one finds everything made, which is another way through than making it.
+  await controller.close()
+  const next = await bed.controller({ access, secretFile: `${bed.secretFile}.absent` })
+  await bed.patchPool('models', 'llama', { replicas: 2 })
+  await eventually(() => settled(2)).toBe(true)
+  await bed.patchPool('models', 'llama', { replicas: 1 })
+  await eventually(() => settled(1)).toBe(true)
+  expect(await refusedRequests(next.adminUrl)).toEqual([])
 })
 
 test('two controllers make one secret, and either reads it', async () => {

@@ -186,9 +186,8 @@ export class PoolReconciler {
     pods: readonly PodObject[],
     signal: AbortSignal,
   ): Promise<void> {
-    const { namespace, name, ownerReferences } = workload.secret.metadata
-    const owner = ownerReferences[0]?.uid ?? ''
-    const id = `${namespace}/${name}/${owner}`
+    const { namespace, name } = workload.secret.metadata
+    const id = `${namespace}/${name}`
     const { client, now } = this.#options
     const seenMs = now() - (this.#secrets.get(id) ?? Number.NEGATIVE_INFINITY)
     // Nobody watches Secrets; one that somebody deleted shows in pods that do not start.
@@ -198,28 +197,12 @@ export class PoolReconciler {
     try {
       await client.create(secretType, workload.secret, signal)
     } catch (error) {
+      // What is there cannot be read, and need not be: its name stands for this pool's uid and its content.
       if (!isKubeError(error, 'AlreadyExists')) {
         throw error
       }
-      await this.#replaceForeign({ namespace, name }, owner, workload.secret, signal)
     }
     this.#secrets.set(id, now())
-  }
-
-  /** One of an earlier pool of that name goes with that pool, sooner or later. */
-  async #replaceForeign(
-    key: { readonly namespace: string; readonly name: string },
-    owner: string,
-    desired: DesiredObject,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { client } = this.#options
-    const found = await client.get(secretType, key, signal)
-    const { uid, ownerReferences = [] } = found?.metadata ?? {}
-    if (uid !== undefined && ownerReferences.every((reference) => reference.uid !== owner)) {
-      await client.delete(secretType, key, { uid }, signal)
-      await client.create(secretType, desired, signal)
-    }
   }
 
   /** What the Deployment has to note. An old revision's Secret goes once nothing of it can start again. */
@@ -240,6 +223,8 @@ export class PoolReconciler {
     for (const revision of drop) {
       const name = poolSecretName(pool.metadata.name, revision)
       await this.#options.client.delete(secretType, { namespace, name }, {}, signal)
+      // Whoever goes back to that revision needs it again.
+      this.#secrets.delete(`${namespace}/${name}`)
       this.#options.onStep(pool, 'OldRevisionRemoved', `Nothing of revision ${revision} runs.`)
     }
     return keep
