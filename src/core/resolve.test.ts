@@ -318,9 +318,12 @@ describe('a key', () => {
 })
 
 describe('a routing table', () => {
-  test('names the revisions that some name leads to', () => {
+  test.each([
+    ['somebody may call', [key]],
+    ['nobody has a key for', []],
+  ])('names the revisions of adapters that %s', (_whose, keys) => {
     const table = buildRoutingTable({
-      snapshot: aSnapshot([llama, acme, key, anAdapter('a'), anAdapter('b'), anAdapter('c')]),
+      snapshot: aSnapshot([llama, acme, ...keys, anAdapter('a'), anAdapter('b'), anAdapter('c')]),
       statusOf: (adapter) =>
         adapter === 'acme/c'
           ? anAdapterStatus({ candidate: 'r-c' })

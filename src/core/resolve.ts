@@ -1,4 +1,4 @@
-import type { LoraAdapterStatus } from '../api/condition.ts'
+import type { LoraAdapterStatus, RevisionStatus } from '../api/condition.ts'
 import type { ResourceSnapshot } from '../api/kinds.ts'
 import { modelNameOf, poolKeyOf, type LoraAdapter } from '../api/lora-adapter.ts'
 import { keyOf, type ObjectMeta } from '../api/metadata.ts'
@@ -41,7 +41,7 @@ export interface Caller {
 export interface RoutingTable {
   /** By hex SHA-256 of the whole key string. */
   readonly callers: ReadonlyMap<string, Caller>
-  /** Revisions that some name resolves to. */
+  /** Revisions that answer for some adapter, called by somebody or not. */
   readonly revisions: ReadonlySet<string>
   readonly pools: ReadonlyMap<string, ModelPool>
 }
@@ -85,10 +85,31 @@ export function buildRoutingTable(input: ResolveInput, memo = new Memo()): Routi
       memo.recall(`key ${sha256}`, [key, scope], () => callerOf(key, tenant, scope)),
     )
   }
-  const revisions = memo.recall('revisions', [...scopes.values()], () =>
-    revisionsOf(scopes.values()),
-  )
-  return { callers, revisions, pools: snapshot.pools }
+  return { callers, revisions: revisionsOf(input, memo), pools: snapshot.pools }
+}
+
+/** Whether or not somebody has a key yet: an adapter is ready before its first caller is. */
+function revisionsOf(input: ResolveInput, memo: Memo): ReadonlySet<string> {
+  const { snapshot, statusOf, statuses } = input
+  const find = (): ReadonlySet<string> => {
+    const revisions = new Set<string>()
+    for (const adapter of snapshot.adapters.values()) {
+      const active = adapter.spec.suspend
+        ? undefined
+        : activeRevision(statusOf(keyOf(adapter.metadata)))
+      if (active !== undefined && snapshot.pools.has(poolKeyOf(adapter))) {
+        revisions.add(active.revision)
+      }
+    }
+    return revisions
+  }
+  return statuses === undefined
+    ? find()
+    : memo.recall('revisions', [snapshot.adapters, snapshot.pools, statuses], find)
+}
+
+function activeRevision(status: LoraAdapterStatus | undefined): RevisionStatus | undefined {
+  return status?.revisions.find((revision) => revision.role === 'Active')
 }
 
 function scopeOf(
@@ -155,16 +176,22 @@ export function tenantOfKey(key: TenantKey, ownership: Ownership): ModelTenant |
 
 export function findNameConflicts(snapshot: ResourceSnapshot): NameConflicts {
   const ownerOf = createOwnership(snapshot.tenants.values())
-  const conflicts = new Map<string, string>()
-  const holders = new Map<string, string>()
-  for (const adapter of [...snapshot.adapters.values()].sort(byAge)) {
+  const holders = new Map<string, LoraAdapter>()
+  const places = new Map<LoraAdapter, string>()
+  for (const adapter of snapshot.adapters.values()) {
     const owner = ownerOf(adapter.metadata).owner?.metadata.name ?? ''
     const place = `${owner}\0${adapter.metadata.namespace}\0${modelNameOf(adapter)}`
     const holder = holders.get(place)
-    if (holder === undefined) {
-      holders.set(place, keyOf(adapter.metadata))
-    } else {
-      conflicts.set(keyOf(adapter.metadata), holder)
+    places.set(adapter, place)
+    if (holder === undefined || byAge(adapter, holder) < 0) {
+      holders.set(place, adapter)
+    }
+  }
+  const conflicts = new Map<string, string>()
+  for (const [adapter, place] of places) {
+    const holder = holders.get(place)
+    if (holder !== undefined && holder !== adapter) {
+      conflicts.set(keyOf(adapter.metadata), keyOf(holder.metadata))
     }
   }
   return conflicts
@@ -189,14 +216,10 @@ export function mayAttach(pool: ModelPool, namespace: string, snapshot: Resource
   }
 }
 
-interface Names {
+/** What a tenant's keys in one namespace may call. */
+interface Scope {
   readonly targets: ReadonlyMap<string, RouteTarget>
   readonly listed: readonly RouteTarget[]
-}
-
-/** What a tenant's keys in one namespace may call. */
-interface Scope extends Names {
-  readonly revisions: readonly string[]
 }
 
 function groupByTenant(
@@ -254,7 +277,7 @@ function buildScope(
     targets.set(target.name, target)
     return true
   })
-  return { targets, listed, revisions: revisionsIn(targets.values()) }
+  return { targets, listed }
 }
 
 function extraTarget(
@@ -293,7 +316,7 @@ function adapterTarget(
     return undefined
   }
   const status = input.statusOf(keyOf(adapter.metadata))
-  const active = status?.revisions.find((revision) => revision.role === 'Active')
+  const active = activeRevision(status)
   const ready = status?.conditions.find((condition) => condition.type === 'Ready')
   const base = {
     name,
@@ -342,7 +365,7 @@ function callerOf(key: TenantKey, tenant: ModelTenant, scope: Scope): Caller {
 }
 
 /** A key's allow-list names what may be called, letter by letter; a full name does not allow the short one. */
-function narrow(scope: Scope, allowed: readonly string[]): Names {
+function narrow(scope: Scope, allowed: readonly string[]): Scope {
   const targets = new Map<string, RouteTarget>()
   for (const name of allowed) {
     const target = scope.targets.get(name)
@@ -356,24 +379,4 @@ function narrow(scope: Scope, allowed: readonly string[]): Names {
     (target) => target.adapterKey !== undefined && !shown.has(target.adapterKey),
   )
   return { targets, listed: [...listed, ...others] }
-}
-
-function revisionsIn(targets: Iterable<RouteTarget>): readonly string[] {
-  const revisions = new Set<string>()
-  for (const { revision } of targets) {
-    if (revision !== undefined) {
-      revisions.add(revision)
-    }
-  }
-  return [...revisions]
-}
-
-function revisionsOf(scopes: Iterable<Scope>): ReadonlySet<string> {
-  const all = new Set<string>()
-  for (const { revisions } of scopes) {
-    for (const revision of revisions) {
-      all.add(revision)
-    }
-  }
-  return all
 }
