@@ -356,8 +356,9 @@ describe('the check of an adapter in a depot', () => {
       origin,
     }
     const now = () => intake.of('acme/tickets', order)
-    await vi.waitFor(() =>
-      expect(now()).toMatchObject({ state: 'Accepted', compatible: 'Unknown' }),
+    await vi.waitFor(
+      () => expect(now()).toMatchObject({ state: 'Accepted', compatible: 'Unknown' }),
+      { timeout: 10_000 },
     )
     await sendBase(it)
     await vi.waitFor(() => expect(now()).toMatchObject({ compatible: 'True' }), { timeout: 10_000 })
