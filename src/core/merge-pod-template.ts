@@ -50,9 +50,16 @@ function mergeField(name: string, before: Json, over: Json): Json {
   const merged = (before as readonly Json[]).map((entry) => {
     const index = rest.findIndex((other) => sameEntry(entry, other, key))
     const other = index === -1 ? undefined : rest.splice(index, 1)[0]
-    return isMap(entry) && isMap(other) ? mergeOver(entry, other) : entry
+    return isMap(entry) && isMap(other) ? mergeEntry(name, entry, other) : entry
   })
   return [...merged, ...rest]
+}
+
+/** A volume has one source: another kind of it is another volume of the same name. */
+function mergeEntry(list: string, entry: JsonMap, over: JsonMap): JsonMap {
+  const sources = list === 'volumes' ? Object.keys(over).filter((field) => field !== 'name') : []
+  const isOther = sources.length > 0 && !sources.some((source) => source in entry)
+  return isOther ? over : mergeOver(entry, over)
 }
 
 function sameEntry(left: Json, right: Json, key: string): boolean {

@@ -11,7 +11,7 @@ export const graceMarginSeconds = 60
 export function planPodTemplate(input: WorkloadInput): JsonMap {
   const ours = ourTemplate(input)
   const own = (input.pool.spec.podTemplate ?? {}) as JsonMap
-  return guard(mergeOver(ours, withoutForeignContainersImages(own)), ours, input)
+  return guard(mergeOver(ours, withoutOwnFields(own, ours)), ours, input)
 }
 
 function ourTemplate(input: WorkloadInput): JsonMap {
@@ -77,25 +77,49 @@ function volumes({ pool }: WorkloadInput): readonly JsonMap[] {
   ]
 }
 
-/** The engine's image is `engine.image`, ours is the installation's: neither is the template's to set. */
-function withoutForeignContainersImages(template: JsonMap): JsonMap {
+/**
+ * What of our containers is not the template's to set: which image runs with which arguments, and how kubelet, gateways
+ * and the controller ask it. Where it runs `vllm` from, and what that may do, is the pool's business.
+ */
+const ownFields: readonly string[] = [
+  'image',
+  'args',
+  'workingDir',
+  'lifecycle',
+  'restartPolicy',
+  'restartPolicyRules',
+  'startupProbe',
+  'livenessProbe',
+  'readinessProbe',
+  'ports',
+  // Variables that nobody sees here could be among them.
+  'envFrom',
+]
+
+/** The template without that, and with its entries for our containers where ours are, whichever list they were in. */
+function withoutOwnFields(template: JsonMap, ours: JsonMap): JsonMap {
   const spec = template['spec']
   if (!isMap(spec)) {
     return template
   }
-  const strip = (list: Json | undefined): readonly JsonMap[] =>
-    mapsOf(list).map((container) => {
-      const isOurs = ['vllm', 'agent', 'model'].includes(textOf(container['name']))
-      return isOurs ? without(container, ['image', 'args', 'lifecycle']) : container
-    })
+  const ourSpec = mapOf(ours['spec'])
+  const inits = new Set(mapsOf(ourSpec['initContainers']).map(({ name }) => textOf(name)))
+  const mains = new Set(mapsOf(ourSpec['containers']).map(({ name }) => textOf(name)))
+  const strip = (container: JsonMap): JsonMap => {
+    const name = textOf(container['name'])
+    const more = inits.has(name) ? ['command', 'securityContext'] : []
+    return inits.has(name) || mains.has(name)
+      ? without(container, [...ownFields, ...more])
+      : container
+  }
+  const all = mapsOf(spec['containers']).map(strip)
+  const isInit = (container: JsonMap): boolean => inits.has(textOf(container['name']))
   return {
     ...template,
     spec: {
       ...spec,
-      ...(spec['containers'] === undefined ? {} : { containers: strip(spec['containers']) }),
-      ...(spec['initContainers'] === undefined
-        ? {}
-        : { initContainers: strip(spec['initContainers']) }),
+      containers: all.filter((container) => !isInit(container)),
+      initContainers: [...mapsOf(spec['initContainers']).map(strip), ...all.filter(isInit)],
     },
   }
 }
@@ -114,6 +138,9 @@ function guard(merged: JsonMap, ours: JsonMap, input: WorkloadInput): JsonMap {
     },
     spec: {
       ...without(spec, ['restartPolicy', 'activeDeadlineSeconds']),
+      automountServiceAccountToken: false,
+      // Variables of Services would read as flags of ours.
+      enableServiceLinks: false,
       terminationGracePeriodSeconds: Math.max(
         Number.isFinite(grace) ? grace : 0,
         input.pool.spec.maxStreamSeconds + graceMarginSeconds,

@@ -192,6 +192,80 @@ describe('a pool’s own podTemplate', () => {
     // It stays while the engine runs: whatever runs before it must have ended.
     expect(template.spec.initContainers.at(-1).name).toBe('agent')
   })
+
+  test('leaves our containers what they run, what they may, and how they are asked', () => {
+    const loose = {
+      command: ['sh'],
+      args: ['-c', 'true'],
+      workingDir: '/tmp',
+      securityContext: { privileged: true, runAsNonRoot: false },
+      readinessProbe: { exec: { command: ['true'] } },
+      livenessProbe: { exec: { command: ['true'] } },
+      startupProbe: { exec: { command: ['true'] } },
+      ports: [{ containerPort: 8100, name: 'mine' }],
+      envFrom: [{ configMapRef: { name: 'mine' } }],
+      env: [
+        { name: 'LORAPLEX_POD_NAME', value: 'mine' },
+        { name: 'HF_HUB_OFFLINE', value: '0' },
+      ],
+    }
+    const plain = templateOf(base.build())
+    const template = own({
+      spec: {
+        initContainers: [
+          { name: 'agent', ...loose },
+          { name: 'model', ...loose },
+        ],
+      },
+    })
+    for (const name of ['agent', 'model']) {
+      expect({ ...containerOf(template, name), env: [] }).toEqual({
+        ...containerOf(plain, name),
+        env: [],
+      })
+    }
+    expect(envOf(containerOf(template, 'agent'))['LORAPLEX_POD_NAME']).toBe('from elsewhere')
+    const engine = containerOf(own({ spec: { containers: [{ name: 'vllm', ...loose }] } }), 'vllm')
+    const { startupProbe, livenessProbe, ports } = containerOf(plain, 'vllm')
+    expect(engine).toMatchObject({ startupProbe, livenessProbe, ports, command: ['sh'] })
+    expect(engine).not.toHaveProperty('readinessProbe')
+    expect(engine).not.toHaveProperty('envFrom')
+  })
+
+  test('reaches the agent among the containers, too, and gives it resources and mounts', () => {
+    const resources = { limits: { memory: '2Gi' } }
+    const env = [{ name: 'HTTPS_PROXY', value: 'http://proxy' }]
+    const volumeMounts = [{ name: 'extra', mountPath: '/extra' }]
+    const template = own({
+      spec: {
+        volumes: [{ name: 'extra', emptyDir: {} }],
+        containers: [{ name: 'agent', resources, volumeMounts, env }],
+      },
+    })
+    expect(template.spec.containers.map(({ name }: Deep) => name)).toEqual(['vllm'])
+    const agent = containerOf(template, 'agent')
+    expect(agent).toMatchObject({ resources, restartPolicy: 'Always' })
+    expect(envOf(agent)).toMatchObject({ HTTPS_PROXY: 'http://proxy' })
+    expect(agent.volumeMounts).toContainEqual(volumeMounts[0])
+  })
+
+  test('gives no pod the right to speak to the API server as its pool', () => {
+    const { spec } = own({
+      spec: {
+        automountServiceAccountToken: true,
+        enableServiceLinks: true,
+        restartPolicy: 'Never',
+      },
+    })
+    // Variables of Services would read as flags of the agent.
+    expect(spec).toMatchObject({ automountServiceAccountToken: false, enableServiceLinks: false })
+    expect(spec).not.toHaveProperty('restartPolicy')
+  })
+
+  test('puts another volume in the place of ours, and does not mix the two', () => {
+    const volumes = [{ name: 'engine-home', persistentVolumeClaim: { claimName: 'home' } }]
+    expect(own({ spec: { volumes } }).spec.volumes).toContainEqual(volumes[0])
+  })
 })
 
 describe('a pool revision', () => {
