@@ -4,6 +4,7 @@ import { statusSchemas } from '../api/status-schemas.ts'
 import { changedAt } from './at-path.ts'
 import { withLaterFields } from './later-field-schemas.ts'
 import { printerColumns, type PrinterColumn } from './printer-columns.ts'
+import { withQuietTexts } from './quiet-texts.ts'
 import { specRules } from './spec-rules.ts'
 import { structuralOf } from './structural.ts'
 import type { StructuralSchema } from './structural-schema.ts'
@@ -93,5 +94,5 @@ function rootSchema(kind: Kind): StructuralSchema {
       })),
     root,
   )
-  return withLaterFields(kind, ruled)
+  return changedAt(withLaterFields(kind, ruled), 'spec', withQuietTexts)
 }

@@ -2,17 +2,28 @@ import { reservedEngineFlags, shortForms } from '../api/reserved-engine-flags.ts
 import { celString } from './structural.ts'
 import type { ValidationRule } from './structural-schema.ts'
 
-/** Rules for one entry of `engine.args`: `findReservedFlags` in CEL, one rule for each thing to do instead. */
+/**
+ * Rules for `engine.args`: `findReservedFlags` in CEL, one rule for each thing to do instead. They are about the list, not
+ * its entries: a refusal repeats the entry, and its value may be a secret (I14).
+ */
 export function reservedFlagRules(): readonly ValidationRule[] {
   const flagsByWords = Map.groupBy(
     Object.keys(reservedEngineFlags),
     (flag) => reservedEngineFlags[flag] ?? '',
   )
-  return [...flagsByWords].map(([instead, flags]) => ({
-    rule: `!self.matches(${celString(patternOf(flags))})`,
-    message: `this flag is not yours to set: ${instead}`,
-  }))
+  return [...flagsByWords].map(([instead, flags]) => {
+    const pattern = celString(patternOf(flags))
+    const flag = `self.filter(arg, arg.matches(${pattern}))[0].find(${celString(flagName)})`
+    return {
+      rule: `!self.exists(arg, arg.matches(${pattern}))`,
+      message: `not yours to set: ${instead}`,
+      messageExpression: `'holds ' + ${flag} + ', which is not yours to set: ' + ${celString(instead)}`,
+    }
+  })
 }
+
+/** A flag without its value; of a short one the first letter, as the value may follow it at once. */
+const flagName = '^(--[^=.\\s]*|-[a-z])'
 
 function patternOf(flags: readonly string[]): string {
   const long = `--(no[-_])?(${flags.map(longPattern).join('|')})([=.\\s]|$)`

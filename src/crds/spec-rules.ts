@@ -32,9 +32,7 @@ export const specRules: Readonly<
         rule: "size(self) == 0 || self[0].startsWith('-')",
         message: 'the first entry is no flag; write flags such as --enforce-eager',
       },
-    ],
-    'spec.engine.args[]': [
-      { rule: "self != '--'", message: 'is no flag; write flags such as --enforce-eager' },
+      { rule: "!('--' in self)", message: '-- is no flag; write flags such as --enforce-eager' },
       ...reservedFlagRules(),
     ],
     'spec.engine.endpoints': [
