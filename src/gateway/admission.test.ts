@@ -239,6 +239,16 @@ describe('what a line lacks is asked for', () => {
     expect(views.map((view) => view.wanted)).toEqual([[], []])
   })
 
+  test('a slot, of replicas with equally little to do on the one with more that are free', () => {
+    views = [new FakeView('p0'), new FakeView('p1')]
+    first().freeSlots = 1
+    for (const view of views) {
+      view.placements.set('a', 'NeedsSlot')
+    }
+    admission().submit(ticket('a1'))
+    expect(views.map((view) => view.wanted)).toEqual([[], ['a']])
+  })
+
   test('the adapter itself, once while the agent is thinking, and again at the next sweep', async () => {
     first().placements.set('a', 'NotRoutable')
     const to = admission()

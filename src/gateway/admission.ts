@@ -263,7 +263,9 @@ export class PoolAdmission {
     const usable = this.#views().filter(
       (view) => view.ready && !ticket.tried.has(view.engineProcess),
     )
-    const byLoad = usable.toSorted((left, right) => left.inFlight - right.inFlight)
+    const byLoad = usable.toSorted(
+      (left, right) => left.inFlight - right.inFlight || right.freeSlots - left.freeSlots,
+    )
     line.waitsFor = 'Replica'
     const { revision } = line
     if (revision === undefined || byLoad[0] === undefined) {

@@ -191,6 +191,25 @@ describe('a lease', () => {
     expect(agent.leases.at(-1)?.inFlight).toEqual({ a: 2, b: 0 })
   })
 
+  test('gives back what was of no use for a while, and starts nothing on it meanwhile', async () => {
+    await routableAndGranted('a')
+    view.wantSlot('b')
+    await settled()
+    now += 1500
+    view.acquire('a')
+    view.release('a')
+    now += 1500
+    const answer = answersByHand()
+    view.renewLease()
+    expect(agent.leases.at(-1)).toMatchObject({ wanted: [], inFlight: { a: 0 } })
+    expect(agent.leases.at(-1)?.inFlight).not.toHaveProperty('b')
+    agent.routable('b')
+    expect(view.placementOf('b')).toBe('NeedsSlot')
+    await answer({ granted: ['a'] })
+    expect(view.placementOf('a')).toBe('Now')
+    expect(view.placementOf('b')).toBe('NeedsSlot')
+  })
+
   test('starts nothing on an idle grant while the answer to its report is out', async () => {
     await routableAndGranted('a')
     const answer = answersByHand()

@@ -27,6 +27,12 @@ export interface ReplicaViewOptions {
   readonly onChange: (view: ReplicaView) => void
 }
 
+/**
+ * A grant that was not used for so long is given back: a slot that only looks taken keeps other adapters' requests from
+ * being spread to this replica. Getting it again costs one short call.
+ */
+const idleGrantMs = 2000
+
 /** The gateway's picture of one replica: residency and load from its agent, slots by lease, in-flight counts its own. */
 export class ReplicaView {
   readonly replica: GatewayReplica
@@ -40,6 +46,8 @@ export class ReplicaView {
   /** Wanted once, for nobody who waits. */
   readonly #invited = new Set<string>()
   readonly #frozen = new Set<string>()
+  /** When a granted revision was last of use, or came. */
+  readonly #usedAt = new Map<string, number>()
   #granted: ReadonlySet<string> = new Set()
   #reclaimed: ReadonlySet<string> = new Set()
   #leaseEnd = 0
@@ -92,6 +100,11 @@ export class ReplicaView {
 
   get inFlight(): number {
     return this.#total
+  }
+
+  /** Slots that nobody had when the agent last spoke. */
+  get freeSlots(): number {
+    return this.#freeSlots
   }
 
   get connections(): Pool | undefined {
@@ -164,6 +177,7 @@ export class ReplicaView {
         this.#inFlight.set(revision, left)
       } else {
         this.#inFlight.delete(revision)
+        this.#usedAt.set(revision, this.#options.now())
         if (this.#reclaimed.has(revision)) {
           this.renewLease()
         }
@@ -203,16 +217,18 @@ export class ReplicaView {
       return
     }
     const inFlight: Record<string, number> = {}
+    const wanted = [...this.#wanted]
     for (const revision of this.#granted) {
       const count = this.#inFlight.get(revision) ?? 0
-      if (count > 0 || !this.#reclaimed.has(revision)) {
+      if (count > 0 || this.#isToKeep(revision)) {
         inFlight[revision] = count
+      } else {
+        this.#frozen.add(revision)
       }
     }
     for (const [revision, count] of this.#inFlight) {
       inFlight[revision] = count
     }
-    const wanted = [...this.#wanted]
     if (wanted.length === 0 && Object.keys(inFlight).length === 0 && this.#granted.size === 0) {
       return
     }
@@ -249,8 +265,24 @@ export class ReplicaView {
     return connections === undefined ? Promise.resolve() : connections.destroy()
   }
 
+  /** Of a grant with nothing in flight. */
+  #isToKeep(revision: string): boolean {
+    const usedAt = this.#usedAt.get(revision) ?? Number.NEGATIVE_INFINITY
+    return !this.#reclaimed.has(revision) && this.#options.now() - usedAt < idleGrantMs
+  }
+
   #onLease(answer: LeaseAnswer, sentAt: number): void {
+    for (const revision of answer.granted) {
+      if (!this.#granted.has(revision)) {
+        this.#usedAt.set(revision, sentAt)
+      }
+    }
     this.#granted = new Set(answer.granted)
+    for (const revision of this.#usedAt.keys()) {
+      if (!this.#granted.has(revision)) {
+        this.#usedAt.delete(revision)
+      }
+    }
     this.#reclaimed = new Set(answer.reclaimed)
     this.#leaseEnd = sentAt + answer.ttlMs
     for (const revision of answer.granted) {

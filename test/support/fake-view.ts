@@ -13,6 +13,7 @@ export class FakeView {
   ready = true
   inFlight = 0
   room = 1000
+  freeSlots = 8
   readonly replica = {
     link: {
       ensure: (revision: string) => {
