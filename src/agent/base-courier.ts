@@ -5,15 +5,19 @@ import type { Logger } from './logger.ts'
 export interface BaseCourierOptions {
   readonly clock: Clock
   readonly logger: Logger
+  /** Whether the depot has it: it may have lost what it had with its cache. */
+  isThere(signal: AbortSignal): Promise<boolean>
   /** Undefined while there is no checkpoint to read. */
   read(): Promise<Readable | undefined>
   send(tar: Readable, signal: AbortSignal): Promise<void>
+  /** How often it is asked for; a minute. */
+  readonly everyMs?: number
 }
 
 const firstRetryMs = 1000
 const lastRetryMs = 60_000
 
-/** Sends the depot what preflight needs of the base, once; until then adapters are only judged by themselves. */
+/** Sees to it that the depot has what preflight needs of the base; until then adapters are only judged by themselves. */
 export class BaseCourier {
   readonly #options: BaseCourierOptions
   readonly #closing = new AbortController()
@@ -33,27 +37,41 @@ export class BaseCourier {
   }
 
   async #run(): Promise<void> {
-    const { logger } = this.#options
+    const { logger, everyMs = lastRetryMs } = this.#options
     const { signal } = this.#closing
-    for (let attempt = 0; !signal.aborted; attempt += 1) {
+    let failures = 0
+    while (!signal.aborted) {
       try {
-        const tar = await this.#options.read()
-        if (tar !== undefined) {
-          await this.#options.send(tar, signal)
-          logger.info({}, 'the depot has the headers of the base')
-          return
-        }
-        if (attempt === 0) {
-          logger.warn({}, 'the base is not readable here: adapters are judged without it')
-        }
+        failures = (await this.#look(failures === 0)) ? 0 : failures + 1
       } catch (error) {
+        failures += 1
         if (!signal.aborted) {
           const detail = error instanceof Error ? error.message : ''
           logger.warn({ detail }, 'the headers of the base did not reach the depot')
         }
       }
-      await this.#pause(Math.min(firstRetryMs * 2 ** Math.min(attempt, 20), lastRetryMs))
+      const retryMs = firstRetryMs * 2 ** Math.min(failures - 1, 20)
+      await this.#pause(failures === 0 ? everyMs : Math.min(retryMs, lastRetryMs))
     }
+  }
+
+  /** False: there is nothing to send yet. */
+  async #look(isFirst: boolean): Promise<boolean> {
+    const options = this.#options
+    const { signal } = this.#closing
+    if (await options.isThere(signal)) {
+      return true
+    }
+    const tar = await options.read()
+    if (tar === undefined) {
+      if (isFirst) {
+        options.logger.warn({}, 'the base is not readable here: adapters are judged without it')
+      }
+      return false
+    }
+    await options.send(tar, signal)
+    options.logger.info({}, 'the depot has the headers of the base')
+    return true
   }
 
   async #pause(ms: number): Promise<void> {

@@ -1,12 +1,11 @@
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { Pool } from 'undici'
+import { Pool, type Dispatcher } from 'undici'
 import { extract } from 'tar-stream'
 import { depotRoutes, poolHeader } from '../wire/depot-protocol.ts'
 import { WireError } from '../wire/wire-error.ts'
 import { isAdapterFileName, maxConfigBytes } from './adapter-files.ts'
 import type { ContentStore } from './content-store.ts'
-import { defaultMaxAdapterBytes } from './file-source.ts'
 import { sourceFailed, tooLarge } from './folder-source.ts'
 import type { StagingFolder } from './staging-folder.ts'
 import { codeOf, StorageError } from './storage-error.ts'
@@ -29,7 +28,8 @@ export class DepotSource {
   readonly #maxBytes: number
 
   constructor(options: DepotSourceOptions) {
-    this.#maxBytes = options.maxBytes ?? defaultMaxAdapterBytes
+    // What it took, its own limit let in.
+    this.#maxBytes = options.maxBytes ?? Number.MAX_SAFE_INTEGER
     this.#headers = {
       authorization: `Bearer ${options.token}`,
       [poolHeader]: options.poolKey,
@@ -63,31 +63,43 @@ export class DepotSource {
     }
   }
 
+  /** @throws WireError. */
+  async hasBase(key: string, signal: AbortSignal): Promise<boolean> {
+    const path = depotRoutes.base(key)
+    const { statusCode } = await this.#ask({ method: 'GET', path, headers: this.#headers, signal })
+    if (statusCode !== 204 && statusCode !== 404) {
+      throw new WireError('Refused', `The depot answered ${statusCode}.`, statusCode)
+    }
+    return statusCode === 204
+  }
+
   /** `tar`: what `headersOf` of the base gives. @throws WireError. */
   async sendBase(key: string, tar: Readable, signal: AbortSignal): Promise<void> {
-    try {
-      const { statusCode, body } = await this.#pool.request({
-        method: 'PUT',
-        path: depotRoutes.base(key),
-        headers: { ...this.#headers, 'content-type': 'application/x-tar' },
-        body: tar,
-        signal,
-      })
-      const text = await body.text()
-      if (statusCode !== 200) {
-        const words = `The depot answered ${statusCode} to the base's headers: ${text.slice(0, 200)}`
-        throw new WireError('Refused', words, statusCode)
-      }
-    } catch (error) {
-      signal.throwIfAborted()
-      throw error instanceof WireError
-        ? error
-        : new WireError('Unreachable', 'The depot does not answer.', 0, error)
+    const { statusCode, text } = await this.#ask({
+      method: 'PUT',
+      path: depotRoutes.base(key),
+      headers: { ...this.#headers, 'content-type': 'application/x-tar' },
+      body: tar,
+      signal,
+    })
+    if (statusCode !== 200) {
+      const words = `The depot answered ${statusCode} to the base's headers: ${text.slice(0, 200)}`
+      throw new WireError('Refused', words, statusCode)
     }
   }
 
   async close(): Promise<void> {
     await this.#pool.destroy()
+  }
+
+  async #ask(request: Dispatcher.RequestOptions & { readonly signal: AbortSignal }) {
+    try {
+      const { statusCode, body } = await this.#pool.request(request)
+      return { statusCode, text: await body.text() }
+    } catch (error) {
+      request.signal.throwIfAborted()
+      throw new WireError('Unreachable', 'The depot does not answer.', 0, error)
+    }
   }
 }
 

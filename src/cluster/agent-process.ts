@@ -146,14 +146,16 @@ function agentOf(
 
 function courierOf(options: AgentProcessOptions, depot: DepotSource): BaseCourier {
   const { poolKey, model, logger } = options
+  const key = baseKeyOf(poolKey, model.uri)
   return new BaseCourier({
     clock: systemClock,
     logger,
+    isThere: (signal) => depot.hasBase(key, signal),
     read: async () => {
       const files = await headersOf(model.path)
       return files.length === 0 ? undefined : tarOf(files)
     },
-    send: (tar, signal) => depot.sendBase(baseKeyOf(poolKey, model.uri), tar, signal),
+    send: (tar, signal) => depot.sendBase(key, tar, signal),
   })
 }
 

@@ -1,9 +1,13 @@
 import type { Readable } from 'node:stream'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { baseKeyPrefixOf, poolHeader } from '../../wire/depot-protocol.ts'
 import { isDigest } from '../digest.ts'
 import { BaseRefused } from './base-shelf.ts'
 import type { Depot } from './depot.ts'
+
+interface BaseRoute {
+  readonly Params: { readonly key: string }
+}
 
 /** What agents get and bring. Which pool they are of was proved before. */
 export async function agentRoutes(app: FastifyInstance, depot: Depot): Promise<void> {
@@ -18,17 +22,15 @@ export async function agentRoutes(app: FastifyInstance, depot: Depot): Promise<v
       ? reply.code(404).send({ error: 'no such content for this pool' })
       : reply.type('application/x-tar').send(tar)
   })
-  app.put<{ Params: { key: string } }>(
+  app.get<BaseRoute>('/v1/bases/:key', { onRequest: onlyOwnBase }, async (request, reply) =>
+    reply.code((await depot.hasBase(request.params.key)) ? 204 : 404).send(),
+  )
+  app.put<BaseRoute>(
     '/v1/bases/:key',
-    { bodyLimit: Number.MAX_SAFE_INTEGER },
+    { bodyLimit: Number.MAX_SAFE_INTEGER, onRequest: onlyOwnBase },
     async (request, reply) => {
-      const { key } = request.params
-      const pool = String(request.headers[poolHeader])
-      if (!/^[0-9a-f]{64}$/.test(key) || !key.startsWith(baseKeyPrefixOf(pool))) {
-        return reply.code(403).send({ error: 'this base is not this pool’s' })
-      }
       try {
-        return { outcome: await depot.putBase(key, request.body as Readable) }
+        return { outcome: await depot.putBase(request.params.key, request.body as Readable) }
       } catch (error) {
         if (error instanceof BaseRefused) {
           return reply.code(400).send({ error: error.message })
@@ -37,4 +39,15 @@ export async function agentRoutes(app: FastifyInstance, depot: Depot): Promise<v
       }
     },
   )
+}
+
+async function onlyOwnBase(
+  request: FastifyRequest<BaseRoute>,
+  reply: FastifyReply,
+): Promise<FastifyReply | undefined> {
+  const { key } = request.params
+  const pool = String(request.headers[poolHeader])
+  return /^[0-9a-f]{64}$/.test(key) && key.startsWith(baseKeyPrefixOf(pool))
+    ? undefined
+    : reply.code(403).send({ error: 'this base is not this pool’s' })
 }

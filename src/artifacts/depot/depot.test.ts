@@ -309,6 +309,15 @@ describe('the check of an adapter in a depot', () => {
     expect(await judge('adapters-broken/finite-but-huge')).toBe('UpdateTooLarge')
   })
 
+  test('tells a pool whether it has its base, which it may have lost', async () => {
+    await using it = await bed()
+    const key = preflightOptions.baseModelPath ?? ''
+    expect(await it.agent().hasBase(key, never)).toBe(false)
+    await sendBase(it)
+    expect(await it.agent().hasBase(key, never)).toBe(true)
+    await expect(it.agent('team/other').hasBase(key, never)).rejects.toMatchObject({ status: 403 })
+  })
+
   test('takes no base from another pool, nor anything that is no base', async () => {
     await using it = await bed()
     const key = preflightOptions.baseModelPath ?? ''

@@ -131,6 +131,10 @@ export class Depot {
     return stored === undefined ? undefined : tarOf(filesOf(stored.path, adapterFileNames))
   }
 
+  async hasBase(key: string): Promise<boolean> {
+    return (await this.#bases.pathOf(key)) !== undefined
+  }
+
   /** @throws BaseRefused. */
   putBase(key: string, tar: Readable): Promise<'Stored' | 'AlreadyThere'> {
     return this.#bases.put(key, tar)
