@@ -43,6 +43,17 @@ export default defineConfig({
       },
       {
         test: {
+          // On such a node with a real vLLM in the pods; `npm run test:vllm`.
+          name: 'cluster-vllm',
+          include: ['test/cluster-vllm/**/*.test.ts'],
+          globalSetup: ['test/support/cluster-setup.ts'],
+          testTimeout: 400_000,
+          hookTimeout: 400_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
           name: 'vllm',
           include: ['test/vllm/**/*.test.ts', 'test/contract/**/*.test.ts'],
           testTimeout: 900_000,

@@ -3,7 +3,7 @@
 import process from 'node:process'
 import { findPython } from '../test/support/python.ts'
 import { apiServerPrograms, findPrograms } from '../test/support/testbed-folder.ts'
-import { clusterTier } from './test/cluster-tier.ts'
+import { clusterTier, clusterVllmTier } from './test/cluster-tier.ts'
 import { integrationTier } from './test/integration-tier.ts'
 import { runTiers, type LeftOut, type Tier } from './test/run-tiers.ts'
 import { vllmTier } from './test/vllm-tier.ts'
@@ -19,7 +19,9 @@ const tiers: readonly Tier[] = [
     what: 'the whole service on the simulator, OpenAI clients, the commands of the README',
   },
   // In the order of what they cost to prepare: what is broken shows before anything is built.
-  ...(everything ? [integrationTier('prepared'), clusterTier(), vllmTier('short')] : []),
+  ...(everything
+    ? [integrationTier('prepared'), clusterTier(), vllmTier('short'), clusterVllmTier('short')]
+    : []),
   ...(!everything && hasApiServer ? [integrationTier('as it is')] : []),
 ]
 

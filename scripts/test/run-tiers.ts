@@ -53,7 +53,7 @@ export async function runTiers(
   console.log('')
   for (const { tier, counts, seconds } of results) {
     console.log(
-      `${tier.project.padEnd(11)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${seconds.toFixed(0)} s`,
+      `${tier.project.padEnd(12)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${seconds.toFixed(0)} s`,
     )
   }
   for (const { what, command } of leftOut) {
