@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Gauge, Registry, collectDefaultMetrics } from 'prom-client'
+import { Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { FastifyInstance } from 'fastify'
 import { labels } from '../api/cluster-names.ts'
 import { ensureInstallationSecret } from '../controller/installation-secret.ts'
@@ -120,6 +120,7 @@ interface Parts {
   readonly caches: PoolCaches
   readonly gatewayPods: Reflector<PodObject>
   readonly registry: Registry
+  readonly onPass: (tookMs: number) => void
 }
 
 async function assemble(options: ControllerProcessOptions, signal: AbortSignal, closers: Closers) {
@@ -242,7 +243,17 @@ function follow(
     timing,
   })
   closers.push(() => gatewayPods.close())
-  return { transport, source, caches, gatewayPods, registry }
+  return { transport, source, caches, gatewayPods, registry, onPass: passMetrics(registry) }
+}
+
+function passMetrics(registry: Registry): (tookMs: number) => void {
+  const passes = new Histogram({
+    name: 'loraplex_controller_pass_seconds',
+    help: 'How long a look at all resources takes.',
+    buckets: [0.001, 0.01, 0.03, 0.1, 0.3, 1, 3],
+    registers: [registry],
+  })
+  return (tookMs) => passes.observe(tookMs / 1000)
 }
 
 /** From the file, which is there after the first start; else from the API server, where it is made if absent. */

@@ -31,6 +31,7 @@ export interface LeaderSessionOptions {
   readonly identity: string
   readonly logger: ServiceLogger
   readonly writes?: Pick<KubeClientOptions, 'beforeWrite' | 'afterWrite'>
+  readonly onPass?: (tookMs: number) => void
 }
 
 /** The API server was heard so long ago that nothing goes on what is known. */
@@ -109,7 +110,7 @@ export class LeaderSession {
       },
       baseOf: (pool) => baseKeyOf(keyOf(pool.metadata), pool.spec.model.uri),
       acknowledged: (poolKey) => this.desk.acknowledged(poolKey),
-      onPass: () => undefined,
+      onPass: (_controller, tookMs) => this.#options.onPass?.(tookMs),
       term: () => leadership.term,
       mayAct: () => leadership.mayWrite(),
       logger,

@@ -1,13 +1,20 @@
-import { createHash } from 'node:crypto'
-import type { CatalogueEntry, Want } from '../api/agent-protocol.ts'
+import type { CatalogueEntry } from '../api/agent-protocol.ts'
 import type { WantedRevision } from '../core/adapter-plan.ts'
 import type { ReplicaState } from './model-pool/pool-replicas.ts'
+import { PoolCatalogue } from './pool-catalogue.ts'
+
+/** What one agent is told in one life of it. */
+interface Order {
+  readonly session: number
+  readonly entries: readonly CatalogueEntry[]
+}
 
 interface Line {
   /** What the agent has taken, or is being sent. */
-  told: string
-  wanted: string
-  entries: readonly CatalogueEntry[]
+  told: Order | undefined
+  wanted: Order
+  /** What `wanted` was made of. */
+  catalogue: PoolCatalogue | undefined
   busy: boolean
   failures: number
   retry: NodeJS.Timeout | undefined
@@ -30,6 +37,7 @@ const lastRetryMs = 10_000
 export class CatalogueSender {
   readonly #options: CatalogueSenderOptions
   readonly #lines = new Map<string, Line>()
+  #catalogues: ReadonlyMap<string, PoolCatalogue> = new Map()
   #sequence = 0
   #closed = false
 
@@ -37,19 +45,21 @@ export class CatalogueSender {
     this.#options = options
   }
 
-  /** `wanted` of all replicas; those without any get an empty catalogue. */
-  send(states: readonly ReplicaState[], wanted: readonly WantedRevision[]): void {
-    const byReplica = Map.groupBy(wanted, (one) => one.replica)
+  /** `wanted` by pool; replicas of a pool without any get an empty catalogue. */
+  send(
+    states: readonly ReplicaState[],
+    wanted: ReadonlyMap<string, readonly WantedRevision[]>,
+  ): void {
+    const catalogues = new Map<string, PoolCatalogue>()
     const present = new Set<string>()
     for (const state of states) {
       present.add(state.name)
-      const entries = mergeEntries(byReplica.get(state.name) ?? [])
       const line = this.#lineOf(state)
       line.link = state.link
-      line.entries = entries
-      line.wanted = `${state.session}\0${fingerprintOf(entries)}`
+      line.wanted = this.#orderOf(state, line, catalogues, wanted.get(state.poolKey) ?? [])
       this.#advance(state.name, line)
     }
+    this.#catalogues = catalogues
     for (const [name, line] of this.#lines) {
       if (!present.has(name)) {
         clearTimeout(line.retry)
@@ -63,15 +73,36 @@ export class CatalogueSender {
     this.#lines.forEach((line) => clearTimeout(line.retry))
   }
 
+  /** The same value where nothing of it changed. */
+  #orderOf(
+    { name, poolKey, session }: ReplicaState,
+    line: Line,
+    catalogues: Map<string, PoolCatalogue>,
+    wanted: readonly WantedRevision[],
+  ): Order {
+    const before = this.#catalogues.get(poolKey)
+    const catalogue =
+      catalogues.get(poolKey) ??
+      (before?.isOf(wanted) === true ? before : new PoolCatalogue(wanted))
+    catalogues.set(poolKey, catalogue)
+    const isKnown = line.catalogue === catalogue
+    line.catalogue = catalogue
+    const entries = isKnown ? line.wanted.entries : catalogue.entriesOf(name)
+    const isSame = entries === line.wanted.entries || areEqual(entries, line.wanted.entries)
+    return isSame && line.wanted.session === session
+      ? line.wanted
+      : { session, entries: isSame ? line.wanted.entries : entries }
+  }
+
   #lineOf(state: ReplicaState): Line {
     const known = this.#lines.get(state.name)
     if (known !== undefined) {
       return known
     }
     const line: Line = {
-      told: '',
-      wanted: '',
-      entries: [],
+      told: undefined,
+      wanted: { session: state.session, entries: [] },
+      catalogue: undefined,
       busy: false,
       failures: 0,
       retry: undefined,
@@ -91,7 +122,7 @@ export class CatalogueSender {
     const request = {
       term: this.#options.term(),
       sequence: this.#sequence,
-      entries: [...line.entries],
+      entries: [...line.wanted.entries],
     }
     line.link
       .setDesired(request)
@@ -112,7 +143,7 @@ export class CatalogueSender {
   }
 
   #retry(replica: string, line: Line, error: unknown): void {
-    line.told = ''
+    line.told = undefined
     if (line.failures === 0) {
       this.#options.warn({ err: error, replica }, 'the agent did not take its catalogue')
     }
@@ -125,25 +156,19 @@ export class CatalogueSender {
   }
 }
 
-/** Megabytes of text for ten thousand adapters: only its hash is kept. */
-function fingerprintOf(entries: readonly CatalogueEntry[]): string {
-  const hash = createHash('sha256')
-  for (const { revision, digest, want, sizeBytes } of entries) {
-    hash.update(`${revision}${digest}${want}${sizeBytes};`)
-  }
-  return hash.digest('base64url')
-}
-
-const strength: Readonly<Record<Want, number>> = { Allowed: 0, OnDisk: 1, Loaded: 2 }
-
-/** Two adapters of one content share a revision: the stronger wish counts. */
-function mergeEntries(wanted: readonly WantedRevision[]): readonly CatalogueEntry[] {
-  const entries = new Map<string, CatalogueEntry>()
-  for (const { revision, digest, sizeBytes, want } of wanted) {
-    const held = entries.get(revision)
-    if (held === undefined || strength[want] > strength[held.want]) {
-      entries.set(revision, { revision, digest, sizeBytes, want })
-    }
-  }
-  return [...entries.values()].sort((left, right) => (left.revision < right.revision ? -1 : 1))
+/** Mostly the very same values. */
+function areEqual(left: readonly CatalogueEntry[], right: readonly CatalogueEntry[]): boolean {
+  return (
+    left.length === right.length &&
+    left.every((entry, at) => {
+      const other = right[at]
+      return (
+        entry === other ||
+        (entry.revision === other?.revision &&
+          entry.digest === other.digest &&
+          entry.want === other.want &&
+          entry.sizeBytes === other.sizeBytes)
+      )
+    })
+  )
 }

@@ -5,26 +5,19 @@ import type { ModelPool } from '../api/model-pool.ts'
 import type { PreflightOptions } from '../artifacts/types.ts'
 import { preflightOptionsOf } from '../artifacts/preflight-options.ts'
 import { parseSourceUri, pathOfFileUri, placeOf, placeOfPrefix } from '../artifacts/source-uri.ts'
-import {
-  planAdapter,
-  type AdapterPlan,
-  type Intake,
-  type WantedRevision,
-} from '../core/adapter-plan.ts'
+import type { AdapterPlan, Intake, WantedRevision } from '../core/adapter-plan.ts'
 import { findNameConflicts, mayAttach, type NameConflicts } from '../core/resolve.ts'
 import { judgeSource, type SourceCredentials } from '../core/source-policy.ts'
-import {
-  groupByPool,
-  planKeyStatuses,
-  planPoolStatus,
-  planTenantStatuses,
-} from '../core/statuses.ts'
+import { groupByPool, planPoolStatus } from '../core/statuses.ts'
 import type { ResourceSource } from '../resources/resource-source.ts'
 import { CatalogueSender } from './catalogue-sender.ts'
 import type { SourceOrigin } from '../wire/depot-protocol.ts'
-import { AdapterIntake, type IntakeTools } from './lora-adapter/intake.ts'
-import type { PoolReplicas, ReplicaState } from './model-pool/pool-replicas.ts'
+import { AdapterPlans } from './lora-adapter/adapter-plans.ts'
+import { AdapterIntake, type IntakeRequest, type IntakeTools } from './lora-adapter/intake.ts'
+import type { PoolReplicas } from './model-pool/pool-replicas.ts'
 import { PassSchedule } from './pass-schedule.ts'
+import { ReplicaGroups, type ReplicaGroup } from './replica-groups.ts'
+import { TenantStatuses } from './tenant-statuses.ts'
 
 export interface ControllerLogger {
   info(fields: object, message: string): void
@@ -40,7 +33,7 @@ export interface ControllerOptions {
   /** Where the preflight finds the base's headers; default: the path of `model.uri`. */
   readonly baseOf?: (pool: ModelPool) => string
   /** Statuses or replicas may have changed: gateways have to know. Called after every pass. */
-  readonly onPass: (controller: Controller) => void
+  readonly onPass: (controller: Controller, tookMs: number) => void
   /** Fences this controller's orders against an earlier one's. */
   readonly term: () => number
   /** False: statuses are left alone and agents told nothing; somebody else leads. */
@@ -51,7 +44,7 @@ export interface ControllerOptions {
 
 /** Worked out once for all adapters of a pass. */
 interface Gathered {
-  readonly byPool: ReadonlyMap<string, readonly ReplicaState[]>
+  readonly groups: ReadonlyMap<string, ReplicaGroup>
   readonly conflicts: NameConflicts
   readonly acknowledged: ReadonlyMap<string, ReadonlySet<string>>
 }
@@ -66,10 +59,14 @@ export class Controller {
   readonly #replicas: PoolReplicas
   readonly #schedule: PassSchedule
   readonly #catalogues: CatalogueSender
+  readonly #groups = new ReplicaGroups()
+  readonly #plans = new AdapterPlans()
+  readonly #tenants: TenantStatuses
   readonly #now: () => Date
   readonly #unwatch: (() => void)[] = []
   /** Pools with a revision that no replica has judged yet. */
   #judging: ReadonlySet<string> = new Set()
+  #conflicts: { readonly of: readonly unknown[]; readonly found: NameConflicts } | undefined
 
   constructor(options: ControllerOptions) {
     this.#options = options
@@ -77,6 +74,7 @@ export class Controller {
     this.#schedule = new PassSchedule(() => this.#pass())
     this.#intake = new AdapterIntake({ ...options.intake, onChange: () => this.kick() })
     this.#replicas = options.replicas
+    this.#tenants = new TenantStatuses(options.source)
     this.#catalogues = new CatalogueSender({
       term: options.term,
       warn: (fields, message) => options.logger.warn(fields, message),
@@ -99,6 +97,11 @@ export class Controller {
   /** Whether a pool has a revision that only a running replica can judge: that is demand for one. */
   isJudging(poolKey: string): boolean {
     return this.#judging.has(poolKey)
+  }
+
+  /** Content that the depot has no longer, by pool. */
+  lost(missing: Readonly<Record<string, readonly string[]>>): void {
+    this.#intake.lost(missing)
   }
 
   /** Content that a spec, a status or an engine still stands on. */
@@ -131,65 +134,91 @@ export class Controller {
     if (this.#options.mayAct?.() === false) {
       return
     }
+    const startMs = performance.now()
     const { snapshot } = this.#options.source.current()
     this.#replicas.sync(snapshot.pools.values())
     const states = this.#replicas.states()
-    const byPool = Map.groupBy(states, (state) => state.poolKey)
-    this.#intake.retain(new Set(snapshot.adapters.keys()))
-    const conflicts = findNameConflicts(snapshot)
+    const groups = this.#groups.update(states)
+    this.#intake.retain(snapshot.adapters)
+    this.#plans.retain(snapshot.adapters)
+    const conflicts = this.#conflictsOf(snapshot)
     const judging = new Set<string>()
     const acknowledged = new Map<string, ReadonlySet<string>>()
+    const wanted = new Map<string, WantedRevision[]>()
     for (const poolKey of snapshot.pools.keys()) {
       acknowledged.set(poolKey, this.#options.acknowledged(poolKey))
+      wanted.set(poolKey, [])
     }
-    const wanted: WantedRevision[] = []
     for (const adapter of snapshot.adapters.values()) {
-      const plan = this.#reconcileAdapter(adapter, snapshot, {
-        byPool,
-        conflicts,
-        acknowledged,
-      })
+      const plan = this.#reconcileAdapter(adapter, snapshot, { groups, conflicts, acknowledged })
+      const poolKey = poolKeyOf(adapter)
       for (const one of plan.wanted) {
-        wanted.push(one)
+        wanted.get(poolKey)?.push(one)
       }
       if (plan.isJudging) {
-        judging.add(poolKeyOf(adapter))
+        judging.add(poolKey)
       }
     }
     this.#judging = judging
     this.#catalogues.send(states, wanted)
-    this.#writeOtherStatuses(snapshot, byPool)
-    this.#options.onPass(this)
+    this.#writePoolStatuses(snapshot, groups)
+    this.#tenants.write(snapshot, this.#now())
+    this.#options.onPass(this, performance.now() - startMs)
+  }
+
+  #conflictsOf(snapshot: ResourceSnapshot): NameConflicts {
+    const of = [snapshot.adapters, snapshot.tenants]
+    if (this.#conflicts === undefined || !of.every((one, at) => one === this.#conflicts?.of[at])) {
+      this.#conflicts = { of, found: findNameConflicts(snapshot) }
+    }
+    return this.#conflicts.found
   }
 
   #reconcileAdapter(
     adapter: LoraAdapter,
     snapshot: ResourceSnapshot,
-    { byPool, conflicts, acknowledged }: Gathered,
+    { groups, conflicts, acknowledged }: Gathered,
   ): AdapterPlan {
     const { source } = this.#options
     const key = keyOf(adapter.metadata)
     const poolKey = poolKeyOf(adapter)
     const pool = snapshot.pools.get(poolKey)
     const attached = pool !== undefined && mayAttach(pool, adapter.metadata.namespace, snapshot)
-    const plan = planAdapter({
-      adapter,
-      pool,
-      mayAttach: attached,
-      nameHolder: conflicts.get(key),
-      intake: pool !== undefined && attached ? this.#intakeOf(adapter, pool, snapshot) : pending,
-      previous: source.status('LoraAdapter', key),
-      replicas: byPool.get(poolKey) ?? [],
-      desiredReplicas: this.#replicas.factsOf(poolKey).desiredReplicas,
-      isAcknowledged: (revision) => acknowledged.get(poolKey)?.has(revision) === true,
-      now: this.#now(),
-    })
+    const group = groups.get(poolKey)
+    const routable = acknowledged.get(poolKey)
+    const plan = this.#plans.of(
+      key,
+      {
+        adapter,
+        pool,
+        mayAttach: attached,
+        nameHolder: conflicts.get(key),
+        intake: pool !== undefined && attached ? this.#intakeOf(adapter, pool, snapshot) : pending,
+        previous: source.status('LoraAdapter', key),
+        replicas: group?.replicas ?? [],
+        desiredReplicas: this.#replicas.factsOf(poolKey).desiredReplicas,
+        isAcknowledged: (revision) => routable?.has(revision) === true,
+        now: this.#now(),
+      },
+      group?.identity,
+    )
     source.writeStatus('LoraAdapter', key, plan.status)
     return plan
   }
 
   #intakeOf(adapter: LoraAdapter, pool: ModelPool, snapshot: ResourceSnapshot): Intake {
     const key = keyOf(adapter.metadata)
+    const parts = [adapter, pool, snapshot.baseFolders]
+    return this.#intake.recall(key, parts) ?? this.#askIntake(key, adapter, pool, snapshot, parts)
+  }
+
+  #askIntake(
+    key: string,
+    adapter: LoraAdapter,
+    pool: ModelPool,
+    snapshot: ResourceSnapshot,
+    parts: readonly unknown[],
+  ): Intake {
     const { source } = adapter.spec
     const baseFolder = snapshot.baseFolders.get(`LoraAdapter/${key}`) ?? process.cwd()
     const poolFolder =
@@ -213,7 +242,7 @@ export class Controller {
     }
     const previous = this.#options.source.status('LoraAdapter', key)
     const isSameSpec = previous?.observedGeneration === adapter.metadata.generation
-    return this.#intake.of(key, {
+    const request: IntakeRequest = {
       uri: source.uri,
       baseFolder,
       expectedDigest: source.digest?.replace(/^sha256:/, ''),
@@ -221,7 +250,8 @@ export class Controller {
       generation: adapter.metadata.generation,
       origin: originOf(adapter, pool, verdict?.credentials ?? 'Anonymous'),
       preflight: this.#preflightOf(adapter, pool, poolFolder),
-    })
+    }
+    return this.#intake.of(key, request, parts)
   }
 
   #preflightOf(adapter: LoraAdapter, pool: ModelPool, poolFolder: string): PreflightOptions {
@@ -231,15 +261,12 @@ export class Controller {
     return baseOf === undefined ? options : { ...options, baseModelPath: baseOf(pool) }
   }
 
-  #writeOtherStatuses(
-    snapshot: ResourceSnapshot,
-    byPool: ReadonlyMap<string, readonly ReplicaState[]>,
-  ): void {
+  #writePoolStatuses(snapshot: ResourceSnapshot, groups: ReadonlyMap<string, ReplicaGroup>): void {
     const { source } = this.#options
     const now = this.#now()
     const adapters = groupByPool(snapshot, (key) => source.status('LoraAdapter', key))
     for (const [key, pool] of snapshot.pools) {
-      const replicas = byPool.get(key) ?? []
+      const replicas = groups.get(key)?.replicas ?? []
       const known = replicas.find((state) => state.engineVersion !== '')
       source.writeStatus(
         'ModelPool',
@@ -258,23 +285,6 @@ export class Controller {
           now,
         }),
       )
-    }
-    this.#write(
-      'ModelTenant',
-      planTenantStatuses(snapshot, (key) => source.status('ModelTenant', key), now),
-    )
-    this.#write(
-      'TenantKey',
-      planKeyStatuses(snapshot, (key) => source.status('TenantKey', key), now),
-    )
-  }
-
-  #write(
-    kind: 'ModelTenant' | 'TenantKey',
-    statuses: ReadonlyMap<string, Parameters<ResourceSource['writeStatus']>[2]>,
-  ): void {
-    for (const [key, status] of statuses) {
-      this.#options.source.writeStatus(kind, key, status)
     }
   }
 }

@@ -22,14 +22,7 @@ const refused: Intake = {
 }
 
 function accepted(digest = newDigest): Intake {
-  return {
-    state: 'Accepted',
-    digest,
-    sizeBytes: 1000,
-    rank: 8,
-    compatible: 'True',
-    notices: [],
-  }
+  return { state: 'Accepted', digest, sizeBytes: 1000, rank: 8, compatible: 'True', notices: [] }
 }
 
 type Residency = Readonly<Record<string, ResidencyState['state'] | ResidencyState>>
@@ -112,8 +105,11 @@ function messageOf({ status }: AdapterPlan, type: string): string | undefined {
 const rolesOf = ({ status }: AdapterPlan): Record<string, string> =>
   Object.fromEntries(status.revisions.map(({ revision, role }) => [revision, role]))
 
-const wantsOf = ({ wanted }: AdapterPlan): string[] =>
-  wanted.map((one) => `${one.replica} ${one.revision} ${one.want}`)
+/** Where a revision is kept loaded, and where it is only allowed. */
+const wantsOf = ({ wanted }: AdapterPlan, names = ['r0']): string[] =>
+  wanted.flatMap(({ revision, loadedOn }) =>
+    names.map((name) => `${name} ${revision} ${loadedOn.includes(name) ? 'Loaded' : 'Allowed'}`),
+  )
 
 interface Row {
   readonly given: Parameters<typeof plan>[0]
@@ -318,7 +314,8 @@ describe('the plan of an adapter', () => {
     expect(rolesOf(result)).toEqual(want)
     expect(conditionOf(result, 'Ready')).toBe(wantReady)
     if (wantWanted !== undefined) {
-      expect(wantsOf(result)).toEqual(wantWanted)
+      const names = given.replicas?.map(({ name }) => name)
+      expect(wantsOf(result, names)).toEqual(wantWanted)
     }
   })
 
@@ -335,7 +332,7 @@ describe('the plan of an adapter', () => {
   test('wants as many loaded copies as maxCopies, the rest allowed', () => {
     const replicas = ['r0', 'r1', 'r2', 'r3'].map((name) => replica(name))
     const { wanted } = plan({ adapter: tickets.withCopies(1, 2), replicas })
-    expect(wanted.map((one) => one.want).sort()).toEqual(['Allowed', 'Allowed', 'Loaded', 'Loaded'])
+    expect(wanted.map(({ loadedOn }) => loadedOn.length)).toEqual([2])
   })
 
   test('keeps lastTransitionTime until the status itself changes', () => {

@@ -1,4 +1,4 @@
-import type { ResidencyState, Want } from '../api/agent-protocol.ts'
+import type { ResidencyState } from '../api/agent-protocol.ts'
 import {
   withCondition,
   type Condition,
@@ -54,13 +54,12 @@ export interface AdapterSnapshot {
   readonly now: Date
 }
 
-/** One line of a replica's catalogue. */
+/** What the catalogues of a pool's replicas have of one revision: all may fetch it, some keep it loaded. */
 export interface WantedRevision {
-  readonly replica: string
   readonly revision: string
   readonly digest: string
   readonly sizeBytes: number
-  readonly want: Want
+  readonly loadedOn: readonly string[]
 }
 
 export interface AdapterPlan {
@@ -216,12 +215,12 @@ function planResidence(
     intake.state === 'Accepted' ? intake.sizeBytes : (snapshot.previous?.sizeBytes ?? 0)
   const copiesOf = (role: RevisionStatus['role']): number =>
     !isOnDemand(snapshot) ? copies : role === 'Candidate' ? 1 : 0
-  return revisions.flatMap(({ revision, digest, role }) =>
-    rankReplicas(revision, replicas).map((replica, place): WantedRevision => {
-      const want = place < copiesOf(role) ? 'Loaded' : 'Allowed'
-      return { replica, revision, digest, sizeBytes, want }
-    }),
-  )
+  return revisions.map(({ revision, digest, role }) => ({
+    revision,
+    digest,
+    sizeBytes,
+    loadedOn: rankReplicas(revision, replicas).slice(0, copiesOf(role)),
+  }))
 }
 
 function judge(
@@ -233,9 +232,9 @@ function judge(
   const newest = revisions.at(-1)
   const copies = {
     routable: active === undefined ? 0 : countRoutable(snapshot, active.revision),
-    wanted: wanted.filter(
-      (one) => one.want === 'Loaded' && one.revision === (active ?? newest)?.revision,
-    ).length,
+    wanted:
+      wanted.find(({ revision }) => revision === (active ?? newest)?.revision)?.loadedOn.length ??
+      0,
   }
   const failure = newest === undefined ? undefined : findFailure(snapshot, newest.revision)
   const Fetched = judgeFetched(snapshot.intake)

@@ -31,6 +31,10 @@ export interface IntakeTools {
 
 interface Job {
   readonly fingerprint: string
+  readonly request: IntakeRequest
+  isRunning: boolean
+  /** What its request was made of. */
+  parts: readonly unknown[]
   readonly abort: AbortController
   intake: Intake
   /** What its source gave; another look needs no other fetch. */
@@ -51,8 +55,16 @@ export class AdapterIntake {
     this.#tools = tools
   }
 
-  /** What is known now; starts the work where it has not begun. */
-  of(adapterKey: string, request: IntakeRequest): Intake {
+  /** What is known now of a request that was made of these very values; undefined: make it. */
+  recall(adapterKey: string, parts: readonly unknown[]): Intake | undefined {
+    const job = this.#jobs.get(adapterKey)
+    const isSame =
+      job?.parts.length === parts.length && job.parts.every((one, at) => one === parts[at])
+    return isSame ? job.intake : undefined
+  }
+
+  /** What is known now; starts the work where it has not begun. `parts` is for `recall`. */
+  of(adapterKey: string, request: IntakeRequest, parts: readonly unknown[] = []): Intake {
     const fingerprint = JSON.stringify([
       request.uri,
       request.baseFolder,
@@ -63,12 +75,16 @@ export class AdapterIntake {
     ])
     const existing = this.#jobs.get(adapterKey)
     if (existing?.fingerprint === fingerprint) {
+      existing.parts = parts
       return existing.intake
     }
     existing?.abort.abort()
     clearTimeout(existing?.retryTimer)
     const job: Job = {
       fingerprint,
+      request,
+      isRunning: false,
+      parts,
       abort: new AbortController(),
       intake: { state: 'Pending', message: 'The source is being fetched and checked.' },
       digest: request.knownDigest,
@@ -76,12 +92,25 @@ export class AdapterIntake {
       failures: 0,
     }
     this.#jobs.set(adapterKey, job)
-    void this.#run(job, request)
+    void this.#run(job)
     return job.intake
   }
 
+  /** Content that is not in the store any more, by pool: it is fetched again. What was accepted stays so meanwhile. */
+  lost(missing: Readonly<Record<string, readonly string[]>>): void {
+    for (const job of this.#jobs.values()) {
+      const { intake, request, isRunning, retryTimer } = job
+      const isLost =
+        intake.state === 'Accepted' &&
+        missing[request.origin?.poolKey ?? '']?.includes(intake.digest) === true
+      if (isLost && !isRunning && retryTimer === undefined) {
+        void this.#run(job)
+      }
+    }
+  }
+
   /** Ends and forgets the work for adapters that are gone. */
-  retain(adapterKeys: ReadonlySet<string>): void {
+  retain(adapterKeys: { has(key: string): boolean }): void {
     for (const [key, job] of this.#jobs) {
       if (!adapterKeys.has(key)) {
         this.#jobs.delete(key)
@@ -113,16 +142,17 @@ export class AdapterIntake {
     this.#jobs.clear()
   }
 
-  async #run(job: Job, request: IntakeRequest): Promise<void> {
+  async #run(job: Job): Promise<void> {
     const { signal } = job.abort
+    job.isRunning = true
     try {
-      const { intake, again } = await this.#take(job, request, signal)
+      const { intake, again } = await this.#take(job, job.request, signal)
       if (signal.aborted) {
         return
       }
       settle(job, intake)
       if (again) {
-        this.#retryLater(job, request)
+        this.#retryLater(job)
       }
     } catch (error) {
       if (signal.aborted) {
@@ -131,7 +161,9 @@ export class AdapterIntake {
       const name = error instanceof Error ? error.name : 'error'
       const message = `The source could not be read (${name}). It is tried again.`
       settle(job, failed({ reason: 'FetchFailed', message }))
-      this.#retryLater(job, request)
+      this.#retryLater(job)
+    } finally {
+      job.isRunning = false
     }
     this.#tools.onChange()
   }
@@ -162,10 +194,13 @@ export class AdapterIntake {
     return { intake: judge(digest, sizeBytes, verdict), again }
   }
 
-  #retryLater(job: Job, request: IntakeRequest): void {
+  #retryLater(job: Job): void {
     const delayMs = Math.min(maxRetryMs, firstRetryMs * 2 ** job.failures)
     job.failures += 1
-    job.retryTimer = setTimeout(() => void this.#run(job, request), delayMs)
+    job.retryTimer = setTimeout(() => {
+      job.retryTimer = undefined
+      void this.#run(job)
+    }, delayMs)
     job.retryTimer.unref()
   }
 }

@@ -7,6 +7,8 @@ import type {
 import type { RemoteAgentLink } from '../../wire/agent-link.ts'
 import type { ReplicaState } from './pool-replicas.ts'
 
+const absent: ResidencyState = { state: 'Absent' }
+
 let sessions = 0
 
 function nextSession(): number {
@@ -71,7 +73,7 @@ export class PodReplica {
       detail: this.#load?.detail ?? 'Its agent has not been heard yet.',
       engineVersion: this.#hello?.engineVersion ?? '',
       simulated: this.#hello?.simulated ?? false,
-      residencyOf: (revision) => this.#residency.get(revision) ?? { state: 'Absent' },
+      residencyOf: (revision) => this.#residency.get(revision) ?? absent,
     }
   }
 

@@ -47,6 +47,7 @@ export interface ManagedState extends ReplicaState {
   readonly replica: ManagedReplica
 }
 
+const absent: ResidencyState = { state: 'Absent' }
 const noFacts: PoolFacts = { verdicts: [] }
 
 /** Makes, watches and ends replicas of this machine so that they are those the pools ask for. */
@@ -109,7 +110,7 @@ export class ReplicaSet implements PoolReplicas {
       detail: member.load?.detail ?? 'starting',
       engineVersion: member.hello?.engineVersion ?? '',
       simulated: member.hello?.simulated ?? false,
-      residencyOf: (revision) => member.residency.get(revision) ?? { state: 'Absent' },
+      residencyOf: (revision) => member.residency.get(revision) ?? absent,
     }))
   }
 

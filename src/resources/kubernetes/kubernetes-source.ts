@@ -168,6 +168,8 @@ class ApiSource implements KubernetesSource {
   #take(kind: Kind, change: StoreChange<WireResource>): void {
     if (change.after === undefined) {
       this.#statuses?.forget(kind, change.key)
+    } else {
+      this.#statuses?.heard(kind, change.key, change.after)
     }
     if (this.#views[kind].take(change)) {
       this.#request()

@@ -7,6 +7,7 @@ import type { KubeLogger } from './kube-logger.ts'
 import { splitKey } from './object-key.ts'
 import { pause } from './pause.ts'
 import { done, type ReconcileOutcome } from './reconcile-outcome.ts'
+import { readResourceStatus } from './read-resource-status.ts'
 import { Reconciler } from './reconciler.ts'
 import { resourceTypes, type WireResource } from './resource-types.ts'
 import { isOlder } from './resource-version.ts'
@@ -35,6 +36,8 @@ interface Entry {
   readonly status: AnyStatus | undefined
   /** What was sent last, and what the server made of it. */
   readonly sent?: Sent
+  /** The object as it was when this status was compared with it. */
+  readonly seenOn?: WireResource
 }
 
 interface Sent {
@@ -81,17 +84,36 @@ export class StatusWriter {
 
   write(kind: Kind, key: string, status: AnyStatus | undefined): void {
     const name = `${kind}/${key}`
-    const uid = this.#options.objectOf(kind, key)?.metadata.uid
-    if (uid === undefined || !this.#options.mayWrite()) {
+    const object = this.#options.objectOf(kind, key)
+    const uid = object?.metadata.uid
+    if (object === undefined || uid === undefined || !this.#options.mayWrite()) {
       // A status that arrives after its object went has nobody to tell.
       this.#entries.delete(name)
       return
     }
     const before = this.#entries.get(name)
+    const isKnown =
+      before === undefined
+        ? status !== undefined && status === readResourceStatus(kind, object)
+        : before.status === status && before.seenOn === object
+    if (isKnown) {
+      return
+    }
     const sent = before?.uid === uid ? before.sent : undefined
-    this.#entries.set(name, { kind, key, uid, status, ...(sent === undefined ? {} : { sent }) })
-    if (!this.#isThere(name)) {
+    const kept = sent === undefined ? {} : { sent }
+    this.#entries.set(name, { kind, key, uid, status, seenOn: object, ...kept })
+    if (this.#isThere(name)) {
+      this.#settle(name, object)
+    } else {
       this.#queue.add(name)
+    }
+  }
+
+  /** Another state of the object: what it says already need not be held here too. */
+  heard(kind: Kind, key: string, object: WireResource): void {
+    const name = `${kind}/${key}`
+    if (this.#entries.get(name)?.sent !== undefined && this.#isThere(name)) {
+      this.#settle(name, object)
     }
   }
 
@@ -157,6 +179,21 @@ export class StatusWriter {
     }
   }
 
+  /** Memory for ten thousand: what is read from the object as it was meant is not held a second time. */
+  #settle(name: string, object: WireResource): void {
+    const entry = this.#entries.get(name)
+    const { sent, status } = entry ?? {}
+    if (entry === undefined || isOlder(object.metadata.resourceVersion, sent?.version)) {
+      return
+    }
+    if (status !== undefined && isDeepStrictEqual(readResourceStatus(entry.kind, object), status)) {
+      this.#entries.delete(name)
+      return
+    }
+    const stored = sent === undefined ? {} : { sent: { ...sent, stored: object.status } }
+    this.#entries.set(name, { ...entry, ...stored, seenOn: object })
+  }
+
   /** Gone, another object of that name by now (its uid conflicts), or no longer ours to write. */
   #isOver(error: unknown): boolean {
     return isKubeError(error, 'NotFound', 'Conflict', 'NotLeader')
@@ -188,8 +225,24 @@ function isSameStatus(onObject: unknown, wanted: AnyStatus | undefined): boolean
   // Mostly they are equal as they are: a pass over 10,000 adapters asks for each.
   return (
     isDeepStrictEqual(onObject, wanted) ||
-    (isMap(onObject) && isDeepStrictEqual(inOrder(onObject), inOrder(wanted)))
+    (isMap(onObject) &&
+      sumOf(onObject) === sumOf(wanted) &&
+      isDeepStrictEqual(inOrder(onObject), inOrder(wanted)))
   )
+}
+
+/** Of equal statuses the same, whatever the order of their conditions; most that differ differ here. */
+function sumOf(status: { readonly conditions?: unknown }): string {
+  const { conditions } = status
+  return Array.isArray(conditions)
+    ? conditions
+        .map(
+          ({ type, reason, lastTransitionTime }: Condition) =>
+            `${type}${reason}${lastTransitionTime}`,
+        )
+        .sort()
+        .join()
+    : ''
 }
 
 /** The server may keep conditions in an order of its own. */
