@@ -13,6 +13,8 @@ const restricted: JsonMap = {
 
 const home = '/loraplex/home'
 const probePeriodSeconds = 5
+/** An agent that says nothing for so long is started again. */
+const agentHangSeconds = 60
 
 export function engineContainer(input: WorkloadInput): JsonMap {
   const { pool, launch, tokens } = input
@@ -37,12 +39,13 @@ export function engineContainer(input: WorkloadInput): JsonMap {
       timeoutSeconds: 5,
       failureThreshold: Math.ceil(engine.startupTimeoutSeconds / probePeriodSeconds),
     },
-    // The agent knows whether its engine has to go: a busy one may be slow to answer, and is not dead.
+    // The agent knows whether its engine has to go: a busy one may be slow to answer, and is not dead. The kubelet takes
+    // an agent that is away for a no: it has to have time to hang, to be ended and to be back.
     livenessProbe: {
       httpGet: { path: '/engine-alive', port: replicaPorts.agent },
-      periodSeconds: 5,
+      periodSeconds: probePeriodSeconds,
       timeoutSeconds: 5,
-      failureThreshold: 3,
+      failureThreshold: Math.ceil((2 * agentHangSeconds) / probePeriodSeconds),
     },
     lifecycle: { preStop: { httpGet: { path: tokens.preStopPath, port: replicaPorts.agent } } },
     volumeMounts: [
@@ -110,9 +113,11 @@ export function agentContainer(input: WorkloadInput): JsonMap {
     },
     livenessProbe: {
       httpGet: { path: '/healthz', port: replicaPorts.agent },
-      periodSeconds: 10,
+      periodSeconds: agentHangSeconds / 6,
       timeoutSeconds: 5,
       failureThreshold: 6,
+      // The pod's own is a stream's: one that hangs would be waited for so long.
+      terminationGracePeriodSeconds: 10,
     },
     volumeMounts: [
       ...modelMount(input, place.isFetched || place.claim !== undefined),

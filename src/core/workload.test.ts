@@ -93,6 +93,17 @@ describe('the pods of a pool', () => {
     expect(failureThreshold * periodSeconds).toBe(100)
   })
 
+  test('lose no engine because its agent hangs, is ended and comes back', () => {
+    const template = templateOf(base.build())
+    const [engine, agent] = ['vllm', 'agent'].map(
+      (name) => containerOf(template, name).livenessProbe,
+    )
+    const secondsOf = (probe: Deep): number => probe.periodSeconds * probe.failureThreshold
+    const agentAwaySeconds = secondsOf(agent) + agent.terminationGracePeriodSeconds
+    // And half a minute in which its container starts.
+    expect(secondsOf(engine)).toBeGreaterThan(agentAwaySeconds + 30)
+  })
+
   test('hold no secret in plain text', () => {
     const text = JSON.stringify(templateOf(base.build()))
     expect(text).toContain('secretKeyRef')
