@@ -54,6 +54,8 @@ export type RetainRequest = z.infer<typeof retainRequest>
 
 export interface RetainAnswer {
   readonly deleted: number
+  /** By pool, what of it is not here (any more): a depot may lose its cache. */
+  readonly missing: Readonly<Record<string, readonly string[]>>
 }
 
 /** `GET /v1/adapters/{digest}/facts?pool=namespace/name`; 404 where that pool was never granted it. */

@@ -344,13 +344,11 @@ describe('the check of an adapter in a depot', () => {
 
   test('serves the controller’s intake as its tools in one process do', async () => {
     await using it = await bed()
-    const client = it.client()
     let changed = 0
     const intake = new AdapterIntake({
-      ...client,
-      fetch: (order, signal) => client.fetch(order, signal),
-      stored: (digest, order) => client.stored(digest, order),
-      preflight: (path, options, signal) => client.preflight(path, options, signal),
+      fetch: (order, signal) => it.client().fetch(order, signal),
+      stored: (digest, order) => it.client().stored(digest, order),
+      preflight: (path, options, signal) => it.client().preflight(path, options, signal),
       onChange: () => {
         changed += 1
       },
@@ -372,6 +370,20 @@ describe('the check of an adapter in a depot', () => {
     await sendBase(it)
     await vi.waitFor(() => expect(now()).toMatchObject({ compatible: 'True' }), { timeout: 10_000 })
     expect(changed).toBeGreaterThan(1)
+    // A pod of the depot goes, and its emptyDir with it.
+    const digest = await digestFolder(good)
+    const kept = { pools: { [poolKey]: [digest] } }
+    expect((await it.client().retain(kept)).missing).toEqual({})
+    await rm(join(it.folder, 'cache'), { recursive: true })
+    await it.restart()
+    const { missing } = await it.client().retain(kept)
+    expect(missing).toEqual(kept.pools)
+    intake.lost(missing)
+    const pull = () => it.agent().pull(digest, it.store, never)
+    await vi.waitFor(async () => expect(await pull()).toMatchObject({ outcome: 'Stored' }), {
+      timeout: 10_000,
+    })
+    expect(now()).toMatchObject({ state: 'Accepted', digest })
     intake.close()
   })
 })

@@ -143,18 +143,36 @@ export class Depot {
   async retain({ pools }: RetainRequest): Promise<RetainAnswer> {
     const { minAgeMs = 600_000 } = this.#options
     const left = await this.#grants.retain(pools, minAgeMs)
+    const stored = new Set<string>()
     let deleted = 0
     for (const { digest, path } of await this.#store.list()) {
       const ageMs = (await ageOf(path)) ?? 0
       if (!left.has(digest) && ageMs >= minAgeMs && (await this.#store.delete(digest))) {
         deleted += 1
+      } else {
+        stored.add(digest)
       }
     }
-    return { deleted }
+    return { deleted, missing: await this.#missing(pools, stored) }
   }
 
   async close(): Promise<void> {
     await this.#preflights.close()
+  }
+
+  async #missing(
+    pools: RetainRequest['pools'],
+    stored: ReadonlySet<string>,
+  ): Promise<RetainAnswer['missing']> {
+    const missing: Record<string, readonly string[]> = {}
+    for (const [poolKey, digests] of Object.entries(pools)) {
+      const granted = await this.#grants.of(poolKey)
+      const lost = digests.filter((digest) => !granted.has(digest) || !stored.has(digest))
+      if (lost.length > 0) {
+        missing[poolKey] = lost
+      }
+    }
+    return missing
   }
 
   async #granted(poolKey: string, digest: string): Promise<StoredAdapter | undefined> {

@@ -33,6 +33,16 @@ export class GrantBook {
     return (await ageOf(join(this.#folderOf(poolKey), digest))) !== undefined
   }
 
+  async of(poolKey: string): Promise<ReadonlySet<string>> {
+    const names = await readdir(this.#folderOf(poolKey)).catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') {
+        return []
+      }
+      throw error
+    })
+    return new Set(names)
+  }
+
   /** Takes back what is older than this and not kept; answers the digests that some pool still has. */
   async retain(
     keep: Readonly<Record<string, readonly string[]>>,
