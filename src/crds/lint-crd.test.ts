@@ -3,7 +3,6 @@ import { kinds, type Kind } from '../api/kinds.ts'
 import { changedAt } from './at-path.ts'
 import { crdOf, type CustomResourceDefinition } from './crd-of.ts'
 import { lintCrd } from './lint-crd.ts'
-import type { StructuralSchema } from './structural-schema.ts'
 
 /** The CRD of LoraAdapter with one part of its schema replaced. */
 function broken(path: string, change: object, without?: string): CustomResourceDefinition {
@@ -11,7 +10,7 @@ function broken(path: string, change: object, without?: string): CustomResourceD
   const [version] = crd.spec.versions
   const openAPIV3Schema = changedAt(version.schema.openAPIV3Schema, path, (found) => {
     const kept = Object.entries(found).filter(([keyword]) => keyword !== without)
-    return { ...Object.fromEntries(kept), ...change } as StructuralSchema
+    return { ...Object.fromEntries(kept), ...change }
   })
   return { ...crd, spec: { ...crd.spec, versions: [{ ...version, schema: { openAPIV3Schema } }] } }
 }
