@@ -140,8 +140,11 @@ export class LeaderSession {
       const digests = source.status('LoraAdapter', key)?.revisions.map(({ digest }) => digest)
       ;(pools[poolKeyOf(adapter)] ??= []).push(...(digests ?? []))
     }
-    depot.retain({ pools }).catch((error: unknown) => {
-      logger.warn({ err: error }, 'the depot did not take what is still needed')
-    })
+    depot.retain({ pools }).then(
+      ({ missing }) => this.controller.lost(missing),
+      (error: unknown) => {
+        logger.warn({ err: error }, 'the depot did not take what is still needed')
+      },
+    )
   }
 }
