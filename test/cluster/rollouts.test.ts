@@ -1,0 +1,260 @@
+// Rollouts, evictions and crashes under load, on a node: how long things take, and that no caller notices.
+import process from 'node:process'
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  inject,
+  onTestFailed,
+  test,
+} from 'vitest'
+import { kubectl, kubectlGet } from '../support/cluster-tools.ts'
+import { killContainer } from '../support/kill-container.ts'
+import {
+  describeCluster,
+  eventually,
+  listObjects,
+  release,
+  type KubeJson,
+} from '../support/product.ts'
+import { RolloutBed } from '../support/rollout-bed.ts'
+import { StreamLoad } from '../support/stream-load.ts'
+
+const { isOwnNode } = inject('cluster')
+const adapterCount = Number(process.env['LORAPLEX_TEST_ADAPTERS'] ?? 10)
+const streamCount = Number(process.env['LORAPLEX_TEST_STREAMS'] ?? 100)
+const inRelease = `--namespace=${release.namespace}`
+// A node of two cores reads some two thousand frames a second beside everything else.
+const slowStepMs = Math.max(50, streamCount / 4)
+
+let bed: RolloutBed
+
+beforeAll(async () => {
+  bed = await RolloutBed.create(adapterCount)
+})
+afterAll(() => bed[Symbol.asyncDispose]())
+beforeEach(() => onTestFailed(async () => console.log(await describeCluster())))
+
+function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((left, right) => left - right)
+  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
+}
+
+function say(words: string): void {
+  console.log(`rollouts: ${words}`)
+}
+
+function secondsSince(startedAtMs: number): number {
+  return (performance.now() - startedAtMs) / 1000
+}
+
+describe('changes and faults under load', () => {
+  test('an adapter answers within 5 s of its apply, and at every gateway once it is Ready', async () => {
+    const gateways = (await bed.product.gatewayPods()).map(
+      (pod) => `http://${pod.status.podIP}:8080`,
+    )
+    expect(gateways).toHaveLength(2)
+    await using load = new StreamLoad()
+    const took: number[] = []
+    for (let index = 0; index < adapterCount; index += 1) {
+      const startedAt = performance.now()
+      await bed.applyAdapter(index)
+      const readyAt = secondsSince(startedAt)
+      let firstAt = Number.NaN
+      const onStart = (): void => {
+        firstAt = Math.min(secondsSince(startedAt), Number.isNaN(firstAt) ? Infinity : firstAt)
+      }
+      const calls = gateways.flatMap((gateway) =>
+        Array.from({ length: 10 }, () =>
+          load.read(bed.call(2, { url: gateway, model: bed.adapterName(index), onStart })),
+        ),
+      )
+      await Promise.all(calls)
+      took.push(firstAt)
+      say(
+        `${bed.adapterName(index)}: Ready after ${readyAt.toFixed(2)} s, first token ${firstAt.toFixed(2)} s`,
+      )
+    }
+    const p95 = percentile(took, 0.95)
+    say(
+      `apply → Ready → first token: p50 ${percentile(took, 0.5).toFixed(2)} s, p95 ${p95.toFixed(2)} s`,
+    )
+    say(`calls right at Ready: ${load.ends.length}, failed ${load.problems.length}`)
+    expect(load.problems).toEqual([])
+    expect(p95).toBeLessThan(5)
+  })
+
+  test('new engine arguments roll out at 80 % load: no stream is cut, no request fails', async () => {
+    const before = await bed.enginePods()
+    expect(before).toHaveLength(3)
+    const retriedBefore = await bed.retries()
+    await using load = new StreamLoad()
+    for (let worker = 0; worker < 19; worker += 1) {
+      load.keepUp(() => bed.call(200))
+    }
+    await expect.poll(() => load.open, { timeout: 30_000 }).toBeGreaterThan(12)
+    const startedAt = performance.now()
+    await bed.patchPool({ engine: { args: [`--step-ms=${slowStepMs}`] } })
+    await eventually(async () => {
+      const after = await bed.enginePods()
+      const old = after.filter((pod) => before.some((one) => one.metadata.uid === pod.metadata.uid))
+      expect(old.map((pod) => pod.metadata.name)).toEqual([])
+      expect(after).toHaveLength(3)
+    }, 150_000)
+    const took = secondsSince(startedAt)
+    await bed.ready(`lpp/${bed.pool}`)
+    await load.stop()
+    const retried = (await bed.retries()) - retriedBefore
+    say(
+      `rolling update: ${took.toFixed(1)} s; ${load.ends.length} streams, cut or failed ${load.problems.length}, tried twice ${retried}`,
+    )
+    expect(load.problems).toEqual([])
+    // A replica that was asked for an adapter before it has it refuses, and the gateway tries another.
+    expect(retried).toBe(0)
+  })
+
+  test('gateways restart one after the other and cut none of their streams', async () => {
+    const before = await bed.product.gatewayPods()
+    await using load = new StreamLoad()
+    const { ended } = await bed.open(load, streamCount, Math.round(20_000 / slowStepMs))
+    load.keepUp(() => bed.call(4))
+    load.keepUp(() => bed.call(4))
+    const startedAt = performance.now()
+    await kubectl('rollout', 'restart', 'deployment/loraplex-gateway', inRelease)
+    await kubectl('rollout', 'status', 'deployment/loraplex-gateway', inRelease, '--timeout=100s')
+    const took = secondsSince(startedAt)
+    const openAfter = load.open
+    await ended
+    await load.stop()
+    say(
+      `gateway rollout: ${took.toFixed(1)} s; ${streamCount} long streams (${openAfter} open at its end) and ${load.ends.length - streamCount} short ones, cut or failed ${load.problems.length}`,
+    )
+    expect(load.problems).toEqual([])
+    await eventually(async () => {
+      const pods = await listObjects(
+        'pods',
+        release.namespace,
+        'app.kubernetes.io/component=gateway',
+      )
+      const kept = before.filter((one) => pods.some((pod) => pod.metadata.uid === one.metadata.uid))
+      expect(kept.map((pod) => pod.metadata.name)).toEqual([])
+    }, 60_000)
+  })
+
+  test('an evicted replica ends its streams first, and a second eviction waits for its successor', async () => {
+    const [victim, neighbour] = await bed.enginePods()
+    await using load = new StreamLoad()
+    const { ended } = await bed.open(load, 30, Math.round(10_000 / slowStepMs))
+    load.keepUp(() => bed.call(4))
+    const startedAt = performance.now()
+    await bed.evict(victim)
+    await expect(bed.evict(neighbour)).rejects.toThrow(/disruption budget/)
+    await eventually(async () => {
+      const pods = await bed.enginePods()
+      expect(pods.map((pod) => pod.metadata.uid)).not.toContain(victim.metadata.uid)
+    }, 60_000)
+    const took = secondsSince(startedAt)
+    await bed.ready(`lpp/${bed.pool}`)
+    await ended
+    await load.stop()
+    say(
+      `eviction: the pod was gone after ${took.toFixed(1)} s; ${load.ends.length} streams, cut or failed ${load.problems.length}`,
+    )
+    expect(load.problems).toEqual([])
+  })
+
+  test('a leader that goes hands over within 3 s, and one that is killed is replaced within 20 s', async () => {
+    await using load = new StreamLoad()
+    load.keepUp(() => bed.call(20))
+    load.keepUp(() => bed.call(20))
+    await kubectl('rollout', 'status', 'deployment/loraplex-controller', inRelease)
+    const handedOver = await bed.nextLeader(async (leader) => {
+      await kubectl('delete', 'pod', leader.metadata.name, inRelease, '--wait=false')
+    })
+    await kubectl('rollout', 'status', 'deployment/loraplex-controller', inRelease)
+    const replaced = await bed.nextLeader(async (leader) => {
+      await (isOwnNode
+        ? killContainer(leader, 'controller')
+        : kubectl('delete', 'pod', leader.metadata.name, inRelease, '--force', '--grace-period=0'))
+    })
+    await load.stop()
+    say(
+      `leaders: clean hand-over ${handedOver.toFixed(1)} s, after a kill ${replaced.toFixed(1)} s; ${load.ends.length} streams, failed ${load.problems.length}`,
+    )
+    expect(load.problems).toEqual([])
+    expect(handedOver).toBeLessThan(3)
+    expect(replaced).toBeLessThan(20)
+  })
+
+  test.runIf(isOwnNode)(
+    'an engine that is killed comes back with its adapters; others go on',
+    async () => {
+      const [victim] = await bed.enginePods()
+      await using load = new StreamLoad()
+      const others = new StreamLoad()
+      const { ended } = await bed.open(load, 12, Math.round(5000 / slowStepMs))
+      const startedAt = performance.now()
+      await killContainer(victim, 'vllm')
+      others.keepUp(() => bed.call(4))
+      others.keepUp(() => bed.call(4))
+      await eventually(async () => {
+        const pod = await kubectlGet('pod', victim.metadata.name, '-n', victim.metadata.namespace)
+        const engine = pod.status.containerStatuses.find(({ name }: KubeJson) => name === 'vllm')
+        expect(engine.restartCount).toBe(1)
+        expect(await bed.routableAt(pod)).toBe(adapterCount)
+      }, 60_000)
+      const took = secondsSince(startedAt)
+      await ended
+      await others.stop()
+      say(
+        `engine killed: its ${adapterCount} adapters were back after ${took.toFixed(1)} s; of 12 open streams ${load.problems.length} were its own; ${others.ends.length} later ones, failed ${others.problems.length}`,
+      )
+      // Those on the engine end, with an error that says so; nobody else's do.
+      expect(load.problems.length).toBeLessThan(12)
+      for (const problem of load.problems) {
+        expect(problem).toContain('engine')
+      }
+      expect(others.problems).toEqual([])
+      await others[Symbol.asyncDispose]()
+    },
+  )
+
+  test('a pool sleeps while nobody calls, and the call that wakes it is answered', async () => {
+    const sleepy = 'sleepy'
+    await bed.addPool({
+      name: sleepy,
+      args: ['--step-ms=20', '--max-num-seqs=4'],
+      scaling: {
+        minReplicas: 0,
+        maxReplicas: 2,
+        targetQueueDepth: 2,
+        scaleToZeroAfterSeconds: 4,
+        scaleDownStabilizationSeconds: 4,
+      },
+    })
+    await bed.applyAdapter(0, sleepy)
+    const asleep = async (): Promise<void> => expect(await bed.enginePods(sleepy)).toHaveLength(0)
+    await eventually(asleep, 60_000)
+    await using load = new StreamLoad()
+    const startedAt = performance.now()
+    const onStart = (): void =>
+      say(`from zero: first token ${secondsSince(startedAt).toFixed(1)} s`)
+    const model = bed.adapterName(0, sleepy)
+    await load.read(bed.call(20, { model, onStart }))
+    // A step of load that one replica cannot take, then silence.
+    const streams = Array.from({ length: 16 }, () => load.read(bed.call(150, { model })))
+    await eventually(async () => {
+      expect((await bed.readPool(sleepy)).status.replicas).toBe(2)
+    }, 30_000)
+    const decided = secondsSince(startedAt)
+    await Promise.all(streams)
+    const silentAt = performance.now()
+    await eventually(asleep, 90_000)
+    say(
+      `scaling: two replicas wanted ${decided.toFixed(1)} s after the first call, zero again ${secondsSince(silentAt).toFixed(1)} s after the last; ${load.ends.length} streams, cut or failed ${load.problems.length}`,
+    )
+    expect(load.problems).toEqual([])
+  })
+})
