@@ -11,6 +11,7 @@ import {
   test,
 } from 'vitest'
 import { helm, kubectl, kubectlGet } from '../support/cluster-tools.ts'
+import { ProductRelease } from '../support/product-release.ts'
 import {
   describeCluster,
   eventually,
@@ -23,17 +24,19 @@ import {
 } from '../support/product.ts'
 
 const { image } = inject('cluster')
-const [repository = '', tag = ''] = image.split(':')
 const adapters = ['acme-tickets', 'globex-shout'] as const
 const pool = 'tiny-llama'
 const inRelease = `--namespace=${release.namespace}`
 
 let manifests: Manifests
+let product: ProductRelease
 let acme: ProductCaller
 let baseUrl = ''
 
 beforeAll(async () => {
   manifests = await Manifests.create()
+  const volumes = Object.fromEntries(adapters.map((name) => [name, { configMap: { name } }]))
+  product = new ProductRelease({ manifests, image, volumes })
 })
 afterAll(() => manifests[Symbol.asyncDispose]())
 beforeEach(() => onTestFailed(async () => console.log(await describeCluster())))
@@ -49,41 +52,16 @@ function enginePods(): Promise<readonly KubeJson[]> {
   return listObjects('pods', 'models', `loraplex.dev/pool=${pool}`)
 }
 
-async function installArguments(): Promise<readonly string[]> {
-  const volumes = adapters.map((name) => ({ name, configMap: { name } }))
-  const values = {
-    image: { repository, tag, pullPolicy: 'Never' },
-    gateway: {
-      shutdownDelaySeconds: 3,
-      drainSeconds: 600,
-      resources: { requests: { cpu: '50m' } },
-    },
-    depot: {
-      extraVolumes: volumes,
-      extraVolumeMounts: adapters.map((name) => ({
-        name,
-        mountPath: `/adapters/${name}`,
-        readOnly: true,
-      })),
-    },
-  }
-  const file = await manifests.write('values.yaml', JSON.stringify(values))
-  return [release.name, 'charts/loraplex', `--values=${file}`, '--wait', '--timeout=150s']
-}
-
 describe('the product on a node', () => {
   test('helm install is done when everything serves, and helm test says so', async () => {
-    await kubectl('create', 'namespace', release.namespace)
-    const restricted = 'pod-security.kubernetes.io/enforce=restricted'
-    await kubectl('label', 'namespace', release.namespace, restricted)
+    await product.prepare()
     for (const name of adapters) {
       const from = `--from-file=test/fixtures/adapters/${name}`
       await kubectl('create', 'configmap', name, '-n', release.namespace, from)
     }
-    await helm('install', inRelease, ...(await installArguments()))
+    await product.install()
     await helm('test', inRelease, release.name)
-    const service = await kubectlGet('service', 'loraplex-gateway', '-n', release.namespace)
-    baseUrl = `http://${service.spec.clusterIP}:${service.spec.ports[0].port}/v1`
+    baseUrl = `${await product.url()}/v1`
   })
 
   test('applied samples become a pool of pods and an adapter that answers', async () => {
@@ -150,12 +128,7 @@ describe('the product on a node', () => {
       return acme.stream('tickets', 300, () => (started += 1))
     })
     await expect.poll(() => started, { timeout: 60_000 }).toBeGreaterThan(20)
-    await helm(
-      'upgrade',
-      inRelease,
-      ...(await installArguments()),
-      '--set=gateway.maxQueueSeconds=31',
-    )
+    await product.upgrade('--set=gateway.maxQueueSeconds=31')
     for (const { finish } of await Promise.all(streams)) {
       expect(finish).toBe('length')
     }
@@ -186,7 +159,7 @@ describe('the product on a node', () => {
   })
 
   test('helm uninstall keeps the objects; deleting the namespaces ends everything', async () => {
-    await helm('uninstall', inRelease, release.name, '--wait', '--timeout=60s')
+    await product.uninstall()
     expect(await kubectlGet('modelpool', pool, '-n', 'models')).toBeDefined()
     await kubectl('delete', 'namespace', 'models', 'acme', '--timeout=120s')
   })

@@ -160,8 +160,7 @@ export async function describeCluster(): Promise<string> {
     ],
     [
       'logs',
-      '-n',
-      'models',
+      '--all-namespaces',
       '-l',
       'app.kubernetes.io/component=engine',
       '--all-containers',
