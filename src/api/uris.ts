@@ -35,8 +35,3 @@ export const dotStepPattern = /\/\.{1,2}(\/|$)/
 export function hasDotStep(uri: string): boolean {
   return !uri.startsWith('file:') && dotStepPattern.test(uri)
 }
-
-/** The model without what may change later: the revision of `hf://`. */
-export function modelIdentityOf(uri: string): string {
-  return uri.startsWith('hf://') ? uri.replace(/@.*$/, '') : uri
-}
