@@ -231,6 +231,10 @@ describe('an https source', () => {
   test('is not read where its name leads to a private address when it connects', async () => {
     await using it = await bed()
     const none = { allowPrivateHosts: new Set<string>() }
+    const onePort = { allowPrivateHosts: new Set(['adapters.test:8443']) }
+    expect(reason(await it.fetch('/a/', onePort))).toBe('Refused SourceForbidden')
+    const withoutPort = { url: 'https://adapters.test/a/' }
+    expect(reason(await it.fetch('/a/', onePort, withoutPort))).toBe('Refused SourceForbidden')
     expect(reason(await it.fetch('/a/', none, { url: 'https://adapters.test/a/' }))).toBe(
       'Refused SourceForbidden',
     )

@@ -40,12 +40,20 @@ const redirects = new Set([301, 302, 303, 307, 308])
 export class GuardedHttp {
   readonly #options: GuardedHttpOptions
   readonly #agent: Agent
+  /** For hosts that are allowed: a name's resolution does not know for which port it is. */
+  readonly #privateAgent: Agent
 
   constructor(options: GuardedHttpOptions) {
     this.#options = options
-    this.#agent = new Agent({
+    this.#agent = this.#agentWith(isPublicAddress)
+    this.#privateAgent = this.#agentWith(() => true)
+  }
+
+  #agentWith(isAllowed: (address: string) => boolean): Agent {
+    const options = this.#options
+    return new Agent({
       connect: {
-        lookup: this.#lookup(),
+        lookup: this.#lookup(isAllowed),
         timeout: 10_000,
         ...(options.ca === undefined ? {} : { ca: [...getCACertificates(), options.ca] }),
       },
@@ -86,7 +94,7 @@ export class GuardedHttp {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy()
+    await Promise.all([this.#agent.destroy(), this.#privateAgent.destroy()])
   }
 
   #headersFor(
@@ -136,7 +144,8 @@ export class GuardedHttp {
     signal: AbortSignal | undefined,
   ): Promise<GuardedAnswer> {
     try {
-      const { statusCode, ...answer } = await this.#agent.request({
+      const agent = this.#mayBePrivate(url) ? this.#privateAgent : this.#agent
+      const { statusCode, ...answer } = await agent.request({
         origin: url.origin,
         path: url.pathname + url.search,
         method: 'GET',
@@ -150,18 +159,16 @@ export class GuardedHttp {
     }
   }
 
-  #lookup(): LookupFunction {
-    const { allowPrivateHosts } = this.#options
+  #lookup(isAllowed: (address: string) => boolean): LookupFunction {
     const resolve =
       this.#options.resolve ?? ((host) => dnsLookup(host, { all: true, verbatim: true }))
-    const hosts = new Set([...allowPrivateHosts].map((host) => host.replace(/:\d+$/, '')))
     return (host, options, callback) => {
       resolve(host).then(
         (addresses) => {
           // One private address among public ones is an attack, or a mistake.
-          const bad = addresses.some(({ address }) => !isPublicAddress(address))
+          const areAllowed = addresses.every(({ address }) => isAllowed(address))
           const [first] = addresses
-          if (first === undefined || (bad && !hosts.has(host))) {
+          if (first === undefined || !areAllowed) {
             callback(forbidden(), '')
           } else if (options.all === true) {
             callback(null, [...addresses])
