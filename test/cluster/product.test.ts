@@ -111,7 +111,7 @@ describe('the product on a node', () => {
     await kubectl('wait', '-n', 'acme', 'lora/tickets', '--for=condition=Ready', '--timeout=60s')
     let started = 0
     const streams = Array.from({ length: 8 }, () => {
-      return acme.stream('tickets', 300, () => (started += 1))
+      return acme.stream('tickets', 800, () => (started += 1))
     })
     await expect.poll(() => started, { timeout: 30_000 }).toBeGreaterThan(8)
     await kubectl('scale', '-n', 'models', `lpp/${pool}`, '--replicas=1')
@@ -125,7 +125,7 @@ describe('the product on a node', () => {
     const [engine] = await enginePods()
     let started = 0
     const streams = Array.from({ length: 20 }, () => {
-      return acme.stream('tickets', 300, () => (started += 1))
+      return acme.stream('tickets', 800, () => (started += 1))
     })
     await expect.poll(() => started, { timeout: 60_000 }).toBeGreaterThan(20)
     await product.upgrade('--set=gateway.maxQueueSeconds=31')
@@ -158,9 +158,11 @@ describe('the product on a node', () => {
     ).rejects.toThrow(/revoked/)
   })
 
-  test('helm uninstall keeps the objects; deleting the namespaces ends everything', async () => {
-    await product.uninstall()
+  test('helm uninstall keeps the objects; a pool that is deleted takes its pods along', async () => {
+    await helm('uninstall', inRelease, release.name, '--wait', '--timeout=60s')
     expect(await kubectlGet('modelpool', pool, '-n', 'models')).toBeDefined()
+    await kubectl('delete', '-n', 'models', `lpp/${pool}`)
+    await eventually(async () => expect(await enginePods()).toEqual([]), 120_000)
     await kubectl('delete', 'namespace', 'models', 'acme', '--timeout=120s')
   })
 })

@@ -118,9 +118,10 @@ export class ProductCaller {
       model,
       messages: [{ role: 'user', content: `count ${Math.random()}` }],
       max_tokens: tokens,
+      min_tokens: tokens,
       temperature: 0,
       stream: true,
-    })
+    } as OpenAI.ChatCompletionCreateParamsStreaming)
     let text = ''
     let fingerprint: string | undefined
     let finish: string | null | undefined
