@@ -159,15 +159,16 @@ export async function describeCluster(): Promise<string> {
       '--ignore-errors',
       '--prefix',
     ],
-    [
+    ...['models', 'rollout-pools'].map((namespace) => [
       'logs',
-      '--all-namespaces',
+      '-n',
+      namespace,
       '-l',
       'app.kubernetes.io/component=engine',
       '--all-containers',
       '--tail=15',
       '--prefix',
-    ],
+    ]),
   ]
   const answers = questions.map(async (args) => {
     const answer = await kubectl(...args).catch(String)
