@@ -27,6 +27,8 @@ export interface CatalogueSenderOptions {
   readonly warn: (fields: object, message: string) => void
 }
 
+/** Entries on their way at once; two hundred thousand as JSON would be 35 MB. One catalogue may always go. */
+const maxInFlight = 40_000
 const firstRetryMs = 250
 const lastRetryMs = 10_000
 
@@ -37,7 +39,10 @@ const lastRetryMs = 10_000
 export class CatalogueSender {
   readonly #options: CatalogueSenderOptions
   readonly #lines = new Map<string, Line>()
+  /** Replicas whose catalogue waits until others have theirs, in their order. */
+  readonly #waiting = new Set<string>()
   #catalogues: ReadonlyMap<string, PoolCatalogue> = new Map()
+  #inFlight = 0
   #sequence = 0
   #closed = false
 
@@ -64,6 +69,7 @@ export class CatalogueSender {
       if (!present.has(name)) {
         clearTimeout(line.retry)
         this.#lines.delete(name)
+        this.#waiting.delete(name)
       }
     }
   }
@@ -113,9 +119,17 @@ export class CatalogueSender {
   }
 
   #advance(replica: string, line: Line): void {
+    this.#waiting.delete(replica)
     if (line.busy || line.retry !== undefined || line.told === line.wanted || this.#closed) {
       return
     }
+    // One that does not answer must not hold up the others.
+    const size = line.failures > 0 ? 0 : line.wanted.entries.length
+    if (this.#inFlight > 0 && this.#inFlight + size > maxInFlight) {
+      this.#waiting.add(replica)
+      return
+    }
+    this.#inFlight += size
     line.busy = true
     line.told = line.wanted
     this.#sequence += 1
@@ -138,7 +152,13 @@ export class CatalogueSender {
       .catch((error: unknown) => this.#retry(replica, line, error))
       .finally(() => {
         line.busy = false
-        this.#advance(replica, line)
+        this.#inFlight -= size
+        for (const name of [...this.#waiting, replica]) {
+          const next = this.#lines.get(name)
+          if (next !== undefined) {
+            this.#advance(name, next)
+          }
+        }
       })
   }
 
