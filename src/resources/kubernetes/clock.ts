@@ -15,7 +15,7 @@ const maxDelayMs = 2 ** 31 - 1
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(delayMs, callback) {
-    const timer = setTimeout(callback, Math.min(delayMs, maxDelayMs))
+    const timer = setTimeout(callback, Math.max(0, Math.min(delayMs, maxDelayMs)))
     return { cancel: () => clearTimeout(timer) }
   },
 }
