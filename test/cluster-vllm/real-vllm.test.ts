@@ -224,7 +224,8 @@ describe('a real vLLM in a pod', () => {
       const direct = await score(place, fixture, rows)
       console.log(`${fixture}: ${through}/${rows} through the gateway, ${direct}/${rows} directly`)
       hits.set(fixture, through)
-      expect(direct).toBeGreaterThan(rows / 2)
+      // The base alone gets none right.
+      expect(direct).toBeGreaterThan(rows / 3)
       expect(Math.abs(through - direct)).toBeLessThanOrEqual(1)
     }
   })
