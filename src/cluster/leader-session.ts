@@ -15,7 +15,7 @@ import type { Transport } from '../resources/kubernetes/transport.ts'
 import type { Leadership, Reflector } from '../resources/kubernetes/types.ts'
 import type { ServiceLogger } from '../telemetry/logger.ts'
 import type { DepotClient } from '../wire/depot-client.ts'
-import { baseKeyOf } from '../wire/depot-protocol.ts'
+import { baseKeyOf, type RetainAnswer } from '../wire/depot-protocol.ts'
 import { controllerToken } from '../wire/internal-auth.ts'
 
 export interface LeaderSessionOptions {
@@ -140,11 +140,12 @@ export class LeaderSession {
       const digests = source.status('LoraAdapter', key)?.revisions.map(({ digest }) => digest)
       ;(pools[poolKeyOf(adapter)] ??= []).push(...(digests ?? []))
     }
-    depot.retain({ pools }).then(
-      ({ missing }) => this.controller.lost(missing),
-      (error: unknown) => {
+    depot
+      .retain({ pools })
+      // A depot of an earlier version does not say what is missing.
+      .then(({ missing }: Partial<RetainAnswer>) => this.controller.lost(missing ?? {}))
+      .catch((error: unknown) => {
         logger.warn({ err: error }, 'the depot did not take what is still needed')
-      },
-    )
+      })
   }
 }

@@ -148,6 +148,7 @@ export class ScaleBed implements AsyncDisposable {
       )
       const { adminUrl, internalUrl } = started
       process.stderr.write(JSON.stringify({ isUp: true, adminUrl, internalUrl }) + '\\n')
+      started.lost?.addEventListener('abort', () => process.exit(1)) // its figures would mean nothing
       process.once('SIGTERM', async () => {
         await (started.close?.() ?? started.stop(0, 0, AbortSignal.abort()))
         process.exit(0)
@@ -358,7 +359,7 @@ function depotAnswer(path: string, body: string): object {
   if (path === '/v1/preflight') {
     return { verdict: 'Compatible', facts: { rank: 16 }, notices: [] }
   }
-  return digest === undefined ? { deleted: 0 } : { digest, sizeBytes: 50_000_000 }
+  return digest === undefined ? { deleted: 0, missing: {} } : { digest, sizeBytes: 50_000_000 }
 }
 
 function orders(agents: readonly LightAgent[]): string {
