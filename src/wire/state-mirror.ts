@@ -7,6 +7,17 @@ import type {
 
 type Watcher = (message: StateMessage) => void
 
+const unknownLoad: LoadMessage = {
+  type: 'load',
+  ready: false,
+  detail: '',
+  draining: false,
+  running: 0,
+  waiting: 0,
+  kvCacheUsage: 0,
+  slots: { total: 0, used: 0 },
+}
+
 /**
  * What an agent's state stream said last, for watchers that come later than it did. A whole state, hello to load, is
  * handed on at once: between a hello and the rest of it, nothing would seem routable.
@@ -58,19 +69,12 @@ export class StateMirror {
     this.#gathering = undefined
   }
 
-  /** Nothing is heard of it: not ready, whatever it said before. */
+  /**
+   * Nothing is heard of it: not ready, whatever it said before. What ran when it was last heard may still run: a replica
+   * does not look idle because its agent died (I4).
+   */
   silence(detail: string): void {
-    const slots = this.#load?.slots ?? { total: 0, used: 0 }
-    this.#deliver({
-      type: 'load',
-      ready: false,
-      detail,
-      draining: this.#load?.draining ?? false,
-      running: 0,
-      waiting: 0,
-      kvCacheUsage: 0,
-      slots,
-    })
+    this.#deliver({ ...(this.#load ?? unknownLoad), ready: false, detail })
   }
 
   #deliver(message: StateMessage): void {
