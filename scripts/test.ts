@@ -1,6 +1,7 @@
 // `npm test`: what runs on this machine as it is, and what was left out with the command for it. It installs nothing
-// beyond `npm ci`. LORAPLEX_TEST_TIERS=all, which .ci/run sets, prepares and runs everything.
+// beyond `npm ci`. LORAPLEX_TEST_TIERS prepares and runs those it names, such as `unit,vllm`, or `all`.
 import process from 'node:process'
+import { UserError } from '../src/errors.ts'
 import { findPython } from '../test/support/python.ts'
 import { apiServerPrograms, findPrograms } from '../test/support/testbed-folder.ts'
 import { clusterTier, clusterVllmTier } from './test/cluster-tier.ts'
@@ -8,24 +9,44 @@ import { integrationTier } from './test/integration-tier.ts'
 import { runTiers, type LeftOut, type Tier } from './test/run-tiers.ts'
 import { vllmTier } from './test/vllm-tier.ts'
 
-const everything = process.env['LORAPLEX_TEST_TIERS'] === 'all'
-
+const named = process.env['LORAPLEX_TEST_TIERS'] ?? ''
 const hasApiServer = findPrograms(apiServerPrograms) !== undefined
 
-const tiers: readonly Tier[] = [
+const anywhere: readonly Tier[] = [
   { project: 'unit', what: 'one part at a time' },
   {
     project: 'system',
     what: 'the whole service on the simulator, OpenAI clients, the commands of the README',
   },
-  // In the order of what they cost to prepare: what is broken shows before anything is built.
-  ...(everything
-    ? [integrationTier('prepared'), clusterTier(), vllmTier('short'), clusterVllmTier('short')]
-    : []),
-  ...(!everything && hasApiServer ? [integrationTier('as it is')] : []),
+]
+// In the order of what they cost to prepare: what is broken shows before anything is built.
+const all: readonly Tier[] = [
+  ...anywhere,
+  integrationTier('prepared'),
+  clusterTier(),
+  vllmTier('short'),
+  clusterVllmTier('short'),
 ]
 
-await runTiers(tiers, process.argv.slice(2), everything ? [] : await leftOut())
+if (named === '') {
+  const here = hasApiServer ? [integrationTier('as it is')] : []
+  await runTiers([...anywhere, ...here], process.argv.slice(2), await leftOut())
+} else {
+  await runTiers(chosenTiers(), process.argv.slice(2), [])
+}
+
+function chosenTiers(): readonly Tier[] {
+  if (named === 'all') {
+    return all
+  }
+  const names = named.split(',')
+  const strangers = names.filter((name) => !all.some(({ project }) => project === name))
+  if (strangers.length > 0) {
+    const known = all.map(({ project }) => project).join(', ')
+    throw new UserError(`LORAPLEX_TEST_TIERS: no tier ${strangers.join(', ')}; there are ${known}.`)
+  }
+  return all.filter(({ project }) => names.includes(project))
+}
 
 async function leftOut(): Promise<readonly LeftOut[]> {
   return [
