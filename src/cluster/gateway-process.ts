@@ -114,15 +114,18 @@ export class GatewayProcess {
   }
 
   /**
-   * Readiness goes first, and everything is served until nobody sends more; then nothing new is taken, and what runs may
-   * end within `drainMs` (I4). The signal ends both waits.
+   * Readiness goes first. What runs may end within `drainMs` (I4), and whoever has not heard yet that this gateway goes is
+   * served meanwhile: a listener that closed while addresses are still being told around would reset their calls. The
+   * signal ends both waits.
    */
   async stop(shutdownDelayMs: number, drainMs: number, now: AbortSignal): Promise<void> {
     this.gateway.announceLeave()
     await delay(shutdownDelayMs, undefined, { signal: now }).catch(() => undefined)
     const deadline = new AbortController()
     const timer = setTimeout(() => deadline.abort(), drainMs)
-    const drained = this.gateway.drain(AbortSignal.any([deadline.signal, now]))
+    const end = AbortSignal.any([deadline.signal, now])
+    await this.gateway.untilIdle(end)
+    const drained = this.gateway.drain(end)
     this.#servers.http.server.close()
     await drained
     clearTimeout(timer)

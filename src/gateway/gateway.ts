@@ -260,8 +260,13 @@ export class Gateway {
   }
 
   /** Nothing new is taken; resolves when the last exchange has ended, or when the signal says that it is too late. */
-  async drain(signal: AbortSignal): Promise<void> {
+  drain(signal: AbortSignal): Promise<void> {
     this.#draining = true
+    return this.untilIdle(signal)
+  }
+
+  /** Resolves when no exchange is under way, or when the signal says that it is too late. */
+  async untilIdle(signal: AbortSignal): Promise<void> {
     if (this.inFlight === 0 || signal.aborted) {
       return
     }

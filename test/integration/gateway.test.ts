@@ -337,7 +337,7 @@ describe('the end of a gateway', () => {
     await ready(gateway)
     const stream = ask(gateway, 'acme', 'tickets', {
       stream: true,
-      max_tokens: 200,
+      max_tokens: 600,
       ignore_eos: true,
     })
     await eventually(() => gateway.gateway.inFlight).toBe(1)
@@ -346,6 +346,10 @@ describe('the end of a gateway', () => {
     const late = await ask(gateway, 'acme', 'tickets')
     expect(late.status).toBe(200)
     expect(late.headers['connection']).toBe('close')
+    // The delay is over, the stream is not: whoever still comes this way is served.
+    await delay(1200)
+    expect(gateway.gateway.inFlight).toBe(1)
+    expect((await ask(gateway, 'acme', 'tickets')).status).toBe(200)
     const { text } = await stream
     expect(dataOf(text).at(-1)).toBe('[DONE]')
     expect(text).not.toContain('"error"')
