@@ -1,15 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import process from 'node:process'
-import { vllmCpuFolder } from '../../src/engine/find-vllm.ts'
+import { isProgram, testbedFolder } from '../../test/support/testbed-folder.ts'
 
 /** `LORAPLEX_HELM`, else the PATH's, else the one that the test bed built; undefined where there is none. */
 export function findHelm(env: NodeJS.ProcessEnv = process.env): string | undefined {
   const named = env['LORAPLEX_HELM'] ?? ''
   const folders = [
     ...(env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''),
-    join(dirname(vllmCpuFolder(env)), 'testbed'),
+    testbedFolder(env),
   ]
   return named === '' ? folders.map((folder) => join(folder, 'helm')).find(isProgram) : named
 }
@@ -31,13 +30,4 @@ export function runHelm(
     maxBuffer: 64 * 1024 * 1024,
   })
   return { ok: status === 0, out: stdout ?? '', err: error?.message ?? stderr }
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

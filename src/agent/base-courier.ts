@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Clock } from './clock.ts'
 import type { Logger } from './logger.ts'
+import { pause } from './pause.ts'
 
 export interface BaseCourierOptions {
   readonly clock: Clock
@@ -37,7 +38,7 @@ export class BaseCourier {
   }
 
   async #run(): Promise<void> {
-    const { logger, everyMs = lastRetryMs } = this.#options
+    const { clock, logger, everyMs = lastRetryMs } = this.#options
     const { signal } = this.#closing
     let failures = 0
     while (!signal.aborted) {
@@ -51,7 +52,7 @@ export class BaseCourier {
         }
       }
       const retryMs = firstRetryMs * 2 ** Math.min(failures - 1, 20)
-      await this.#pause(failures === 0 ? everyMs : Math.min(retryMs, lastRetryMs))
+      await pause(clock, failures === 0 ? everyMs : Math.min(retryMs, lastRetryMs), signal)
     }
   }
 
@@ -72,21 +73,5 @@ export class BaseCourier {
     await options.send(tar, signal)
     options.logger.info({}, 'the depot has the headers of the base')
     return true
-  }
-
-  async #pause(ms: number): Promise<void> {
-    const { signal } = this.#closing
-    if (signal.aborted) {
-      return
-    }
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        timer.cancel()
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const timer = this.#options.clock.after(ms, done)
-      signal.addEventListener('abort', done)
-    })
   }
 }

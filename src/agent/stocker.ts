@@ -2,6 +2,7 @@ import type { AdapterLedger } from './adapter-ledger.ts'
 import type { Clock } from './clock.ts'
 import type { Logger } from './logger.ts'
 import type { AdapterShelf } from './options.ts'
+import { pause } from './pause.ts'
 
 export interface StockerOptions {
   readonly ledger: AdapterLedger
@@ -82,7 +83,7 @@ export class Stocker {
   }
 
   async #bring(digest: string): Promise<void> {
-    const { ledger, logger, firstRetryMs, lastRetryMs } = this.#options
+    const { ledger, clock, logger, firstRetryMs, lastRetryMs } = this.#options
     const { signal } = this.#closing
     for (let attempt = 0; !signal.aborted && ledger.isNamed(digest); attempt += 1) {
       try {
@@ -94,7 +95,8 @@ export class Stocker {
           logger.error({ err: error, digest }, 'files of an adapter were not fetched')
         }
       }
-      await this.#pause(Math.min(firstRetryMs * 2 ** Math.min(attempt, 30), lastRetryMs))
+      const retryMs = Math.min(firstRetryMs * 2 ** Math.min(attempt, 30), lastRetryMs)
+      await pause(clock, retryMs, signal)
     }
     ledger.setComing(digest, false)
     if (!signal.aborted) {
@@ -131,21 +133,5 @@ export class Stocker {
       })
     }
     this.#running += 1
-  }
-
-  async #pause(ms: number): Promise<void> {
-    const { signal } = this.#closing
-    if (signal.aborted) {
-      return
-    }
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        timer.cancel()
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const timer = this.#options.clock.after(ms, done)
-      signal.addEventListener('abort', done)
-    })
   }
 }

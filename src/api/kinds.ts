@@ -71,3 +71,13 @@ export interface ResourceSnapshot {
   /** Folder that relative `file:` URIs of an object start from, by `Kind/key`. */
   readonly baseFolders: ReadonlyMap<string, string>
 }
+
+export const emptySnapshot: ResourceSnapshot = {
+  pools: new Map(),
+  adapters: new Map(),
+  tenants: new Map(),
+  keys: new Map(),
+  namespaces: new Map(),
+  secrets: new Map(),
+  baseFolders: new Map(),
+}

@@ -1,4 +1,5 @@
 import { annotations, labels, managedBy } from '../api/cluster-names.ts'
+import { reservedEngineVariables } from '../api/reserved-engine-variables.ts'
 import { isMap, mapsOf, mergeOver } from './merge-pod-template.ts'
 import { agentContainer, engineContainer, modelContainers } from './workload-containers.ts'
 import type { Json, JsonMap, WorkloadInput } from './workload-input.ts'
@@ -151,17 +152,7 @@ function guard(merged: JsonMap, ours: JsonMap, input: WorkloadInput): JsonMap {
   }
 }
 
-/** Variables that open routes of the engine or loosen names, and those we set ourselves. */
-const forbiddenEnv: ReadonlySet<string> = new Set([
-  'VLLM_SERVER_DEV_MODE',
-  'VLLM_SKIP_MODEL_NAME_VALIDATION',
-  'VLLM_LORA_RESOLVER_CACHE_DIR',
-  'VLLM_LORA_RESOLVER_HF_REPO_LIST',
-  'VLLM_ALLOW_INSECURE_SERIALIZATION',
-  'VLLM_DEBUG_LOG_API_SERVER_RESPONSE',
-  'VLLM_KEEP_ALIVE_ON_ENGINE_DEATH',
-  'VLLM_USE_RUST_FRONTEND',
-])
+const forbiddenEnv: ReadonlySet<string> = new Set(reservedEngineVariables)
 
 const freeEnv: ReadonlySet<string> = new Set(['USER'])
 

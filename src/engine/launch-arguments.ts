@@ -1,3 +1,4 @@
+import { reservedEngineVariables } from '../api/reserved-engine-variables.ts'
 import type { LaunchSettings } from './types.ts'
 
 /** Ranks vLLM has kernels for (`--max-lora-rank`); any other stops it at start. */
@@ -102,18 +103,8 @@ const cpuEnvironment: Readonly<Record<string, string>> = {
   TORCHDYNAMO_DISABLE: '1',
 }
 
-/** Variables of our own environment that must not reach the engine: they open routes or loosen names. */
-export const strippedVariables: readonly string[] = [
-  'VLLM_SERVER_DEV_MODE',
-  'VLLM_SKIP_MODEL_NAME_VALIDATION',
-  'VLLM_LORA_RESOLVER_CACHE_DIR',
-  'VLLM_LORA_RESOLVER_HF_REPO_LIST',
-  'VLLM_ALLOW_INSECURE_SERIALIZATION',
-  'VLLM_DEBUG_LOG_API_SERVER_RESPONSE',
-  'VLLM_KEEP_ALIVE_ON_ENGINE_DEATH',
-  'VLLM_USE_RUST_FRONTEND',
-  'VLLM_API_KEY',
-]
+/** Variables of our own environment that must not reach the engine. */
+export const strippedVariables: readonly string[] = [...reservedEngineVariables, 'VLLM_API_KEY']
 
 /** The smallest of vLLM's ranks that holds `rank`; the largest one when none does. */
 export function rankClass(rank: number): number {

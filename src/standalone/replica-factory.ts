@@ -16,6 +16,7 @@ import type { EngineCommand } from '../engine/engine-process.ts'
 import { freePort } from '../engine/free-port.ts'
 import { createEngineClient } from '../engine/http-client.ts'
 import { launchArguments } from '../engine/launch-arguments.ts'
+import { launchSettingsOf } from '../engine/launch-settings.ts'
 import { createProcessEngine } from '../engine/process-backend.ts'
 import type { Engine, EngineAddress, LaunchSettings } from '../engine/types.ts'
 import { UserError } from '../errors.ts'
@@ -88,11 +89,11 @@ async function processEngine(
   )
   const apiKey = randomBytes(24).toString('base64url')
   const port = await freePort()
-  const settings = launchSettings(
-    pool,
+  const settings = launchSettingsOf(pool.spec, {
+    modelPath: requireModel(modelPathOf(pool, snapshot), pool),
     servedModelName,
-    requireModel(modelPathOf(pool, snapshot), pool),
-  )
+    tensorParallel: pool.spec.engine.parallelism.tensor ?? 1,
+  })
   return createProcessEngine({
     name: `${pool.metadata.namespace}.${pool.metadata.name}-${place}`,
     servedModelName,
@@ -103,29 +104,6 @@ async function processEngine(
     startupTimeoutMs: pool.spec.engine.startupTimeoutSeconds * 1000,
     restartGraceMs: 10_000,
   })
-}
-
-function launchSettings(
-  pool: ModelPool,
-  servedModelName: string,
-  modelPath: string,
-): LaunchSettings {
-  const { model, engine, lora } = pool.spec
-  return {
-    modelPath,
-    servedModelName,
-    maxLoras: lora.maxLoras,
-    maxCpuLoras: lora.maxCpuLoras,
-    maxRank: lora.maxRank,
-    loraDtype: lora.dtype,
-    maxModelLen: model.maxModelLen,
-    quantization: model.quantization,
-    tensorParallel: engine.parallelism.tensor ?? 1,
-    pipelineParallel: engine.parallelism.pipeline,
-    dataParallel: engine.parallelism.data,
-    extraArgs: engine.args,
-    drainTimeoutSeconds: 10,
-  }
 }
 
 function engineCommand(

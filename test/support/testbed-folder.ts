@@ -22,7 +22,7 @@ export function findPrograms(
 /** What an API server takes. */
 export const apiServerPrograms = ['kube-apiserver', 'etcd'] as const
 
-function isProgram(path: string): boolean {
+export function isProgram(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
     return true

@@ -1,5 +1,6 @@
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
+import { createProcessServer } from '../../wire/process-server.ts'
 import type { Agent } from '../options.ts'
 import { controlRoutes } from './control-routes.ts'
 import { DrainDesk } from './drain-desk.ts'
@@ -18,22 +19,10 @@ export interface AgentServerOptions {
 
 /** An agent's one port: orders with the pool's token, the pod's probes without. */
 export async function createAgentServer(options: AgentServerOptions): Promise<FastifyInstance> {
-  const app = Fastify({
-    loggerInstance: options.logger,
-    logController: new LogController({ disableRequestLogging: true }),
+  const app = createProcessServer({
+    logger: options.logger,
     bodyLimit: 64 * 1024,
-    requestTimeout: 30_000,
-    keepAliveTimeout: 75_000,
-    forceCloseConnections: true,
-    http: { headersTimeout: 10_000, maxHeaderSize: 8 * 1024 },
-    childLoggerFactory: (logger) => logger,
-  })
-  app.setErrorHandler((error: { readonly statusCode?: number }, request, reply) => {
-    const status = error.statusCode ?? 500
-    if (status >= 500) {
-      request.log.error({ err: error, path: request.routeOptions.url }, 'a call failed')
-    }
-    return reply.code(status).send({ error: status >= 500 ? 'internal error' : 'not understood' })
+    requestTimeoutMs: 30_000,
   })
   const drains = new DrainDesk(options.agent)
   await app.register(podRoutes, { ...options, drains })

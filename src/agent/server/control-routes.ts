@@ -1,5 +1,4 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { z } from 'zod'
+import type { FastifyInstance } from 'fastify'
 import { desiredRequest, leaseRequest } from '../../api/agent-protocol.ts'
 import {
   agentRoutes,
@@ -8,6 +7,7 @@ import {
   type DrainAnswer,
 } from '../../wire/agent-routes.ts'
 import { showsToken } from '../../wire/internal-auth.ts'
+import { parseBody } from '../../wire/parse-body.ts'
 import type { AgentServerOptions } from './agent-server.ts'
 import type { DrainDesk } from './drain-desk.ts'
 import { StateStream } from './state-stream.ts'
@@ -37,11 +37,11 @@ export async function controlRoutes(
     return undefined
   })
   app.put(agentRoutes.desired, { bodyLimit: desiredLimit }, async (request, reply) => {
-    const desired = parse(desiredRequest, request.body, reply)
+    const desired = parseBody(desiredRequest, request.body, reply)
     return desired === undefined ? reply : agent.setDesired(desired)
   })
   app.post(agentRoutes.lease, { bodyLimit: leaseLimit }, async (request, reply) => {
-    const lease = parse(leaseRequest, request.body, reply)
+    const lease = parseBody(leaseRequest, request.body, reply)
     return lease === undefined ? reply : agent.lease(lease)
   })
   app.post<{ Params: { revision: string } }>('/v1/adapters/:revision/ensure', (request) =>
@@ -60,19 +60,4 @@ export async function controlRoutes(
     reply.raw.writeHead(200, { 'content-type': 'application/x-ndjson' })
     void new StateStream(agent, reply.raw, options.streams)
   })
-}
-
-/** Undefined: refused already. */
-function parse<S extends z.ZodType>(
-  schema: S,
-  body: unknown,
-  reply: FastifyReply,
-): z.infer<S> | undefined {
-  const parsed = schema.safeParse(body)
-  if (parsed.success) {
-    return parsed.data
-  }
-  const [issue] = parsed.error.issues
-  void reply.code(400).send({ error: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` })
-  return undefined
 }

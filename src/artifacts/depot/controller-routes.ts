@@ -1,11 +1,11 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { z } from 'zod'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import {
   depotRoutes,
   fetchRequest,
   preflightRequest,
   retainRequest,
 } from '../../wire/depot-protocol.ts'
+import { parseBody } from '../../wire/parse-body.ts'
 import { isDigest } from '../digest.ts'
 import type { Depot } from './depot.ts'
 
@@ -15,17 +15,17 @@ const retainLimit = 32 * 1024 * 1024
 /** What the controller orders. An answer comes when the work is done; a caller that goes away ends it. */
 export async function controllerRoutes(app: FastifyInstance, depot: Depot): Promise<void> {
   app.post(depotRoutes.fetch, async (request, reply) => {
-    const order = parse(fetchRequest, request.body, reply)
+    const order = parseBody(fetchRequest, request.body, reply)
     return order === undefined ? reply : whileAsked(request, (signal) => depot.fetch(order, signal))
   })
   app.post(depotRoutes.preflight, async (request, reply) => {
-    const order = parse(preflightRequest, request.body, reply)
+    const order = parseBody(preflightRequest, request.body, reply)
     return order === undefined
       ? reply
       : whileAsked(request, (signal) => depot.preflight(order, signal))
   })
   app.post(depotRoutes.retain, { bodyLimit: retainLimit }, async (request, reply) => {
-    const order = parse(retainRequest, request.body, reply)
+    const order = parseBody(retainRequest, request.body, reply)
     return order === undefined ? reply : depot.retain(order)
   })
   app.get<{ Params: { digest: string }; Querystring: { pool?: string } }>(
@@ -37,21 +37,6 @@ export async function controllerRoutes(app: FastifyInstance, depot: Depot): Prom
       return facts ?? reply.code(404).send({ error: 'no such content for this pool' })
     },
   )
-}
-
-/** Undefined: refused already. */
-function parse<S extends z.ZodType>(
-  schema: S,
-  body: unknown,
-  reply: FastifyReply,
-): z.infer<S> | undefined {
-  const parsed = schema.safeParse(body)
-  if (parsed.success) {
-    return parsed.data
-  }
-  const [issue] = parsed.error.issues
-  void reply.code(400).send({ error: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` })
-  return undefined
 }
 
 async function whileAsked<T>(

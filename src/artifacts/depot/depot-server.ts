@@ -1,6 +1,7 @@
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { controllerToken, depotToken, showsToken } from '../../wire/internal-auth.ts'
 import { poolHeader } from '../../wire/depot-protocol.ts'
+import { createProcessServer } from '../../wire/process-server.ts'
 import { agentRoutes } from './agent-routes.ts'
 import { controllerRoutes } from './controller-routes.ts'
 import type { Depot } from './depot.ts'
@@ -15,23 +16,7 @@ export interface DepotServerOptions {
 /** The depot's port: the controller orders, agents fetch what is their pool's. */
 export async function createDepotServer(options: DepotServerOptions): Promise<FastifyInstance> {
   const { depot, secret, logger } = options
-  const app = Fastify({
-    loggerInstance: logger,
-    logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: 256 * 1024,
-    requestTimeout: 600_000,
-    keepAliveTimeout: 75_000,
-    forceCloseConnections: true,
-    http: { headersTimeout: 10_000, maxHeaderSize: 8 * 1024 },
-    childLoggerFactory: (parent) => parent,
-  })
-  app.setErrorHandler((error: { readonly statusCode?: number }, request, reply) => {
-    const status = error.statusCode ?? 500
-    if (status >= 500) {
-      request.log.error({ err: error, path: request.routeOptions.url }, 'a call failed')
-    }
-    return reply.code(status).send({ error: status >= 500 ? 'internal error' : 'not understood' })
-  })
+  const app = createProcessServer({ logger, bodyLimit: 256 * 1024, requestTimeoutMs: 600_000 })
   const ofController = controllerToken(secret)
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (request, reply) =>

@@ -1,7 +1,7 @@
 import { replicaNameOf, replicaPaths, replicaPorts } from '../../api/cluster-names.ts'
 import { AgentProcess } from '../../cluster/agent-process.ts'
-import { createLogger } from '../../telemetry/logger.ts'
 import { defineCommand } from '../command.ts'
+import { processLogger, processOptions } from '../process-options.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
 
 const required = { type: 'string', required: true } as const
@@ -54,19 +54,10 @@ export const agent = defineCommand({
       maximum: 65_535,
       default: replicaPorts.agent,
     },
-    'log-level': {
-      type: 'string',
-      summary: 'Least level that is logged',
-      choices: ['debug', 'info', 'warn', 'error'],
-      default: 'info',
-    },
+    ...processOptions,
   },
   run: async ({ io, options }) => {
-    const logger = createLogger({
-      format: io.logFormat,
-      level: options['log-level'],
-      write: io.err,
-    })
+    const logger = processLogger(io, options)
     const stop = stopSignals()
     const replica = replicaNameOf({
       namespace: options['pod-namespace'],

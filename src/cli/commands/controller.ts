@@ -1,8 +1,8 @@
 import { ControllerProcess } from '../../cluster/controller-process.ts'
 import { connectToCluster } from '../../resources/kubernetes/connect.ts'
-import { createLogger } from '../../telemetry/logger.ts'
 import { clusterOptions, connectionOf } from '../cluster-options.ts'
 import { defineCommand } from '../command.ts'
+import { processLogger, processOptions } from '../process-options.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
 import { workloadOptions, workloadSettingsOf } from '../workload-options.ts'
 
@@ -29,21 +29,12 @@ export const controller = defineCommand({
       maximum: 65_535,
       default: 9090,
     },
-    'log-level': {
-      type: 'string',
-      summary: 'Least level that is logged',
-      choices: ['debug', 'info', 'warn', 'error'],
-      default: 'info',
-    },
+    ...processOptions,
     ...workloadOptions,
     ...clusterOptions,
   },
   run: async ({ io, options }) => {
-    const logger = createLogger({
-      format: io.logFormat,
-      level: options['log-level'],
-      write: io.err,
-    })
+    const logger = processLogger(io, options)
     const stop = stopSignals()
     const access = await connectToCluster(connectionOf(options))
     const process = await ControllerProcess.start(

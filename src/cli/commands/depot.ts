@@ -5,12 +5,10 @@ import { createSecretReader } from '../../cluster/secret-reader.ts'
 import { connectToCluster } from '../../resources/kubernetes/connect.ts'
 import { createKubeClient } from '../../resources/kubernetes/kube-client.ts'
 import { createTransport } from '../../resources/kubernetes/transport.ts'
-import { createLogger } from '../../telemetry/logger.ts'
 import { clusterOptions, connectionOf } from '../cluster-options.ts'
 import { defineCommand } from '../command.ts'
+import { portOption, processLogger, processOptions } from '../process-options.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
-
-const port = { type: 'integer', minimum: 0, maximum: 65_535 } as const
 
 export const depot = defineCommand({
   name: 'depot',
@@ -57,22 +55,13 @@ export const depot = defineCommand({
       default: '/var/run/loraplex/secret',
     },
     host: { type: 'string', summary: 'Address that the ports are opened on', default: '0.0.0.0' },
-    port: { ...port, summary: 'Port for controller and agents', default: depotPort },
-    'admin-port': { ...port, summary: 'Operator port', default: 9090 },
-    'log-level': {
-      type: 'string',
-      summary: 'Least level that is logged',
-      choices: ['debug', 'info', 'warn', 'error'],
-      default: 'info',
-    },
+    port: { ...portOption, summary: 'Port for controller and agents', default: depotPort },
+    'admin-port': { ...portOption, summary: 'Operator port', default: 9090 },
+    ...processOptions,
     ...clusterOptions,
   },
   run: async ({ io, options }) => {
-    const logger = createLogger({
-      format: io.logFormat,
-      level: options['log-level'],
-      write: io.err,
-    })
+    const logger = processLogger(io, options)
     const stop = stopSignals()
     const access = await connectToCluster(connectionOf(options))
     const transport = createTransport(access)

@@ -2,13 +2,11 @@ import { gatewayPorts } from '../../api/cluster-names.ts'
 import { GatewayProcess, type AdminAuthChoice } from '../../cluster/gateway-process.ts'
 import { UserError } from '../../errors.ts'
 import { connectToCluster } from '../../resources/kubernetes/connect.ts'
-import { createLogger } from '../../telemetry/logger.ts'
 import { clusterOptions, connectionOf } from '../cluster-options.ts'
 import { defineCommand } from '../command.ts'
 import { parseDuration } from '../parse-duration.ts'
+import { portOption, processLogger, processOptions } from '../process-options.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
-
-const port = { type: 'integer', minimum: 0, maximum: 65_535 } as const
 
 export const gateway = defineCommand({
   name: 'gateway',
@@ -25,10 +23,10 @@ export const gateway = defineCommand({
       default: '/var/run/loraplex/secret',
     },
     host: { type: 'string', summary: 'Address that the ports are opened on', default: '0.0.0.0' },
-    port: { ...port, summary: 'Tenant port', default: gatewayPorts.http },
-    'admin-port': { ...port, summary: 'Operator port', default: gatewayPorts.admin },
+    port: { ...portOption, summary: 'Tenant port', default: gatewayPorts.http },
+    'admin-port': { ...portOption, summary: 'Operator port', default: gatewayPorts.admin },
     'internal-port': {
-      ...port,
+      ...portOption,
       summary: 'Port for the controller',
       default: gatewayPorts.internal,
     },
@@ -77,20 +75,11 @@ export const gateway = defineCommand({
       maximum: 86_400,
       default: 3600,
     },
-    'log-level': {
-      type: 'string',
-      summary: 'Least level that is logged',
-      choices: ['debug', 'info', 'warn', 'error'],
-      default: 'info',
-    },
+    ...processOptions,
     ...clusterOptions,
   },
   run: async ({ io, options }) => {
-    const logger = createLogger({
-      format: io.logFormat,
-      level: options['log-level'],
-      write: io.err,
-    })
+    const logger = processLogger(io, options)
     const stop = stopSignals()
     const access = await connectToCluster(connectionOf(options))
     const started = GatewayProcess.start(

@@ -7,6 +7,7 @@ import type { EngineLaunch, WorkloadSettings } from '../../core/workload-input.t
 import { modelPlaceOf } from '../../core/workload-names.ts'
 import { planWorkload, type Workload } from '../../core/workload.ts'
 import { launchArguments } from '../../engine/launch-arguments.ts'
+import { launchSettingsOf } from '../../engine/launch-settings.ts'
 import { agentToken, depotToken, engineKey } from '../../wire/internal-auth.ts'
 import { preStopPath } from '../../wire/pre-stop.ts'
 
@@ -38,30 +39,15 @@ export function planPool(pool: ModelPool, settings: WorkloadSettings, secret: Bu
   return { poolRevision, servedModelName, workload }
 }
 
-/** After the preStop hook nothing is in flight any more; this is for what slipped in. */
-const engineDrainSeconds = 10
-
 function launchOf(pool: ModelPool, servedModelName: string): EngineLaunch {
-  const { model, engine, lora } = pool.spec
-  return launchArguments(
-    {
-      modelPath: modelPlaceOf(pool).path,
-      servedModelName,
-      maxLoras: lora.maxLoras,
-      maxCpuLoras: lora.maxCpuLoras,
-      maxRank: lora.maxRank,
-      loraDtype: lora.dtype,
-      maxModelLen: model.maxModelLen,
-      quantization: model.quantization,
-      tensorParallel: tensorParallelOf(pool.spec),
-      pipelineParallel: engine.parallelism.pipeline,
-      dataParallel: engine.parallelism.data,
-      extraArgs: engine.args,
-      drainTimeoutSeconds: engineDrainSeconds,
-    },
-    // The key comes from the Secret.
-    { host: '0.0.0.0', port: replicaPorts.engine, apiKey: undefined },
-  )
+  const settings = launchSettingsOf(pool.spec, {
+    modelPath: modelPlaceOf(pool).path,
+    servedModelName,
+    tensorParallel: tensorParallelOf(pool.spec),
+  })
+  // The key comes from the Secret.
+  const place = { host: '0.0.0.0', port: replicaPorts.engine, apiKey: undefined }
+  return launchArguments(settings, place)
 }
 
 /** Why no pods can be made of this spec, if so: what the schema lets through because a folder may have it. */

@@ -3,16 +3,6 @@ import type { AnyResource, Kind, Namespace, ResourceSnapshot, Secret } from '../
 import { keyOf } from '../../api/metadata.ts'
 import type { HeldObjects } from './held-object.ts'
 
-export const emptySnapshot: ResourceSnapshot = {
-  pools: new Map(),
-  adapters: new Map(),
-  tenants: new Map(),
-  keys: new Map(),
-  namespaces: new Map(),
-  secrets: new Map(),
-  baseFolders: new Map(),
-}
-
 /** What is held, as consumers see it. Objects that did not change are the same values as before. */
 export function snapshotOf(objects: HeldObjects, folder: string): ResourceSnapshot {
   const byKind: { [K in Kind]: Map<string, AnyResource> } = {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { StatusByKind } from '../../api/condition.ts'
-import type { Kind, Namespace, ResourceSnapshot } from '../../api/kinds.ts'
+import { emptySnapshot, type Kind, type Namespace, type ResourceSnapshot } from '../../api/kinds.ts'
 import { isKind } from '../../api/validate.ts'
 import type { ResourceSource, ResourceUpdate } from '../resource-source.ts'
 import { KindView } from './kind-view.ts'
@@ -57,6 +57,7 @@ class ApiSource implements KubernetesSource {
   readonly #statuses: StatusWriter | undefined
   readonly #subscribers = new Set<(update: ResourceUpdate) => void>()
   readonly #statusSubscribers = new Set<() => void>()
+  /** Secrets are never listed (their reader gets one by name), and `file:` URIs are absolute here. */
   #update: ResourceUpdate = { snapshot: emptySnapshot, problems: [] }
   #areNamespacesNew = true
   #isNews = false
@@ -254,15 +255,4 @@ function byKind<V>(make: (kind: Kind) => V): Readonly<Record<Kind, V>> {
     ModelTenant: make('ModelTenant'),
     TenantKey: make('TenantKey'),
   }
-}
-
-/** Secrets are never listed (their reader gets one by name), and `file:` URIs are absolute here. */
-const emptySnapshot: ResourceSnapshot = {
-  pools: new Map(),
-  adapters: new Map(),
-  tenants: new Map(),
-  keys: new Map(),
-  namespaces: new Map(),
-  secrets: new Map(),
-  baseFolders: new Map(),
 }
