@@ -18,6 +18,15 @@ export interface CallOptions {
 
 /** One HTTP request with a tenant's key, read to its end. */
 export async function call(url: string, options: CallOptions = {}): Promise<HttpAnswer> {
+  const end = await begin(url, options)
+  return end()
+}
+
+/** One HTTP request with a tenant's key, once the first byte of its answer has come; what it returns reads to the end. */
+export async function begin(
+  url: string,
+  options: CallOptions = {},
+): Promise<() => Promise<HttpAnswer>> {
   const { key, body, headers, method, signal } = options
   const answer = await request(url, {
     method: (method ?? (body === undefined ? 'GET' : 'POST')) as 'GET',
@@ -33,12 +42,20 @@ export async function call(url: string, options: CallOptions = {}): Promise<Http
       ? {}
       : { body: typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body) }),
   })
-  const text = await answer.body.text()
-  return {
-    status: answer.statusCode,
-    headers: answer.headers,
-    text,
-    json: () => JSON.parse(text) as unknown,
+  const chunks = answer.body[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  const first = await chunks.next()
+  return async () => {
+    const body: Buffer[] = []
+    for (let chunk = first; chunk.done !== true; chunk = await chunks.next()) {
+      body.push(chunk.value)
+    }
+    const text = Buffer.concat(body).toString()
+    return {
+      status: answer.statusCode,
+      headers: answer.headers,
+      text,
+      json: () => JSON.parse(text) as unknown,
+    }
   }
 }
 
