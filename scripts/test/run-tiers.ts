@@ -59,7 +59,10 @@ export async function runTiers(
   for (const { what, command } of leftOut) {
     console.log(`not run: ${what}; run it with \`${command}\``)
   }
-  const sum = (name: keyof TestCounts): number =>
+  for (const name of results.flatMap(({ counts }) => counts.flaky)) {
+    console.log(`flaky: failed once, then passed: ${name}`)
+  }
+  const sum = (name: 'passed' | 'failed'): number =>
     results.reduce((total, { counts }) => total + counts[name], 0)
   process.exitCode = sum('failed') === 0 ? 0 : 1
   console.log(`${sum('passed')} passed, ${sum('failed')} failed`)
@@ -72,7 +75,7 @@ async function runTier(tier: Tier, args: readonly string[]): Promise<TestCounts>
     prepared = await tier.prepare?.()
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
-    return { passed: 0, failed: 1, skipped: 0 }
+    return { passed: 0, failed: 1, skipped: 0, flaky: [] }
   }
   if (tier.prepare !== undefined) {
     console.log(`prepared in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)

@@ -36,6 +36,7 @@ export async function runVitest(
       '--reporter=json',
       `--outputFile.json=${reportFile}`,
       ...(filtered ? ['--passWithNoTests'] : []),
+      `--retry=${env['LORAPLEX_TEST_RETRIES'] ?? '0'}`,
       ...args,
     ],
     { cwd: root, stdio: 'inherit', env },

@@ -4,13 +4,20 @@ export interface TestCounts {
   /** Failed tests, and files that failed without one: those never got as far as a test. */
   readonly failed: number
   readonly skipped: number
+  /** Names of tests that failed and then passed when they were run once more; they are among `passed`. */
+  readonly flaky: readonly string[]
 }
 
 /** The part of vitest's JSON report that is read here. */
 export interface VitestReport {
   readonly testResults: readonly {
     readonly status: string
-    readonly assertionResults: readonly { readonly status: string }[]
+    readonly assertionResults: readonly {
+      readonly fullName: string
+      readonly status: string
+      /** Of every attempt. */
+      readonly failureMessages?: readonly string[]
+    }[]
   }[]
 }
 
@@ -24,7 +31,8 @@ export function countTests(
   filtered = false,
 ): TestCounts {
   const files = report?.testResults ?? []
-  const statuses = files.flatMap((file) => file.assertionResults.map(({ status }) => status))
+  const tests = files.flatMap((file) => file.assertionResults)
+  const statuses = tests.map(({ status }) => status)
   const passed = statuses.filter((status) => status === 'passed').length
   const failedTests = statuses.filter((status) => status === 'failed').length
   const failedFiles = files.filter(
@@ -37,5 +45,10 @@ export function countTests(
     passed,
     failed: silent ? 1 : failed,
     skipped: statuses.length - passed - failedTests,
+    flaky: tests
+      .filter(
+        ({ status, failureMessages = [] }) => status === 'passed' && failureMessages.length > 0,
+      )
+      .map(({ fullName }) => fullName),
   }
 }
