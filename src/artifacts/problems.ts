@@ -10,6 +10,7 @@ export const problemReasons = {
   SourceNotFound: 'There is nothing at the source URI.',
   SourceUnreadable: 'The source exists and could not be read.',
   SourceUnreachable: 'The server of the source did not answer, or not with the file.',
+  SourceTooSlow: 'The server of the source sent too little for too long.',
   SourceDenied: 'The source refused the credentials, or wants some.',
   SourceForbidden:
     'The source is at an address or in a folder that this installation does not read.',

@@ -129,7 +129,7 @@ test('an adapter goes from its source through the depot onto an engine, again af
   // The agent brought the base, so more can be said than Unknown.
   await vi.waitFor(
     async () =>
-      expect(await it.controller.preflight(digest, options, never)).toMatchObject({
+      expect(await it.controller.preflight(digest, options, never, { origin })).toMatchObject({
         verdict: 'Compatible',
       }),
     patience,

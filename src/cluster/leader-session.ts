@@ -2,6 +2,7 @@ import { keyOf } from '../api/metadata.ts'
 import { poolKeyOf } from '../api/lora-adapter.ts'
 import type { AgentRollout } from '../core/rollout.ts'
 import type { WorkloadSettings } from '../core/workload-input.ts'
+import { ClaimReaders } from '../controller/claim-reader/claim-readers.ts'
 import { Controller } from '../controller/controller.ts'
 import { GatewayDesk } from '../controller/gateway-desk.ts'
 import { GatewayLinks } from '../controller/gateway-links.ts'
@@ -45,6 +46,7 @@ export class LeaderSession {
   readonly desk = new GatewayDesk()
   readonly #options: LeaderSessionOptions
   readonly #gateways: GatewayLinks
+  readonly #readers: ClaimReaders
   readonly #events: EventRecorder
   readonly #timer: NodeJS.Timeout
 
@@ -74,6 +76,15 @@ export class LeaderSession {
       logger,
       events: this.#events,
     })
+    this.#readers = new ClaimReaders({
+      client,
+      caches: options.caches,
+      settings: options.settings,
+      secret,
+      poolOf: (key) => options.source.current().snapshot.pools.get(key),
+      mayAct: mayWrite,
+      logger,
+    })
     this.controller = this.#createController()
     this.#gateways = new GatewayLinks({
       pods: options.gatewayPods,
@@ -87,6 +98,7 @@ export class LeaderSession {
 
   start(): void {
     this.replicas.start()
+    this.#readers.start()
     this.#gateways.start()
     this.controller.start()
   }
@@ -94,6 +106,7 @@ export class LeaderSession {
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.controller.close(0)
+    this.#readers.close()
     await this.#gateways.close()
     await this.#events.close()
   }
@@ -104,9 +117,11 @@ export class LeaderSession {
       source,
       replicas: this.replicas,
       intake: {
-        fetch: (request, signal) => depot.fetch(request, signal),
+        fetch: (request, signal) =>
+          this.#readers.fetch(request, (order) => depot.fetch(order, signal), signal),
         stored: (digest, request) => depot.stored(digest, request),
-        preflight: (path, options, signal) => depot.preflight(path, options, signal),
+        preflight: (path, options, signal, request) =>
+          depot.preflight(path, options, signal, request),
       },
       baseOf: (pool) => baseKeyOf(keyOf(pool.metadata), pool.spec.model.uri),
       acknowledged: (poolKey) => this.desk.acknowledged(poolKey),

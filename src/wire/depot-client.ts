@@ -16,6 +16,7 @@ import {
   type SourceOrigin,
   type StoredFacts,
 } from './depot-protocol.ts'
+import { FairTurnstile } from './fair-turnstile.ts'
 import { WireError } from './wire-error.ts'
 
 export interface DepotClientOptions {
@@ -39,10 +40,17 @@ export interface DepotClient {
   fetch(order: FetchOrder, signal: AbortSignal): Promise<FetchOutcome>
   stored(digest: string, order: Pick<FetchOrder, 'origin'>): Promise<StoredAdapter | undefined>
   /** `options.baseModelPath` is a `baseKeyOf`. */
-  preflight(path: string, options: PreflightOptions, signal: AbortSignal): Promise<PreflightVerdict>
+  preflight(
+    path: string,
+    options: PreflightOptions,
+    signal: AbortSignal,
+    order: Pick<FetchOrder, 'origin'>,
+  ): Promise<PreflightVerdict>
   retain(request: RetainRequest, signal?: AbortSignal): Promise<RetainAnswer>
   close(): Promise<void>
 }
+
+const longConnections = 64
 
 /** Calls throw `WireError`; a depot that is away is worth another try. */
 export function createDepotClient(options: DepotClientOptions): DepotClient {
@@ -53,6 +61,8 @@ class HttpDepotClient implements DepotClient {
   readonly #short: BearerPool
   /** Apart, so that a question of a moment does not wait behind fetches of minutes. */
   readonly #long: BearerPool
+  /** No namespace has all connections: the depot sees to its turns only of what it was asked. */
+  readonly #turns = new FairTurnstile(longConnections)
   readonly #longTimeoutMs: number
 
   constructor(options: DepotClientOptions) {
@@ -61,7 +71,7 @@ class HttpDepotClient implements DepotClient {
     const shared = { url, token, timeoutMs: 10_000 }
     this.#short = new BearerPool({ ...shared, connections: 16 })
     // A rollout asks for hundreds at once; the depot has its own limits.
-    this.#long = new BearerPool({ ...shared, connections: 64 })
+    this.#long = new BearerPool({ ...shared, connections: longConnections })
   }
 
   fetch(order: FetchOrder, signal: AbortSignal): Promise<FetchOutcome> {
@@ -71,7 +81,8 @@ class HttpDepotClient implements DepotClient {
       origin: originOf(order),
       ...(expectedDigest === undefined ? {} : { expectedDigest }),
     }
-    return this.#work({ method: 'POST', path: depotRoutes.fetch, body, signal })
+    const call = { method: 'POST', path: depotRoutes.fetch, body } as const
+    return this.#work(body.origin.namespace, call, signal)
   }
 
   async stored(
@@ -91,10 +102,13 @@ class HttpDepotClient implements DepotClient {
     path: string,
     options: PreflightOptions,
     signal: AbortSignal,
+    order: Pick<FetchOrder, 'origin'>,
   ): Promise<PreflightVerdict> {
     const { baseModelPath, baseModel, ...rest } = options
+    const { namespace } = originOf(order)
     const body: PreflightRequest = {
       digest: basename(path),
+      namespace,
       options: {
         ...rest,
         baseModelNames: [...rest.baseModelNames],
@@ -102,7 +116,7 @@ class HttpDepotClient implements DepotClient {
         ...(baseModel === undefined ? {} : { baseModel }),
       },
     }
-    return this.#work({ method: 'POST', path: depotRoutes.preflight, body, signal })
+    return this.#work(namespace, { method: 'POST', path: depotRoutes.preflight, body }, signal)
   }
 
   async retain(request: RetainRequest, signal?: AbortSignal): Promise<RetainAnswer> {
@@ -115,8 +129,10 @@ class HttpDepotClient implements DepotClient {
     await Promise.all([this.#short.close(), this.#long.close()])
   }
 
-  async #work<T>(call: Call): Promise<T> {
-    const answer = await this.#long.call({ ...call, timeoutMs: this.#longTimeoutMs })
+  async #work<T>(namespace: string, call: Call, signal: AbortSignal): Promise<T> {
+    const timeoutMs = this.#longTimeoutMs
+    const work = (): Promise<CallAnswer> => this.#long.call({ ...call, timeoutMs, signal })
+    const answer = await this.#turns.pass(namespace, work, signal)
     // The other end is this program too; what it says has these types.
     return read(answer, call.path) as T
   }

@@ -32,6 +32,8 @@ export type FetchRequest = z.infer<typeof fetchRequest>
 /** `POST /v1/preflight` → PreflightVerdict. `baseModelPath` is a `baseKeyOf`. */
 export const preflightRequest = z.strictObject({
   digest,
+  /** Of the adapter: whose turn it is among those that wait. */
+  namespace: z.string().min(1).max(253).optional(),
   options: z.strictObject({
     baseModelPath: z
       .string()

@@ -283,12 +283,12 @@ describe('the check of an adapter in a depot', () => {
     const order = { uri: uriOf(good), expectedDigest: undefined, origin }
     const fetched = await it.client().fetch(order, never)
     const path = fetched.outcome === 'Stored' ? fetched.adapter.path : ''
-    expect(await it.client().preflight(path, preflightOptions, never)).toMatchObject({
+    expect(await it.client().preflight(path, preflightOptions, never, { origin })).toMatchObject({
       verdict: 'Unknown',
       provisional: true,
     })
     await sendBase(it)
-    expect(await it.client().preflight(path, preflightOptions, never)).toMatchObject({
+    expect(await it.client().preflight(path, preflightOptions, never, { origin })).toMatchObject({
       verdict: 'Compatible',
     })
   })
@@ -300,7 +300,7 @@ describe('the check of an adapter in a depot', () => {
       const uri = uriOf(join(fixtures, name))
       const fetched = await it.client().fetch({ uri, expectedDigest: undefined, origin }, never)
       const path = fetched.outcome === 'Stored' ? fetched.adapter.path : ''
-      const verdict = await it.client().preflight(path, preflightOptions, never)
+      const verdict = await it.client().preflight(path, preflightOptions, never, { origin })
       return verdict.verdict === 'Refused' ? verdict.problems[0]?.reason : verdict.verdict
     }
     expect(await judge('adapters-broken/other-base')).toBe('ShapeMismatch')
@@ -348,7 +348,7 @@ describe('the check of an adapter in a depot', () => {
     const intake = new AdapterIntake({
       fetch: (order, signal) => it.client().fetch(order, signal),
       stored: (digest, order) => it.client().stored(digest, order),
-      preflight: (path, options, signal) => it.client().preflight(path, options, signal),
+      preflight: (path, options, signal, of) => it.client().preflight(path, options, signal, of),
       onChange: () => {
         changed += 1
       },

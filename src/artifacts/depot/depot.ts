@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type {
@@ -7,6 +8,7 @@ import type {
   RetainRequest,
   StoredFacts,
 } from '../../wire/depot-protocol.ts'
+import { FairTurnstile } from '../../wire/fair-turnstile.ts'
 import { adapterFileNames } from '../adapter-files.ts'
 import { ContentStore } from '../content-store.ts'
 import { PreflightPool } from '../preflight-pool.ts'
@@ -17,13 +19,14 @@ import { BaseShelf } from './base-shelf.ts'
 import { fetchSource, type SourceSettings } from './fetch-source.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { ageOf, GrantBook } from './grant-book.ts'
-import { Turnstile } from './turnstile.ts'
 
 export interface DepotOptions {
   readonly cacheFolder: string
   readonly sources: SourceSettings
-  /** Fetches at once; more wait. */
+  /** Fetches at once; more wait, by turns of the adapters' namespaces. */
   readonly maxFetches?: number
+  /** Preflights at once, likewise. One alone would be one namespace's for as long as its check takes. */
+  readonly maxPreflights?: number
   /** What is younger is never deleted: its adapter may not be in anybody's list yet. */
   readonly minAgeMs?: number
 }
@@ -34,8 +37,9 @@ export class Depot {
   readonly #store: ContentStore
   readonly #grants: GrantBook
   readonly #bases: BaseShelf
-  readonly #preflights = new PreflightPool()
-  readonly #fetches: Turnstile
+  readonly #preflights: PreflightPool
+  readonly #fetches: FairTurnstile
+  readonly #checks: FairTurnstile
   readonly #verdicts = new BoundedMap<PreflightVerdict>(20_000)
 
   private constructor(
@@ -48,7 +52,10 @@ export class Depot {
     this.#store = store
     this.#grants = grants
     this.#bases = bases
-    this.#fetches = new Turnstile(options.maxFetches ?? 8)
+    const workers = options.maxPreflights ?? Math.min(8, Math.max(2, availableParallelism() - 1))
+    this.#preflights = new PreflightPool({ workers })
+    this.#fetches = new FairTurnstile(options.maxFetches ?? 16)
+    this.#checks = new FairTurnstile(workers)
   }
 
   static async open(options: DepotOptions): Promise<Depot> {
@@ -65,12 +72,18 @@ export class Depot {
     return this.#fetches.inside
   }
 
+  /** For a place. */
+  get waiting(): { readonly fetches: number; readonly preflights: number } {
+    return { fetches: this.#fetches.waiting, preflights: this.#checks.waiting }
+  }
+
   /**
    * Always from the source, even where the content is here: only the source can say that this adapter may have it.
    * `path` of the answer is the digest.
    */
   async fetch(request: FetchRequest, signal: AbortSignal): Promise<FetchOutcome> {
     const outcome = await this.#fetches.pass(
+      request.origin.namespace,
       () => fetchSource(request, this.#store, this.#options.sources, signal),
       signal,
     )
@@ -92,7 +105,7 @@ export class Depot {
 
   /** While nobody has sent the base, it is one whose modules are not known: `Unknown`, and the canary decides. */
   async preflight(
-    { digest, options }: PreflightRequest,
+    { digest, namespace = '', options }: PreflightRequest,
     signal: AbortSignal,
   ): Promise<PreflightVerdict> {
     const stored = await this.#store.get(digest)
@@ -110,9 +123,9 @@ export class Depot {
     if (known !== undefined) {
       return known
     }
-    const said = await this.#preflights.run(
-      stored.path,
-      { ...options, baseModel, baseModelPath },
+    const said = await this.#checks.pass(
+      namespace,
+      () => this.#preflights.run(stored.path, { ...options, baseModel, baseModelPath }, signal),
       signal,
     )
     const verdict =

@@ -4,6 +4,7 @@ import type { ContentStore } from '../content-store.ts'
 import { fetchFromPath } from '../file-source.ts'
 import { isInside } from '../folder-source.ts'
 import type { GuardedHttpOptions } from '../https/guarded-http.ts'
+import type { PaceOptions } from '../https/pace.ts'
 import { fetchFromHttps } from '../https-source.ts'
 import { problem, quoted } from '../problems.ts'
 import { fetchFromClaim } from '../pvc-source.ts'
@@ -18,6 +19,8 @@ export interface SourceSettings {
   readonly allowPrivateHosts: ReadonlySet<string>
   readonly maxBytes: number
   readonly resolve?: GuardedHttpOptions['resolve']
+  /** What a server must send at least. */
+  readonly pace?: Partial<PaceOptions>
   readSecret(
     namespace: string,
     name: string,
@@ -57,11 +60,12 @@ export async function fetchSource(
       if (!read.ok) {
         return { outcome: 'Failed', problem: read.problem }
       }
-      const { allowPrivateHosts, resolve } = settings
+      const { allowPrivateHosts, resolve, pace } = settings
       const http = { ...read.credentials, allowPrivateHosts }
       return fetchFromHttps({
         ...shared,
         url: source.url,
+        pace,
         http: resolve === undefined ? http : { ...http, resolve },
       })
     }

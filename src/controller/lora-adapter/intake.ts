@@ -24,7 +24,12 @@ export interface IntakeRequest {
 export interface IntakeTools {
   fetch(request: IntakeRequest, signal: AbortSignal): Promise<FetchOutcome>
   stored(digest: string, request: IntakeRequest): Promise<StoredAdapter | undefined>
-  preflight(path: string, options: PreflightOptions, signal: AbortSignal): Promise<PreflightVerdict>
+  preflight(
+    path: string,
+    options: PreflightOptions,
+    signal: AbortSignal,
+    request: IntakeRequest,
+  ): Promise<PreflightVerdict>
   /** Something became known: look again. */
   readonly onChange: () => void
 }
@@ -187,7 +192,7 @@ export class AdapterIntake {
     }
     const { digest, path, sizeBytes } = fetched.adapter
     job.digest = digest
-    const verdict = await this.#tools.preflight(path, request.preflight, signal)
+    const verdict = await this.#tools.preflight(path, request.preflight, signal, request)
     const again =
       verdict.verdict === 'Failed' ||
       (verdict.verdict === 'Unknown' && verdict.provisional === true)
