@@ -2,7 +2,6 @@ import { keyOf } from '../api/metadata.ts'
 import { poolKeyOf } from '../api/lora-adapter.ts'
 import type { AgentRollout } from '../core/rollout.ts'
 import type { WorkloadSettings } from '../core/workload-input.ts'
-import { ClaimReaders } from '../controller/claim-reader/claim-readers.ts'
 import { Controller } from '../controller/controller.ts'
 import { GatewayDesk } from '../controller/gateway-desk.ts'
 import { GatewayLinks } from '../controller/gateway-links.ts'
@@ -46,7 +45,6 @@ export class LeaderSession {
   readonly desk = new GatewayDesk()
   readonly #options: LeaderSessionOptions
   readonly #gateways: GatewayLinks
-  readonly #readers: ClaimReaders
   readonly #events: EventRecorder
   readonly #timer: NodeJS.Timeout
 
@@ -76,15 +74,6 @@ export class LeaderSession {
       logger,
       events: this.#events,
     })
-    this.#readers = new ClaimReaders({
-      client,
-      caches: options.caches,
-      settings: options.settings,
-      secret,
-      poolOf: (key) => options.source.current().snapshot.pools.get(key),
-      mayAct: mayWrite,
-      logger,
-    })
     this.controller = this.#createController()
     this.#gateways = new GatewayLinks({
       pods: options.gatewayPods,
@@ -98,7 +87,6 @@ export class LeaderSession {
 
   start(): void {
     this.replicas.start()
-    this.#readers.start()
     this.#gateways.start()
     this.controller.start()
   }
@@ -106,7 +94,6 @@ export class LeaderSession {
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.controller.close(0)
-    this.#readers.close()
     await this.#gateways.close()
     await this.#events.close()
   }
@@ -117,8 +104,7 @@ export class LeaderSession {
       source,
       replicas: this.replicas,
       intake: {
-        fetch: (request, signal) =>
-          this.#readers.fetch(request, (order) => depot.fetch(order, signal), signal),
+        fetch: (request, signal) => depot.fetch(request, signal),
         stored: (digest, request) => depot.stored(digest, request),
         preflight: (path, options, signal, request) =>
           depot.preflight(path, options, signal, request),
