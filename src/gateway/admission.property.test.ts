@@ -49,6 +49,7 @@ test('whatever happens, every ticket ends once, nothing goes where it may not, a
               tenant: 'acme',
               sizeBytes: 100,
               deadline: now + step.wait,
+              coldStart: undefined,
               tried,
               lost: undefined,
               place: (view) => {

@@ -44,6 +44,7 @@ function ticket(name: string, fields: Partial<Ticket> = {}): TestTicket {
     tenant: 'acme',
     sizeBytes: 100,
     deadline: now + 30_000,
+    coldStart: undefined,
     tried: new Set(),
     lost: undefined,
     error: undefined,

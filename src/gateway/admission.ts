@@ -1,15 +1,14 @@
 import { LoraplexError } from '../errors.ts'
+import { endOfWait, type Patience, type PoolWarmth } from './patience.ts'
 import { QueueBounds, type AdmissionLimits } from './queue-bounds.ts'
 import type { ReplicaView } from './replica-view.ts'
 
 /** A request that looks for a place. Exactly one of `place` and `refuse` is called, unless it is withdrawn first. */
-export interface Ticket {
+export interface Ticket extends Patience {
   /** `undefined` is the base model. */
   readonly revision: string | undefined
   readonly tenant: string
   readonly sizeBytes: number
-  /** Monotonic milliseconds after which the wait is over. */
-  readonly deadline: number
   /** Engine processes that already failed this request (I10). */
   readonly tried: ReadonlySet<string>
   /** The newest failure and its time; what the caller hears when no other process can take the request. */
@@ -67,6 +66,7 @@ export class PoolAdmission {
   readonly #onWait: () => void
   readonly #lines = new Map<string, Line>()
   #pumping: 'No' | 'Yes' | 'Again' = 'No'
+  #warmth: PoolWarmth = { warmSince: undefined, settledSince: undefined }
 
   /** @param onWait called when a request begins to wait. */
   constructor(
@@ -90,6 +90,18 @@ export class PoolAdmission {
 
   get queued(): number {
     return this.#bounds.queued
+  }
+
+  /** As far as it was looked at: while somebody waits, twice a second and more. */
+  get warmth(): PoolWarmth {
+    const views = this.#views()
+    const isWarm = views.some((view) => view.ready)
+    const isSettled = isWarm && views.every((view) => view.ready)
+    this.#warmth = {
+      warmSince: isWarm ? (this.#warmth.warmSince ?? this.#now()) : undefined,
+      settledSince: isSettled ? (this.#warmth.settledSince ?? this.#now()) : undefined,
+    }
+    return this.#warmth
   }
 
   /** A process of this pool has not failed this ticket yet: one that is up, or one that may come up. */
@@ -147,8 +159,9 @@ export class PoolAdmission {
   /** Ends waits whose deadline has passed, and asks again for what is still missing. */
   sweep(): void {
     const now = this.#now()
+    const { warmth } = this
     for (const line of this.#lines.values()) {
-      for (const ticket of line.tickets.filter((one) => this.#isOver(one, now))) {
+      for (const ticket of line.tickets.filter((one) => this.#isOver(one, now, warmth))) {
         if (this.withdraw(ticket)) {
           ticket.refuse(ticket.lost?.error ?? this.#timedOut(line))
         }
@@ -175,9 +188,9 @@ export class PoolAdmission {
     }
   }
 
-  #isOver(ticket: Ticket, now: number): boolean {
+  #isOver(ticket: Ticket, now: number, warmth: PoolWarmth): boolean {
     return (
-      ticket.deadline <= now ||
+      endOfWait(ticket, warmthFor(ticket, warmth)) <= now ||
       (ticket.lost !== undefined &&
         now - ticket.lost.at > knownGoneMs[ticket.lost.fate] &&
         !this.hasUntried(ticket))
@@ -337,7 +350,7 @@ export class PoolAdmission {
   }
 
   #refusal(ticket: Ticket): LoraplexError | undefined {
-    return ticket.deadline <= this.#now()
+    return endOfWait(ticket, warmthFor(ticket, this.warmth)) <= this.#now()
       ? (ticket.lost?.error ??
           new LoraplexError('overloaded', 'This request would have to wait longer than it may.', {
             retryAfterMs: 1000,
@@ -363,4 +376,9 @@ export class PoolAdmission {
         return line.waitsFor satisfies never
     }
   }
+}
+
+/** Whom an engine lost waits for its next process no longer than a queue takes. */
+function warmthFor({ lost }: Ticket, warmth: PoolWarmth): PoolWarmth {
+  return lost === undefined ? warmth : { warmSince: lost.at, settledSince: lost.at }
 }

@@ -6,6 +6,7 @@ import type { EngineFate, PoolAdmission, Ticket } from './admission.ts'
 import { EngineAttempt } from './engine-attempt.ts'
 import { errorBody, errorFrames, errorHeaders } from './error-body.ts'
 import type { InferenceRequest } from './inference-request.ts'
+import type { Patience } from './patience.ts'
 import type { ReplicaView } from './replica-view.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import { StreamBody } from './stream-body.ts'
@@ -37,7 +38,7 @@ export interface ExchangeContext {
   readonly caller: Caller
   readonly target: RouteTarget
   readonly cacheSalt: string
-  readonly deadline: number
+  readonly patience: Patience
   readonly admission: PoolAdmission
   readonly retries: RetryBudget
   readonly limits: ExchangeLimits
@@ -63,6 +64,8 @@ export class Exchange {
   #view: ReplicaView | undefined
   #attempts = 0
   #lost: Ticket['lost']
+  /** When an engine got it for the first time: only from then on it is a stream that may not last too long. */
+  #sentAt: number | undefined
   #firstByteAt: number | undefined
   #lastWriteAt: number
   #blockedSince: number | undefined
@@ -78,13 +81,13 @@ export class Exchange {
   }
 
   #createTicket(): Ticket {
-    const { target, caller, request, deadline } = this.context
+    const { target, caller, request, patience } = this.context
     const lost = (): Ticket['lost'] => this.#lost
     return {
       revision: target.revision,
       tenant: caller.tenant,
       sizeBytes: request.sizeBytes,
-      deadline,
+      ...patience,
       tried: this.#tried,
       get lost() {
         return lost()
@@ -113,7 +116,8 @@ export class Exchange {
     if (this.#state === 'Ended') {
       return
     }
-    if (now - this.#startedAt > target.pool.spec.maxStreamSeconds * 1000) {
+    const lastsMs = this.#sentAt === undefined ? 0 : now - this.#sentAt
+    if (lastsMs > target.pool.spec.maxStreamSeconds * 1000) {
       this.fail(
         new LoraplexError(
           'engine_timeout',
@@ -215,6 +219,7 @@ export class Exchange {
     this.#state = 'AtEngine'
     this.#view = view
     this.#attempts += 1
+    this.#sentAt ??= this.context.now()
     this.#attempt = new EngineAttempt(this, {
       engineModel,
       callerModel: target.name,

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import type { Caller, RouteTarget, RoutingTable } from '../core/resolve.ts'
@@ -12,15 +12,20 @@ import { GatewayMetrics } from './gateway-metrics.ts'
 import type { InferenceRequest } from './inference-request.ts'
 import { LoadingRoom } from './loading-room.ts'
 import { resolveTarget, type PoolFacts } from './models.ts'
+import { endOfWait, patienceOf, type Patience, type WaitLimits } from './patience.ts'
+import type { PoolState } from './pool-state.ts'
 import { defaultAdmissionLimits, type AdmissionLimits } from './queue-bounds.ts'
 import { ReplicaView, type GatewayReplica } from './replica-view.ts'
 import { RetryBudget } from './retry-budget.ts'
+import { TenantSalts } from './tenant-salts.ts'
 
 export interface GatewayOptions {
   /** Key of `cache_salt`; from the installation's secret, so that it outlives a restart. */
   readonly saltSecret: Buffer
   /** How long a request may wait for a slot, a load or a replica. */
   readonly maxQueueMs?: number
+  /** How long one may wait for the first replica of a pool, if its engines take so long; default: no longer. */
+  readonly maxColdStartMs?: number
   readonly maxInFlightPerReplica?: number
   readonly admission?: Partial<AdmissionLimits>
   readonly limits?: Partial<ExchangeLimits>
@@ -41,7 +46,8 @@ export class Gateway {
   readonly #viewsByPool = new Map<string, ReplicaView[]>()
   readonly #pools = new Map<string, PoolState>()
   readonly #exchanges = new Set<Exchange>()
-  readonly #salts = new Map<string, string>()
+  readonly #salts: TenantSalts
+  readonly #waits: WaitLimits
   readonly #admissionLimits: AdmissionLimits
   readonly #limits: ExchangeLimits
   readonly #loading: LoadingRoom
@@ -63,6 +69,9 @@ export class Gateway {
 
   constructor(options: GatewayOptions) {
     this.#options = options
+    this.#salts = new TenantSalts(options.saltSecret)
+    const { maxQueueMs = 30_000, maxColdStartMs = 0 } = options
+    this.#waits = { maxQueueMs, maxColdStartMs }
     this.#limits = {
       slowReaderMs: 30_000,
       keepAliveMs: 15_000,
@@ -223,8 +232,6 @@ export class Gateway {
     waitMs: number | undefined,
     response: ServerResponse,
   ): Promise<void> | undefined {
-    const maxQueueMs = this.#options.maxQueueMs ?? 30_000
-    const deadline = performance.now() + Math.min(waitMs ?? maxQueueMs, maxQueueMs)
     if (this.#draining) {
       throw new LoraplexError(
         'shutting_down',
@@ -233,10 +240,17 @@ export class Gateway {
       )
     }
     const target = resolveTarget(caller, request.model)
+    const { admission } = this.#poolOf(target.poolKey)
+    const isCold = admission.warmth.warmSince === undefined
+    const patience = patienceOf(target.pool, this.#waits, {
+      waitMs,
+      isCold,
+      now: performance.now(),
+    })
     if (target.state === 'Loading') {
-      return this.#serveLater(caller, request, id, deadline, response)
+      return this.#serveLater(caller, request, id, patience, response)
     }
-    this.#start(caller, request, target, id, deadline, response)
+    this.#start(caller, request, target, id, patience, response)
     return undefined
   }
 
@@ -244,14 +258,14 @@ export class Gateway {
     caller: Caller,
     request: InferenceRequest,
     id: string,
-    deadline: number,
+    patience: Patience,
     response: ServerResponse,
   ): Promise<void> {
     this.#unresolved += 1
     try {
-      const ready = await this.#untilReady(caller, request, deadline, response)
+      const ready = await this.#untilReady(caller, request, patience, response)
       if (ready !== undefined) {
-        this.#start(caller, request, ready, id, deadline, response)
+        this.#start(caller, request, ready, id, patience, response)
       }
     } finally {
       this.#unresolved -= 1
@@ -298,13 +312,17 @@ export class Gateway {
   async #untilReady(
     caller: Caller,
     request: InferenceRequest,
-    deadline: number,
+    patience: Patience,
     response: ServerResponse,
   ): Promise<RouteTarget | undefined> {
     const { poolKey } = resolveTarget(caller, request.model)
     const waiter = { tenant: caller.tenant, sizeBytes: request.sizeBytes, poolKey }
+    const { admission } = this.#poolOf(poolKey)
+    const leftMs = (): number => endOfWait(patience, admission.warmth) - performance.now()
     for (;;) {
-      const reason = await this.#loading.wait(waiter, deadline - performance.now(), response)
+      // A part at a time: when an engine comes, the end comes nearer.
+      const partMs = Math.min(leftMs(), this.#waits.maxQueueMs)
+      const reason = await this.#loading.wait(waiter, partMs, response)
       if (reason === 'CallerGone' || response.destroyed) {
         return undefined
       }
@@ -321,7 +339,7 @@ export class Gateway {
       if (target.state !== 'Loading') {
         return target
       }
-      if (reason === 'TimeUp') {
+      if (reason === 'TimeUp' && leftMs() <= 0) {
         throw new LoraplexError(
           'adapter_loading',
           `The adapter '${request.model}' is still being loaded.`,
@@ -343,7 +361,7 @@ export class Gateway {
     request: InferenceRequest,
     target: RouteTarget,
     id: string,
-    deadline: number,
+    patience: Patience,
     response: ServerResponse,
   ): void {
     if (response.destroyed) {
@@ -358,8 +376,8 @@ export class Gateway {
         request,
         caller,
         target,
-        cacheSalt: this.#saltOf(caller.tenant),
-        deadline,
+        cacheSalt: this.#salts.of(caller.tenant),
+        patience,
         admission,
         retries,
         limits: this.#limits,
@@ -417,16 +435,6 @@ export class Gateway {
     })
   }
 
-  /** I7: equal prompts of two tenants never share KV blocks. */
-  #saltOf(tenant: string): string {
-    let salt = this.#salts.get(tenant)
-    if (salt === undefined) {
-      salt = createHmac('sha256', this.#options.saltSecret).update(tenant).digest('base64url')
-      this.#salts.set(tenant, salt)
-    }
-    return salt
-  }
-
   #renewLeases(): void {
     for (const view of this.#views.values()) {
       view.renewLease()
@@ -452,12 +460,5 @@ export class Gateway {
   }
 }
 
-interface PoolState {
-  readonly admission: PoolAdmission
-  readonly retries: RetryBudget
-  readonly arrivals: Arrivals
-}
-
-function stopped(): LoraplexError {
-  return new LoraplexError('shutting_down', 'The service was stopped.', { retryAfterMs: 1000 })
-}
+const stopped = (): LoraplexError =>
+  new LoraplexError('shutting_down', 'The service was stopped.', { retryAfterMs: 1000 })

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { LeaseRequest } from '../../src/api/agent-protocol.ts'
-import { aKey, anAdapterStatus } from '../support/builders.ts'
+import { aKey, anAdapterStatus, aPool } from '../support/builders.ts'
 import { expectRefusal } from '../support/error-shape.ts'
 import { eventually } from '../support/eventually.ts'
 import {
@@ -185,6 +185,62 @@ describe('a pool without an engine', () => {
     const answer = await ask(to)
     expectRefusal(answer, 'no_replica')
     expect(answer.headers['retry-after']).toBe('5')
+  })
+
+  const coldStart = { maxQueueMs: 100, maxColdStartMs: 60_000 }
+
+  test('that is to come is waited for longer than a queue, on the same connection', async () => {
+    const to = await start({ gateway: coldStart })
+    to.agent.down()
+    const answer = ask(to)
+    await eventually(() => to.gateway.queued).toBe(1)
+    // Two looks at who waited too long.
+    await new Promise((resolve) => setTimeout(resolve, 1200))
+    expect(to.gateway.queued).toBe(1)
+    to.agent.up('the next process')
+    to.agent.routable(tickets)
+    expect((await answer).status).toBe(200)
+  })
+
+  test('is no reason to keep somebody who leaves', async () => {
+    const to = await start({ gateway: coldStart })
+    to.agent.down()
+    const leave = new AbortController()
+    const answer = ask(to, 'acme', { signal: leave.signal })
+    await eventually(() => to.gateway.queued).toBe(1)
+    leave.abort()
+    await expect(answer).rejects.toThrow()
+    await eventually(() => to.gateway.queued).toBe(0)
+  })
+
+  test('says to streams that they still wait, and the wait is no part of how long they may last', async () => {
+    const [, ...others] = tenants
+    const to = await start({
+      gateway: { ...coldStart, limits: { keepAliveMs: 200 } },
+      objects: [aPool('llama').with({ maxStreamSeconds: 1 }), ...others],
+    })
+    to.agent.down()
+    const answer = ask(to, 'acme', { body: { stream: true } })
+    await new Promise((resolve) => setTimeout(resolve, 1700))
+    to.agent.up('the next process')
+    to.agent.routable(tickets)
+    const { status, text } = await answer
+    expect(status).toBe(200)
+    expect(text.startsWith(': keep-alive\n\n')).toBe(true)
+    expect(text).toContain('data: [DONE]')
+    expect(text).not.toContain('engine_timeout')
+  })
+
+  test('is waited for by a name that has to be proved on it, too', async () => {
+    const to = await start({ ...loading, gateway: coldStart })
+    to.agent.down()
+    const answer = ask(to)
+    await eventually(() => to.gateway.queued).toBe(1)
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    to.agent.up('the first process')
+    to.agent.routable(tickets)
+    to.setObjects(tenants)
+    expect((await answer).status).toBe(200)
   })
 
   test('holds only so many requests and bytes', async () => {
