@@ -4,13 +4,14 @@ import process from 'node:process'
 import { UserError } from '../src/errors.ts'
 import { findPython } from '../test/support/python.ts'
 import { apiServerPrograms, findPrograms } from '../test/support/testbed-folder.ts'
+import { findHelm } from './chart/helm.ts'
 import { clusterTier, clusterVllmTier } from './test/cluster-tier.ts'
 import { integrationTier } from './test/integration-tier.ts'
 import { runTiers, type LeftOut, type Tier } from './test/run-tiers.ts'
 import { vllmTier } from './test/vllm-tier.ts'
 
 const named = process.env['LORAPLEX_TEST_TIERS'] ?? ''
-const hasApiServer = findPrograms(apiServerPrograms) !== undefined
+const hasIntegration = findPrograms(apiServerPrograms) !== undefined && findHelm() !== undefined
 
 const anywhere: readonly Tier[] = [
   { project: 'unit', what: 'one part at a time' },
@@ -29,7 +30,7 @@ const all: readonly Tier[] = [
 ]
 
 if (named === '') {
-  const here = hasApiServer ? [integrationTier('as it is')] : []
+  const here = hasIntegration ? [integrationTier('as it is')] : []
   await runTiers([...anywhere, ...here], process.argv.slice(2), await leftOut())
 } else {
   await runTiers(chosenTiers(), process.argv.slice(2), [])
@@ -58,7 +59,7 @@ async function leftOut(): Promise<readonly LeftOut[]> {
           },
         ]
       : []),
-    ...(hasApiServer
+    ...(hasIntegration
       ? []
       : [
           {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findStale } from './find-stale.ts'
-import { clusterPrograms, integrationPrograms, type ProgramGroup } from './programs.ts'
+import { clusterPrograms, apiServerGroups, type ProgramGroup } from './programs.ts'
 
 let folder = ''
 beforeAll(async () => {
@@ -37,6 +37,6 @@ test.each<{ readonly what: string; readonly one?: string; readonly want: readonl
 test('the node has all that the API server alone has', () => {
   const namesOf = (groups: readonly ProgramGroup[]) => groups.flatMap(({ names }) => names)
   expect(namesOf(clusterPrograms)).toEqual(
-    expect.arrayContaining([...namesOf(integrationPrograms)]),
+    expect.arrayContaining([...namesOf(apiServerGroups)]),
   )
 })

@@ -1,15 +1,24 @@
 import { apiServerPrograms, findPrograms } from '../../test/support/testbed-folder.ts'
+import { findHelm } from '../chart/helm.ts'
 import { prepareDebianPackages } from './debian-packages.ts'
 import { prepareImage } from './image.ts'
 import { preparePauseImage } from './pause-image.ts'
 import { preparePrograms } from './prepare-programs.ts'
-import { clusterPrograms, integrationPrograms } from './programs.ts'
+import { apiServerGroups, clusterPrograms, helmGroup } from './programs.ts'
 
-/** For the integration tier: kube-apiserver and etcd, unless KUBEBUILDER_ASSETS has them. Some five minutes at first. */
+/**
+ * For the integration tier: kube-apiserver and etcd, unless KUBEBUILDER_ASSETS has them, and helm where there is none.
+ * Some six minutes at first.
+ */
 export async function prepareIntegration(): Promise<void> {
   const named = process.env['KUBEBUILDER_ASSETS'] ?? ''
-  if (named === '' || findPrograms(apiServerPrograms) !== named) {
-    await preparePrograms(integrationPrograms)
+  const hasApiServer = named !== '' && findPrograms(apiServerPrograms) === named
+  const groups = [
+    ...(hasApiServer ? [] : apiServerGroups),
+    ...(findHelm() === undefined ? [helmGroup] : []),
+  ]
+  if (groups.length > 0) {
+    await preparePrograms(groups)
   }
 }
 

@@ -96,7 +96,14 @@ function installable(name: string, path: string, module: string, version: string
 }
 
 /** What an API server takes. */
-export const integrationPrograms: readonly ProgramGroup[] = [kubernetes(['kube-apiserver']), etcd]
+export const apiServerGroups: readonly ProgramGroup[] = [kubernetes(['kube-apiserver']), etcd]
+
+export const helmGroup: ProgramGroup = installable(
+  'helm',
+  'helm.sh/helm/v3/cmd/helm',
+  'helm.sh/helm/v3',
+  versions.helm,
+)
 
 /** What a whole node takes. */
 export const clusterPrograms: readonly ProgramGroup[] = [
@@ -115,7 +122,6 @@ export const clusterPrograms: readonly ProgramGroup[] = [
     'github.com/coredns/coredns',
     versions.coredns,
   ),
-  installable('helm', 'helm.sh/helm/v3/cmd/helm', 'helm.sh/helm/v3', versions.helm),
-  installable('kwok', 'sigs.k8s.io/kwok/cmd/kwok', 'sigs.k8s.io/kwok', versions.kwok),
+  helmGroup,
   pause,
 ]

@@ -7,5 +7,4 @@ export const versions = {
   containerd: 'v2.3.7',
   coredns: 'v1.15.0',
   helm: 'v3.22.0',
-  kwok: 'v0.8.0',
 } as const
