@@ -53,6 +53,14 @@ export const conditionReasons: Readonly<Record<Kind, Readonly<Record<string, Con
         Paused: '`spec.paused` is true.',
       },
     },
+    DemandUnknown: {
+      meaning:
+        'There only while it is true, which is bad: what is asked of a pool with `scaling` has not been known for a minute, so no replica goes, however idle it is. In a cluster only.',
+      reasons: {
+        NoGateway: 'No gateway is there, or the controller reaches none on port 8090.',
+        GatewaySilent: 'The message names gateways that are ready and say nothing.',
+      },
+    },
     TwoScalers: {
       meaning:
         'There only while it is true, which is bad: somebody else writes how many replicas there are. In a cluster only.',

@@ -26,23 +26,66 @@ describe('what gateways ask for', () => {
       running: 1,
       arrivals: 6,
       isFresh: true,
+      silence: undefined,
     })
   })
 
   test('holds for a minute when one falls silent, and nothing may go meanwhile', () => {
     const { desk, clock } = aDesk()
     desk.add('a', true)
+    desk.add('b', true)
     desk.take('a', demand(2))
     clock.ms = 59_000
-    expect(desk.demandOf('models/llama')).toMatchObject({ waiting: 2, isFresh: false })
+    desk.take('b', demand(1))
+    expect(desk.demandOf('models/llama')).toMatchObject({ waiting: 3, isFresh: false })
     clock.ms = 61_000
-    expect(desk.demandOf('models/llama')).toMatchObject({ waiting: 0, isFresh: false })
+    expect(desk.demandOf('models/llama')).toMatchObject({
+      waiting: 1,
+      isFresh: false,
+      silence: { reason: 'GatewaySilent', gateways: ['a'] },
+    })
     desk.add('a', false)
-    expect(desk.demandOf('models/llama')).toMatchObject({ waiting: 0, isFresh: true })
+    expect(desk.demandOf('models/llama')).toMatchObject({
+      waiting: 1,
+      isFresh: true,
+      silence: undefined,
+    })
   })
 
-  test('is nothing that may shrink a pool while there is no gateway', () => {
-    expect(aDesk().desk.demandOf('models/llama').isFresh).toBe(false)
+  test.each(['is there', 'is left, and it is not ready', 'ever came'])(
+    'is nothing that may shrink a pool while no gateway speaks: none %s',
+    (words) => {
+      const { desk, clock } = aDesk()
+      if (words !== 'ever came') {
+        desk.add('a', true)
+        desk.take('a', demand(2))
+      }
+      if (words === 'is there') {
+        desk.remove('a')
+      } else if (words !== 'ever came') {
+        desk.add('a', false)
+      }
+      clock.ms = 59_999
+      expect(desk.demandOf('models/llama')).toMatchObject({ isFresh: false, silence: undefined })
+      clock.ms = 60_000
+      expect(desk.demandOf('models/llama')).toMatchObject({
+        isFresh: false,
+        silence: { reason: 'NoGateway' },
+      })
+    },
+  )
+
+  test('says once that somebody else is silent, or nobody any more', () => {
+    const { desk, clock } = aDesk()
+    desk.add('a', true)
+    desk.add('b', true)
+    expect(desk.hasOtherSilence()).toBe(true)
+    expect(desk.hasOtherSilence()).toBe(false)
+    clock.ms = 60_000
+    desk.take('b', demand(1))
+    expect([desk.hasOtherSilence(), desk.hasOtherSilence()]).toEqual([true, false])
+    desk.take('a', demand(1))
+    expect([desk.hasOtherSilence(), desk.hasOtherSilence()]).toEqual([true, false])
   })
 
   test('is not nothing because the same process was connected to again', () => {
@@ -81,6 +124,21 @@ describe('what gateways can route to', () => {
     expect(desk.acknowledged('models/llama')).toEqual(new Set(['r2']))
     desk.remove('b')
     expect(desk.acknowledged('models/llama')).toEqual(new Set(['r1', 'r2']))
+  })
+
+  test('is not held up by one that is ready and fell silent, nor promised by its last word', () => {
+    const { desk, clock } = aDesk()
+    desk.add('a', true)
+    desk.add('b', true)
+    desk.take('a', routable('r1'))
+    desk.take('b', routable('r1', 'r2'))
+    clock.ms = 59_000
+    desk.take('b', demand(0))
+    expect(desk.acknowledged('models/llama')).toEqual(new Set(['r1']))
+    clock.ms = 60_000
+    expect(desk.acknowledged('models/llama')).toEqual(new Set(['r1', 'r2']))
+    clock.ms = 119_000
+    expect(desk.acknowledged('models/llama')).toEqual(new Set())
   })
 
   test('is nothing without a gateway', () => {

@@ -1,5 +1,5 @@
 import type { DemandMessage, GatewayMessage } from '../api/gateway-protocol.ts'
-import type { PoolDemand } from './model-pool/autoscaler.ts'
+import type { PoolDemand, Silence } from './model-pool/autoscaler.ts'
 
 interface GatewayRecord {
   /** The process that said it; counters start over with another one. */
@@ -14,16 +14,20 @@ interface GatewayRecord {
 
 /** A gateway that said nothing for so long is silent: nothing is scaled down. */
 const freshMs = 5000
-/** Its last word counts for so long. */
+/** Its last word counts for so long, be it on demand or on what it can route. */
 const heldMs = 60_000
 
 /** What all gateways said last: demand by pool, and which revisions each can route to. */
 export class GatewayDesk {
   readonly #gateways = new Map<string, GatewayRecord>()
   readonly #now: () => number
+  /** When any gateway said what is asked. */
+  #heardAtMs: number
+  #toldSilent = ''
 
   constructor(now: () => number = () => performance.now()) {
     this.#now = now
+    this.#heardAtMs = now()
   }
 
   add(name: string, isReady: boolean): void {
@@ -66,6 +70,7 @@ export class GatewayDesk {
         return 'Nothing'
       case 'demand':
         gateway.heardAtMs = this.#now()
+        this.#heardAtMs = gateway.heardAtMs
         gateway.demand = message.pools
         return 'Demand'
       case 'routable':
@@ -79,7 +84,7 @@ export class GatewayDesk {
   demandOf(poolKey: string): PoolDemand {
     const sum = { waiting: 0, running: 0, arrivals: 0 }
     const now = this.#now()
-    let isFresh = this.#gateways.size > 0
+    let isFresh = this.#gateways.size > 0 && now - this.#heardAtMs < freshMs
     for (const { demand, heardAtMs, isReady } of this.#gateways.values()) {
       const silentMs = now - heardAtMs
       isFresh &&= silentMs < freshMs || (silentMs >= heldMs && !isReady)
@@ -91,14 +96,27 @@ export class GatewayDesk {
         }
       }
     }
-    return { ...sum, isFresh }
+    return { ...sum, isFresh, silence: this.#silence() }
   }
 
-  /** Revisions that every ready gateway can route to. Without a gateway, nobody can. */
+  /** Since the last time this was asked, another gateway fell silent for good, or speaks again. */
+  hasOtherSilence(): boolean {
+    const { reason, gateways } = this.#silence() ?? { reason: '', gateways: [] }
+    const silent = `${reason} ${gateways.join()}`
+    const isOther = silent !== this.#toldSilent
+    this.#toldSilent = silent
+    return isOther
+  }
+
+  /**
+   * Revisions that every ready gateway can route to. Without a gateway, nobody can. One that is ready and has said nothing
+   * for long neither vouches for a revision nor holds one up: it is dead, and soon not ready, or cut off from here alone.
+   */
   acknowledged(poolKey: string): ReadonlySet<string> {
-    const [first, ...others] = [...this.#gateways.values()]
-      .filter((gateway) => gateway.isReady)
-      .map((gateway) => gateway.routable.get(poolKey) ?? nothing)
+    const silent = new Set(this.#silentNames())
+    const [first, ...others] = [...this.#gateways]
+      .filter(([name, { isReady }]) => isReady && !silent.has(name))
+      .map(([, gateway]) => gateway.routable.get(poolKey) ?? nothing)
     if (first === undefined) {
       return nothing
     }
@@ -106,6 +124,22 @@ export class GatewayDesk {
       (common, other) => new Set([...common].filter((revision) => other.has(revision))),
       first,
     )
+  }
+
+  #silence(): Silence | undefined {
+    if (this.#now() - this.#heardAtMs >= heldMs) {
+      return { reason: 'NoGateway', gateways: [] }
+    }
+    const gateways = this.#silentNames()
+    return gateways.length === 0 ? undefined : { reason: 'GatewaySilent', gateways }
+  }
+
+  /** Ready pods whose last word does not count any more. */
+  #silentNames(): readonly string[] {
+    const now = this.#now()
+    return [...this.#gateways]
+      .filter(([, { isReady, heardAtMs }]) => isReady && now - heardAtMs >= heldMs)
+      .map(([name]) => name)
   }
 }
 

@@ -21,18 +21,27 @@ export interface GatewayLinksOptions {
   readonly createClient?: (options: DemandClientOptions) => DemandClient
 }
 
+/** How often is looked at who fell silent: nothing else tells. */
+const silenceLookMs = 2000
+
 /** Listens to every gateway pod, from when it has an address until it is gone. */
 export class GatewayLinks {
   readonly #options: GatewayLinksOptions
   readonly #clients = new Map<string, { readonly address: string; readonly client: DemandClient }>()
   #unwatch: () => void = () => undefined
+  #timer: NodeJS.Timeout | undefined
 
   constructor(options: GatewayLinksOptions) {
     this.#options = options
   }
 
   start(): void {
-    const { pods } = this.#options
+    const { pods, desk, onRoutable } = this.#options
+    this.#timer = setInterval(() => {
+      if (desk.hasOtherSilence()) {
+        onRoutable()
+      }
+    }, silenceLookMs).unref()
     this.#unwatch = pods.onChange(({ key, after }) => this.#sync(key, after))
     for (const pod of pods.store.list()) {
       this.#sync(keyOfObject(pod), pod)
@@ -41,6 +50,7 @@ export class GatewayLinks {
 
   async close(): Promise<void> {
     this.#unwatch()
+    clearInterval(this.#timer)
     await Promise.allSettled([...this.#clients.values()].map(({ client }) => client.close()))
     this.#clients.clear()
   }

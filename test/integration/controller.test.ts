@@ -120,16 +120,22 @@ describe('replicas', () => {
     await eventually(() => bed.readyOf('modelpools', 'models', 'llama')).toBe('True OnDemand')
   })
 
-  test('do not go while a gateway is silent', async () => {
+  test('do not go while a gateway is silent, and after a minute a condition says so', async () => {
     await bed.controller()
     const gateway = await bed.gateway()
     await bed.pool('models', 'llama', { scaling: { ...scaling, minReplicas: 1 } })
     gateway.demand = demandOf(40, 0)
     await eventually(() => bed.node.of('llama').length).toBe(4)
     gateway.isSilent = true
-    await new Promise((resolve) => setTimeout(resolve, 8000))
+    const demandUnknown = async (): Promise<string | undefined> =>
+      (
+        (await bed.poolStatus('models', 'llama')).conditions as { type: string; reason: string }[]
+      ).find(({ type }) => type === 'DemandUnknown')?.reason
+    await expect.poll(demandUnknown, { timeout: 75_000, interval: 500 }).toBe('NoGateway')
     expect(bed.node.of('llama')).toHaveLength(4)
-  })
+    gateway.isSilent = false
+    await eventually(demandUnknown).toBe(undefined)
+  }, 120_000)
 
   test('of a Deployment that somebody else scaled come back, with a condition', async () => {
     await bed.controller()

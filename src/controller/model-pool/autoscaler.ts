@@ -9,6 +9,15 @@ export interface PoolDemand {
   readonly running: number
   readonly arrivals: number
   readonly isFresh: boolean
+  /** Why it has not been known for a minute. */
+  readonly silence: Silence | undefined
+}
+
+/** Nobody says what is asked, or not everybody who should. */
+export interface Silence {
+  readonly reason: 'NoGateway' | 'GatewaySilent'
+  /** Pods that should speak. */
+  readonly gateways: readonly string[]
 }
 
 export interface AutoscalerOptions {

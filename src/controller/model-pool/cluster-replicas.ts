@@ -11,7 +11,7 @@ import { Reconciler } from '../../resources/kubernetes/reconciler.ts'
 import type { KubeObject, StoreChange } from '../../resources/kubernetes/types.ts'
 import { WorkQueue } from '../../resources/kubernetes/work-queue.ts'
 import { apiVersion } from '../../api/metadata.ts'
-import { Autoscaler, type PoolDemand } from './autoscaler.ts'
+import { Autoscaler, type PoolDemand, type Silence } from './autoscaler.ts'
 import { isPodReady } from './kube-shapes.ts'
 import { refusePool } from './plan-pool.ts'
 import { PodReplicas, poolKeyOfPod } from './pod-replicas.ts'
@@ -127,7 +127,16 @@ export class ClusterReplicas implements PoolReplicas {
   }
 
   factsOf(poolKey: string): PoolFacts {
-    return this.#facts.get(poolKey)?.facts ?? this.#judge(poolKey)
+    const facts = this.#facts.get(poolKey)?.facts ?? this.#judge(poolKey)
+    const spec = this.#pools.get(poolKey)?.spec
+    // Not among what is kept: it changes by time alone.
+    const silence =
+      spec?.scaling === undefined || spec.paused
+        ? undefined
+        : this.#options.demandOf(poolKey).silence
+    return silence === undefined
+      ? facts
+      : { ...facts, verdicts: [...facts.verdicts, demandUnknown(silence)] }
   }
 
   watch(onChange: () => void): () => void {
@@ -291,6 +300,19 @@ const pausedVerdict: Verdict = {
   status: 'False',
   reason: 'Paused',
   message: 'spec.paused is true.',
+}
+
+function demandUnknown({ reason, gateways }: Silence): Verdict {
+  const who =
+    reason === 'NoGateway'
+      ? 'No gateway has told the controller for a minute'
+      : `Gateway ${gateways.slice(0, 3).join(', ')} is ready and has not told the controller for a minute`
+  return {
+    type: 'DemandUnknown',
+    status: 'True',
+    reason,
+    message: `${who} what is asked of this pool: no replica goes until that is known.`,
+  }
 }
 
 function isSame(left: ModelPool, right: ModelPool): boolean {
