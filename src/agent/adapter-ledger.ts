@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path'
-import type { CatalogueEntry, ResidencyState } from '../api/agent-protocol.ts'
+import type { DesiredRequest, ResidencyState } from '../api/agent-protocol.ts'
 import { revisionOfEngineName } from '../api/names.ts'
 import type { StoredAdapter } from '../artifacts/types.ts'
 import { isWanted, type AdapterView, type HostCacheView } from '../core/residency.ts'
@@ -78,18 +78,18 @@ export class AdapterLedger {
   }
 
   /** Says whether a name on the engine is now wanted of which it is not known yet whether it stands for our files. */
-  setCatalogue(entries: readonly CatalogueEntry[]): boolean {
-    const left = new Set(this.#records.keys())
+  setCatalogue({ entries, change }: Pick<DesiredRequest, 'entries' | 'change'>): boolean {
+    const gone = new Set(change === undefined ? this.#records.keys() : change.gone)
     let isUnclear = false
     for (const entry of entries) {
-      left.delete(entry.revision)
+      gone.delete(entry.revision)
       const record = this.#record(entry.revision)
       record.digest = entry.digest
       record.want = entry.want
       isUnclear ||= record.registration !== undefined && record.stored === undefined
       this.#options.onChange(entry.revision)
     }
-    for (const revision of left) {
+    for (const revision of gone) {
       this.#leave(revision)
     }
     return isUnclear

@@ -17,6 +17,7 @@ import { systemClock, type Clock } from './clock.ts'
 import { DurationEstimate } from './duration-estimate.ts'
 import { estimateLoadMs } from './estimate-load.ts'
 import { EngineIdle } from './engine-idle.ts'
+import { isNextOrder } from './is-next-order.ts'
 import { EngineLink, type EngineProcess } from './engine-link.ts'
 import {
   restartWords,
@@ -113,11 +114,10 @@ class EngineAgent implements Agent {
 
   setDesired(request: DesiredRequest): Promise<DesiredAnswer> {
     const { term, sequence } = request
-    const held = this.#desired
-    const accepted = term > held.term || (term === held.term && sequence > held.sequence)
+    const accepted = isNextOrder(this.#desired, request)
     if (accepted) {
       this.#desired = { term, sequence }
-      if (this.#ledger.setCatalogue(request.entries)) {
+      if (this.#ledger.setCatalogue(request)) {
         this.#loop.relist()
       }
       this.#stocker.look()

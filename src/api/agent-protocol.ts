@@ -18,11 +18,23 @@ export const catalogueEntry = z.strictObject({
 })
 export type CatalogueEntry = z.infer<typeof catalogueEntry>
 
-/** `PUT /v1/desired`: the whole catalogue; one older than (term, sequence) is refused. */
+/**
+ * `PUT /v1/desired`: the whole catalogue, or what is different since an order of the same term; one older than (term,
+ * sequence) is refused, and so is a difference to an order that the agent does not hold: the whole follows then.
+ */
 export const desiredRequest = z.strictObject({
   term: z.int().min(0),
   sequence: z.int().min(0),
+  /** New and changed ones, where this is a difference. */
   entries: z.array(catalogueEntry).max(20_000),
+  change: z
+    .strictObject({
+      /** The sequence of the order that this one changes. */
+      since: z.int().min(0),
+      /** Revisions that are in the catalogue no longer. */
+      gone: z.array(catalogueEntry.shape.revision).max(20_000),
+    })
+    .optional(),
 })
 export type DesiredRequest = z.infer<typeof desiredRequest>
 

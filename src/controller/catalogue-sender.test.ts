@@ -6,7 +6,12 @@ import type { ReplicaState } from './model-pool/pool-replicas.ts'
 
 /** An agent that answers when it is told to. */
 function agent(name: string) {
-  const orders: { request: DesiredRequest; answer: () => void; fail: () => void }[] = []
+  const orders: {
+    request: DesiredRequest
+    answer: () => void
+    refuse: () => void
+    fail: () => void
+  }[] = []
   const state: ReplicaState = {
     name,
     poolKey: 'models/llama',
@@ -21,7 +26,8 @@ function agent(name: string) {
         new Promise((resolve, reject) => {
           const { term, sequence } = request
           const answer = () => resolve({ accepted: true, term, sequence })
-          orders.push({ request, answer, fail: () => reject(new Error('away')) })
+          const refuse = () => resolve({ accepted: false, term: 0, sequence: 0 })
+          orders.push({ request, answer, refuse, fail: () => reject(new Error('away')) })
         }),
     },
   }
@@ -72,6 +78,37 @@ test('one content of two adapters is loaded where either wants it', () => {
   ])
 })
 
+test('says what changed since what the agent has taken, and the whole where it holds something else', async () => {
+  const { agents, send, counts } = bench(1)
+  const [agent = unexpected()] = agents
+  const [first = unexpected(), second = unexpected(), third = unexpected()] = revisions(3, ['r0'])
+  send([first, second])
+  agent.orders[0]?.answer()
+  // Another value, and nothing else of it for this replica.
+  send([{ ...first, loadedOn: ['r0', 'r9'] }, second])
+  send([{ ...first, loadedOn: ['r9'] }, third])
+  await vi.waitFor(() => expect(counts()).toEqual([2]))
+  const sequence = agent.orders[0]?.request.sequence
+  expect(agent.orders[1]?.request).toMatchObject({
+    entries: [
+      { revision: first.revision, want: 'Allowed' },
+      { revision: third.revision, want: 'Loaded' },
+    ],
+    change: { since: sequence, gone: [second.revision] },
+  })
+  agent.orders[1]?.refuse()
+  await vi.waitFor(() => expect(counts()).toEqual([3]))
+  expect(agent.orders[2]?.request.change).toBeUndefined()
+  expect(agent.orders[2]?.request.entries.map(({ want }) => want)).toEqual(['Allowed', 'Loaded'])
+  // One that may or may not have arrived is not built upon either.
+  agent.orders[2]?.answer()
+  send([first])
+  await vi.waitFor(() => expect(counts()).toEqual([4]))
+  agent.orders[3]?.fail()
+  await vi.waitFor(() => expect(counts()).toEqual([5]))
+  expect(agent.orders[4]?.request.change).toBeUndefined()
+})
+
 test('large catalogues go a few at a time, the others after them', async () => {
   const { agents, send, counts } = bench(4)
   send(revisions(20_000, ['r0']))
@@ -83,3 +120,7 @@ test('large catalogues go a few at a time, the others after them', async () => {
   // One that failed is told again, and does not count.
   await vi.waitFor(() => expect(counts()).toEqual([1, 2, 1, 1]))
 })
+
+function unexpected(): never {
+  throw new Error('not there')
+}

@@ -1,24 +1,24 @@
-import type { CatalogueEntry } from '../api/agent-protocol.ts'
+import type { DesiredAnswer, DesiredRequest } from '../api/agent-protocol.ts'
 import type { WantedRevision } from '../core/adapter-plan.ts'
 import type { ReplicaState } from './model-pool/pool-replicas.ts'
 import { PoolCatalogue } from './pool-catalogue.ts'
 
-/** What one agent is told in one life of it. */
-interface Order {
+/** What one agent has taken, or is being sent, in one life of it. */
+interface Told {
   readonly session: number
-  readonly entries: readonly CatalogueEntry[]
+  readonly term: number
+  readonly sequence: number
+  readonly catalogue: PoolCatalogue
 }
 
 interface Line {
-  /** What the agent has taken, or is being sent. */
-  told: Order | undefined
-  wanted: Order
-  /** What `wanted` was made of. */
-  catalogue: PoolCatalogue | undefined
+  told: Told | undefined
+  session: number
+  catalogue: PoolCatalogue
+  link: ReplicaState['link']
   busy: boolean
   failures: number
   retry: NodeJS.Timeout | undefined
-  link: ReplicaState['link']
 }
 
 export interface CatalogueSenderOptions {
@@ -33,8 +33,8 @@ const firstRetryMs = 250
 const lastRetryMs = 10_000
 
 /**
- * Tells every agent its catalogue: one call at a time, the newest after it, again when the agent starts over or did not
- * take it.
+ * Tells every agent its catalogue: whole at first and when the agent starts over or did not take it, else what changed.
+ * One call at a time, the newest after it.
  */
 export class CatalogueSender {
   readonly #options: CatalogueSenderOptions
@@ -57,16 +57,23 @@ export class CatalogueSender {
   ): void {
     const catalogues = new Map<string, PoolCatalogue>()
     const present = new Set<string>()
-    for (const state of states) {
-      present.add(state.name)
-      const line = this.#lineOf(state)
-      line.link = state.link
-      line.wanted = this.#orderOf(state, line, catalogues, wanted.get(state.poolKey) ?? [])
-      this.#advance(state.name, line)
+    for (const { name, poolKey, link, session } of states) {
+      const catalogue =
+        catalogues.get(poolKey) ?? this.#catalogueOf(poolKey, wanted.get(poolKey) ?? [])
+      catalogues.set(poolKey, catalogue)
+      present.add(name)
+      const line = this.#lines.get(name)
+      if (line === undefined) {
+        this.#lines.set(name, newLine(catalogue, session, link))
+      } else {
+        Object.assign(line, { catalogue, session, link })
+      }
     }
     this.#catalogues = catalogues
     for (const [name, line] of this.#lines) {
-      if (!present.has(name)) {
+      if (present.has(name)) {
+        this.#advance(name, line)
+      } else {
         clearTimeout(line.retry)
         this.#lines.delete(name)
         this.#waiting.delete(name)
@@ -80,89 +87,85 @@ export class CatalogueSender {
   }
 
   /** The same value where nothing of it changed. */
-  #orderOf(
-    { name, poolKey, session }: ReplicaState,
-    line: Line,
-    catalogues: Map<string, PoolCatalogue>,
-    wanted: readonly WantedRevision[],
-  ): Order {
+  #catalogueOf(poolKey: string, wanted: readonly WantedRevision[]): PoolCatalogue {
     const before = this.#catalogues.get(poolKey)
-    const catalogue =
-      catalogues.get(poolKey) ??
-      (before?.isOf(wanted) === true ? before : new PoolCatalogue(wanted))
-    catalogues.set(poolKey, catalogue)
-    const isKnown = line.catalogue === catalogue
-    line.catalogue = catalogue
-    const entries = isKnown ? line.wanted.entries : catalogue.entriesOf(name)
-    const isSame = entries === line.wanted.entries || areEqual(entries, line.wanted.entries)
-    return isSame && line.wanted.session === session
-      ? line.wanted
-      : { session, entries: isSame ? line.wanted.entries : entries }
-  }
-
-  #lineOf(state: ReplicaState): Line {
-    const known = this.#lines.get(state.name)
-    if (known !== undefined) {
-      return known
-    }
-    const line: Line = {
-      told: undefined,
-      wanted: { session: state.session, entries: [] },
-      catalogue: undefined,
-      busy: false,
-      failures: 0,
-      retry: undefined,
-      link: state.link,
-    }
-    this.#lines.set(state.name, line)
-    return line
+    return before?.isOf(wanted) === true ? before : new PoolCatalogue(wanted)
   }
 
   #advance(replica: string, line: Line): void {
     this.#waiting.delete(replica)
-    if (line.busy || line.retry !== undefined || line.told === line.wanted || this.#closed) {
+    if (line.busy || line.retry !== undefined || this.#closed) {
+      return
+    }
+    const term = this.#options.term()
+    const { told, session, catalogue } = line
+    const isToldAnew = told?.session !== session || told.term !== term
+    const order = isToldAnew ? undefined : changeSince(told, replica, catalogue)
+    if (order === 'Nothing') {
+      line.told = told && { ...told, catalogue }
       return
     }
     // One that does not answer must not hold up the others.
-    const size = line.failures > 0 ? 0 : line.wanted.entries.length
+    const size = line.failures > 0 ? 0 : (order?.entries.length ?? catalogue.size)
     if (this.#inFlight > 0 && this.#inFlight + size > maxInFlight) {
       this.#waiting.add(replica)
       return
     }
     this.#inFlight += size
-    line.busy = true
-    line.told = line.wanted
     this.#sequence += 1
-    const request = {
-      term: this.#options.term(),
+    const entries = order?.entries ?? catalogue.entriesOf(replica)
+    void this.#tell(replica, line, {
+      term,
       sequence: this.#sequence,
-      entries: [...line.wanted.entries],
+      ...order,
+      entries: [...entries],
+    }).finally(() => {
+      this.#inFlight -= size
+      this.#advanceAll(replica)
+    })
+  }
+
+  async #tell(replica: string, line: Line, request: DesiredRequest): Promise<void> {
+    const { term, sequence } = request
+    line.busy = true
+    line.told = { session: line.session, term, sequence, catalogue: line.catalogue }
+    try {
+      const answer = await line.link.setDesired(request)
+      line.failures = 0
+      this.#heard(replica, line, request, answer)
+    } catch (error) {
+      this.#retry(replica, line, error)
+    } finally {
+      line.busy = false
     }
-    line.link
-      .setDesired(request)
-      .then((answer) => {
-        line.failures = 0
-        if (!answer.accepted) {
-          this.#options.warn(
-            { replica, held: answer.term, ours: request.term },
-            'the agent obeys a later controller',
-          )
-        }
-      })
-      .catch((error: unknown) => this.#retry(replica, line, error))
-      .finally(() => {
-        line.busy = false
-        this.#inFlight -= size
-        for (const name of [...this.#waiting, replica]) {
-          const next = this.#lines.get(name)
-          if (next !== undefined) {
-            this.#advance(name, next)
-          }
-        }
-      })
+  }
+
+  #heard(replica: string, line: Line, request: DesiredRequest, answer: DesiredAnswer): void {
+    if (answer.accepted) {
+      return
+    }
+    if (request.change !== undefined && answer.term <= request.term) {
+      // It started over before that was heard here: the whole, at once.
+      line.told = undefined
+      return
+    }
+    this.#options.warn(
+      { replica, held: answer.term, ours: request.term },
+      'the agent obeys a later controller',
+    )
+  }
+
+  #advanceAll(last: string): void {
+    for (const name of [...this.#waiting, last]) {
+      const next = this.#lines.get(name)
+      if (next !== undefined) {
+        this.#advance(name, next)
+      }
+    }
   }
 
   #retry(replica: string, line: Line, error: unknown): void {
+    // Whether it took this one is not known.
     line.told = undefined
     if (line.failures === 0) {
       this.#options.warn({ err: error, replica }, 'the agent did not take its catalogue')
@@ -176,19 +179,22 @@ export class CatalogueSender {
   }
 }
 
-/** Mostly the very same values. */
-function areEqual(left: readonly CatalogueEntry[], right: readonly CatalogueEntry[]): boolean {
-  return (
-    left.length === right.length &&
-    left.every((entry, at) => {
-      const other = right[at]
-      return (
-        entry === other ||
-        (entry.revision === other?.revision &&
-          entry.digest === other.digest &&
-          entry.want === other.want &&
-          entry.sizeBytes === other.sizeBytes)
-      )
-    })
-  )
+function newLine(catalogue: PoolCatalogue, session: number, link: ReplicaState['link']): Line {
+  return { told: undefined, session, catalogue, link, busy: false, failures: 0, retry: undefined }
+}
+
+type Change = Required<Pick<DesiredRequest, 'entries' | 'change'>>
+
+function changeSince(
+  { sequence, catalogue: before }: Told,
+  replica: string,
+  catalogue: PoolCatalogue,
+): Change | 'Nothing' {
+  if (before === catalogue) {
+    return 'Nothing'
+  }
+  const { entries, gone } = catalogue.changeOf(replica, before)
+  return entries.length + gone.length === 0
+    ? 'Nothing'
+    : { entries: [...entries], change: { since: sequence, gone: [...gone] } }
 }

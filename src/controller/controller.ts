@@ -16,6 +16,7 @@ import { AdapterPlans } from './lora-adapter/adapter-plans.ts'
 import { AdapterIntake, type IntakeRequest, type IntakeTools } from './lora-adapter/intake.ts'
 import type { PoolReplicas } from './model-pool/pool-replicas.ts'
 import { PassSchedule } from './pass-schedule.ts'
+import { TimeSlice } from './time-slice.ts'
 import { ReplicaGroups, type ReplicaGroup } from './replica-groups.ts'
 import { TenantStatuses } from './tenant-statuses.ts'
 
@@ -64,6 +65,7 @@ export class Controller {
   readonly #tenants: TenantStatuses
   readonly #now: () => Date
   readonly #unwatch: (() => void)[] = []
+  #closed = false
   /** Pools with a revision that no replica has judged yet. */
   #judging: ReadonlySet<string> = new Set()
   #conflicts: { readonly of: readonly unknown[]; readonly found: NameConflicts } | undefined
@@ -123,6 +125,7 @@ export class Controller {
   }
 
   async close(graceMs: number): Promise<void> {
+    this.#closed = true
     this.#schedule.close()
     this.#unwatch.forEach((unwatch) => unwatch())
     this.#catalogues.close()
@@ -130,8 +133,12 @@ export class Controller {
     await this.#replicas.close(graceMs)
   }
 
-  #pass(): void {
-    if (this.#options.mayAct?.() === false) {
+  get #mayAct(): boolean {
+    return !this.#closed && this.#options.mayAct?.() !== false
+  }
+
+  async #pass(): Promise<void> {
+    if (!this.#mayAct) {
       return
     }
     const startMs = performance.now()
@@ -141,16 +148,49 @@ export class Controller {
     const groups = this.#groups.update(states)
     this.#intake.retain(snapshot.adapters)
     this.#plans.retain(snapshot.adapters)
-    const conflicts = this.#conflictsOf(snapshot)
-    const judging = new Set<string>()
     const acknowledged = new Map<string, ReadonlySet<string>>()
-    const wanted = new Map<string, WantedRevision[]>()
     for (const poolKey of snapshot.pools.keys()) {
       acknowledged.set(poolKey, this.#options.acknowledged(poolKey))
+    }
+    const conflicts = this.#conflictsOf(snapshot)
+    const wanted = await this.#reconcileAdapters(snapshot, { groups, conflicts, acknowledged })
+    const steps = [
+      () => this.#catalogues.send(states, wanted),
+      () => this.#writePoolStatuses(snapshot, groups),
+      () => this.#tenants.write(snapshot, this.#now()),
+      () => this.#options.onPass(this, performance.now() - startMs),
+    ]
+    const slice = new TimeSlice()
+    for (const step of steps) {
+      if (slice.isOver) {
+        await slice.next()
+      }
+      if (!this.#mayAct) {
+        return
+      }
+      step()
+    }
+  }
+
+  /** What each pool's replicas should have. Takes several turns of the event loop where adapters are many. */
+  async #reconcileAdapters(
+    snapshot: ResourceSnapshot,
+    gathered: Gathered,
+  ): Promise<ReadonlyMap<string, readonly WantedRevision[]>> {
+    const judging = new Set<string>()
+    const wanted = new Map<string, WantedRevision[]>()
+    for (const poolKey of snapshot.pools.keys()) {
       wanted.set(poolKey, [])
     }
+    const slice = new TimeSlice()
     for (const adapter of snapshot.adapters.values()) {
-      const plan = this.#reconcileAdapter(adapter, snapshot, { groups, conflicts, acknowledged })
+      if (slice.isOver) {
+        await slice.next()
+        if (!this.#mayAct) {
+          break
+        }
+      }
+      const plan = this.#reconcileAdapter(adapter, snapshot, gathered)
       const poolKey = poolKeyOf(adapter)
       for (const one of plan.wanted) {
         wanted.get(poolKey)?.push(one)
@@ -160,10 +200,7 @@ export class Controller {
       }
     }
     this.#judging = judging
-    this.#catalogues.send(states, wanted)
-    this.#writePoolStatuses(snapshot, groups)
-    this.#tenants.write(snapshot, this.#now())
-    this.#options.onPass(this, performance.now() - startMs)
+    return wanted
   }
 
   #conflictsOf(snapshot: ResourceSnapshot): NameConflicts {

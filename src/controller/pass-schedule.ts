@@ -3,45 +3,59 @@
  * (ten thousand adapters). Any number of kicks make one pass.
  */
 export class PassSchedule {
-  readonly #pass: () => void
+  readonly #pass: () => Promise<void>
   readonly #now: () => number
   #timer: NodeJS.Timeout | undefined
   #immediate: NodeJS.Immediate | undefined
+  #isRunning = false
+  /** Kicked while a pass was under way, which may have looked before what the kick is about. */
+  #isStale = false
   #notBeforeMs = 0
   #closed = false
 
-  constructor(pass: () => void, now: () => number = () => performance.now()) {
+  constructor(pass: () => Promise<void>, now: () => number = () => performance.now()) {
     this.#pass = pass
     this.#now = now
   }
 
   kick(): void {
+    if (this.#isRunning) {
+      this.#isStale = true
+      return
+    }
     if (this.#closed || this.#timer !== undefined || this.#immediate !== undefined) {
       return
     }
     const waitMs = this.#notBeforeMs - this.#now()
     if (waitMs <= 0) {
-      this.#immediate = setImmediate(() => this.#run())
+      this.#immediate = setImmediate(() => void this.#run())
     } else {
-      this.#timer = setTimeout(() => this.#run(), waitMs)
+      this.#timer = setTimeout(() => void this.#run(), waitMs)
     }
   }
 
+  /** A pass that is under way has to notice by itself. */
   close(): void {
     this.#closed = true
     clearTimeout(this.#timer)
     clearImmediate(this.#immediate)
   }
 
-  #run(): void {
+  async #run(): Promise<void> {
     this.#timer = undefined
     this.#immediate = undefined
+    this.#isRunning = true
+    this.#isStale = false
     const startMs = this.#now()
     try {
-      this.#pass()
+      await this.#pass()
     } finally {
+      this.#isRunning = false
       const endMs = this.#now()
       this.#notBeforeMs = endMs + gapMs(endMs - startMs)
+    }
+    if (this.#isStale) {
+      this.kick()
     }
   }
 }

@@ -7,16 +7,34 @@ interface Forms {
   readonly allowed: CatalogueEntry
 }
 
+/** What is another for one replica: new and changed entries, and revisions that are named no longer. */
+export interface CatalogueChange {
+  readonly entries: readonly CatalogueEntry[]
+  readonly gone: readonly string[]
+}
+
+/** Revisions that are another than in an earlier catalogue, whatever they are on each replica. */
+interface Difference {
+  readonly changed: readonly (readonly [WantedRevision | undefined, WantedRevision])[]
+  readonly gone: readonly string[]
+}
+
 const forms = new WeakMap<WantedRevision, Forms>()
 
-/** What a pool's replicas should have. Ten thousand revisions on twenty replicas are two hundred thousand references. */
+/** What a pool's replicas should have. Ten thousand revisions on twenty replicas are two hundred thousand entries. */
 export class PoolCatalogue {
   readonly #wanted: readonly WantedRevision[]
-  readonly #revisions: readonly WantedRevision[]
+  readonly #revisions: ReadonlyMap<string, WantedRevision>
+  /** All replicas but those that fell behind come from the same earlier one. */
+  readonly #differences = new WeakMap<PoolCatalogue, Difference>()
 
   constructor(wanted: readonly WantedRevision[]) {
     this.#wanted = wanted
     this.#revisions = merge(wanted)
+  }
+
+  get size(): number {
+    return this.#revisions.size
   }
 
   isOf(wanted: readonly WantedRevision[]): boolean {
@@ -25,17 +43,40 @@ export class PoolCatalogue {
     )
   }
 
-  /** In the order of their names. */
   entriesOf(replica: string): readonly CatalogueEntry[] {
-    return this.#revisions.map((one) => {
-      const { loaded, allowed } = formsOf(one)
-      return one.loadedOn.includes(replica) ? loaded : allowed
+    return [...this.#revisions.values()].map((one) => entryOf(one, replica))
+  }
+
+  changeOf(replica: string, before: PoolCatalogue): CatalogueChange {
+    const { changed, gone } = this.#differenceTo(before)
+    const entries = changed.flatMap(([was, is]) => {
+      const entry = entryOf(is, replica)
+      return was !== undefined && areEqual(entryOf(was, replica), entry) ? [] : [entry]
     })
+    return { entries, gone }
+  }
+
+  #differenceTo(before: PoolCatalogue): Difference {
+    const known = this.#differences.get(before)
+    if (known !== undefined) {
+      return known
+    }
+    const changed: [WantedRevision | undefined, WantedRevision][] = []
+    for (const [revision, is] of this.#revisions) {
+      const was = before.#revisions.get(revision)
+      if (was !== is) {
+        changed.push([was, is])
+      }
+    }
+    const gone = [...before.#revisions.keys()].filter((revision) => !this.#revisions.has(revision))
+    const difference = { changed, gone }
+    this.#differences.set(before, difference)
+    return difference
   }
 }
 
 /** Two adapters of one content share a revision: the stronger wish counts. */
-function merge(wanted: readonly WantedRevision[]): readonly WantedRevision[] {
+function merge(wanted: readonly WantedRevision[]): ReadonlyMap<string, WantedRevision> {
   const revisions = new Map<string, WantedRevision>()
   for (const one of wanted) {
     const held = revisions.get(one.revision)
@@ -46,7 +87,12 @@ function merge(wanted: readonly WantedRevision[]): readonly WantedRevision[] {
         : { ...held, loadedOn: [...new Set([...held.loadedOn, ...one.loadedOn])] },
     )
   }
-  return [...revisions.values()].sort((left, right) => (left.revision < right.revision ? -1 : 1))
+  return revisions
+}
+
+function entryOf(one: WantedRevision, replica: string): CatalogueEntry {
+  const { loaded, allowed } = formsOf(one)
+  return one.loadedOn.includes(replica) ? loaded : allowed
 }
 
 function formsOf(wanted: WantedRevision): Forms {
@@ -61,4 +107,11 @@ function formsOf(wanted: WantedRevision): Forms {
   }
   forms.set(wanted, made)
   return made
+}
+
+function areEqual(left: CatalogueEntry, right: CatalogueEntry): boolean {
+  return (
+    left === right ||
+    (left.digest === right.digest && left.want === right.want && left.sizeBytes === right.sizeBytes)
+  )
 }

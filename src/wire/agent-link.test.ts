@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { request } from 'undici'
-import { AgentBench, patience } from '../../test/support/agent-bench.ts'
+import { AgentBench, entryOf, patience } from '../../test/support/agent-bench.ts'
 import { wire, wireToken, type WiredAgent } from '../../test/support/agent-wire.ts'
 import type { AgentLink, StateMessage } from '../api/agent-protocol.ts'
 import { preStopPath } from './pre-stop.ts'
@@ -85,6 +85,36 @@ describe.each(Object.entries(kinds))('an agent %s', (_name, make) => {
       patience,
     )
     expect(late.messages.length).toBe(count)
+  })
+
+  test('takes a difference to the catalogue it holds, and to no other', async () => {
+    await using it = await subject()
+    const [kept, gone, added] = (await it.bench.writeSome(3)).map((adapter) =>
+      entryOf(adapter, 'Allowed'),
+    )
+    const known = async () =>
+      await Promise.all(
+        [kept, gone, added].map(
+          async (entry) => (await it.link.ensure(entry?.revision ?? '')).state !== 'Unknown',
+        ),
+      )
+    const entriesOf = (...entries: readonly (typeof kept)[]) =>
+      entries.filter((entry) => entry !== undefined)
+    await it.link.setDesired({ term: 9, sequence: 3, entries: entriesOf(kept, gone) })
+    const difference = { entries: entriesOf(added), gone: [gone?.revision ?? ''] }
+    const change = (term: number, since: number, sequence: number) =>
+      it.link.setDesired({
+        term,
+        sequence,
+        entries: difference.entries,
+        change: { since, gone: difference.gone },
+      })
+    for (const other of [change(9, 2, 4), change(10, 3, 4), change(9, 3, 3)]) {
+      expect(await other).toEqual({ accepted: false, term: 9, sequence: 3 })
+    }
+    expect(await known()).toEqual([true, true, false])
+    expect(await change(9, 3, 4)).toEqual({ accepted: true, term: 9, sequence: 4 })
+    expect(await known()).toEqual([true, false, true])
   })
 
   test('loads on demand, and knows no revision that its catalogue does not', async () => {

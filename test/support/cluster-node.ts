@@ -1,38 +1,40 @@
-// What a Deployment comes to on a cluster: pods as objects, each with an obedient agent behind a real port. Stands in
-// for controller-manager, scheduler and kubelet, which the integration tier does not have.
+// What a Deployment comes to on a cluster: pods as objects, each with an agent behind a real port. Stands in for
+// controller-manager, scheduler and kubelet, which the integration tier does not have.
 import { randomBytes, randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { createAgentServer } from '../../src/agent/server/agent-server.ts'
-import type { DesiredAnswer, DesiredRequest } from '../../src/api/agent-protocol.ts'
-import { labels, replicaNameOf } from '../../src/api/cluster-names.ts'
+import type { AgentLink, DesiredAnswer, DesiredRequest } from '../../src/api/agent-protocol.ts'
+import { annotations, labels, replicaNameOf } from '../../src/api/cluster-names.ts'
 import { agentToken } from '../../src/wire/internal-auth.ts'
 import type { ApiServer } from './api-server.ts'
 import { ScriptedAgent } from './scripted-agent.ts'
 
 /** Loads what it is told to, at once. */
 export class ObedientAgent extends ScriptedAgent {
+  /** Each with the whole catalogue that it came to. */
   readonly orders: DesiredRequest[] = []
   drains = 0
   override setDesired(request: DesiredRequest = { term: 0, sequence: 0, entries: [] }) {
+    const { term, sequence, change } = request
     const last = this.orders.at(-1)
     const isOlder =
-      last !== undefined &&
-      (request.term < last.term || (request.term === last.term && request.sequence < last.sequence))
-    if (isOlder) {
-      return Promise.resolve({ accepted: false, term: last.term, sequence: last.sequence })
+      last !== undefined && (term < last.term || (term === last.term && sequence < last.sequence))
+    if (isOlder || (change !== undefined && change.since !== last?.sequence)) {
+      const { term: held = -1, sequence: heldSequence = -1 } = last ?? {}
+      return Promise.resolve({ accepted: false, term: held, sequence: heldSequence })
     }
-    this.orders.push(request)
+    const catalogue = new Map(
+      (change === undefined ? [] : (last?.entries ?? [])).map((one) => [one.revision, one]),
+    )
+    change?.gone.forEach((revision) => catalogue.delete(revision))
+    request.entries.forEach((one) => catalogue.set(one.revision, one))
+    this.orders.push({ term, sequence, entries: [...catalogue.values()] })
     for (const { revision, want } of request.entries) {
       this.reside(revision, { state: want === 'Loaded' ? 'Routable' : 'Absent' })
     }
-    const answer: DesiredAnswer = {
-      accepted: true,
-      term: request.term,
-      sequence: request.sequence,
-    }
+    const answer: DesiredAnswer = { accepted: true, term, sequence }
     return Promise.resolve(answer)
   }
 
@@ -42,57 +44,78 @@ export class ObedientAgent extends ScriptedAgent {
   }
 }
 
-export interface NodePod {
+/** Where a pod is, and whose. */
+export interface PodPlace {
+  readonly poolKey: string
+  readonly poolRevision: string
+  readonly servedModelName: string
+  readonly replica: string
+  readonly address: string
+}
+
+/** What runs in a pod: an agent behind port 8100 of its address, and whatever else. */
+export interface PodContent<A extends AgentLink> {
+  readonly agent: A
+  close(): Promise<unknown>
+}
+
+export type StartPod<A extends AgentLink> = (place: PodPlace) => Promise<PodContent<A>>
+
+export interface NodePod<A extends AgentLink = ObedientAgent> extends PodContent<A> {
   readonly namespace: string
   readonly name: string
-  readonly agent: ObedientAgent
-  readonly server: FastifyInstance
   readonly revision: string
   isReady: boolean
 }
 
-interface Rank {
-  readonly pod: NodePod
+interface Rank<A extends AgentLink> {
+  readonly pod: NodePod<A>
   readonly cost: number
 }
 
-export class ClusterNode implements AsyncDisposable {
-  readonly pods = new Map<string, NodePod>()
+export class ClusterNode<A extends AgentLink = ObedientAgent> implements AsyncDisposable {
+  readonly pods = new Map<string, NodePod<A>>()
   /** Pods that went, in their order. */
   readonly gone: string[] = []
-  /** Engines of new pods come up; else their agents say that they start. */
-  enginesStart = true
   readonly #api: ApiServer
-  readonly #secret: Buffer
+  readonly #startPod: StartPod<A>
   readonly #end = new AbortController()
   readonly #running: Promise<void>
 
-  constructor(api: ApiServer, secret: Buffer) {
+  constructor(api: ApiServer, startPod: StartPod<A>) {
     this.#api = api
-    this.#secret = secret
+    this.#startPod = startPod
     this.#running = this.#run()
   }
 
-  of(pool: string): readonly NodePod[] {
+  of(pool: string): readonly NodePod<A>[] {
     return [...this.pods.values()].filter(({ name }) => name.startsWith(`${pool}-engine-`))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end.abort()
     await this.#running
-    await Promise.all([...this.pods.values()].map(({ server }) => server.close()))
+    await Promise.all([...this.pods.values()].map((pod) => pod.close()))
   }
 
   async #run(): Promise<void> {
     while (!this.#end.signal.aborted) {
-      await this.#step().catch((error: unknown) => console.error(error))
+      // An API server that is away tells the node nothing, and its pods run on.
+      await this.#step().catch((error: unknown) => {
+        if (!isAway(error)) {
+          console.error(error)
+        }
+      })
       await delay(50)
     }
   }
 
   async #step(): Promise<void> {
     const { body } = await this.#api.ask('GET', '/apis/apps/v1/deployments')
-    const items = (body.items ?? []) as Deployment[]
+    const items = ((body.items ?? []) as Deployment[]).filter(
+      // What reads claims is no replica.
+      ({ metadata }) => metadata.labels?.[labels.component] !== 'reader',
+    )
     for (const deployment of items) {
       await this.#follow(deployment)
     }
@@ -127,7 +150,7 @@ export class ClusterNode implements AsyncDisposable {
 
   async #tellStatus(
     { metadata, status }: Deployment,
-    pods: readonly NodePod[],
+    pods: readonly NodePod<A>[],
     revision: string,
   ): Promise<void> {
     const next = {
@@ -156,14 +179,16 @@ export class ClusterNode implements AsyncDisposable {
     if (status >= 300) {
       throw new Error(`${name}: ${JSON.stringify(body)}`)
     }
-    const agent = new ObedientAgent(replicaNameOf(body.metadata))
-    if (this.enginesStart) {
-      agent.up(`process of ${name}`)
-    }
     const address = `127.${randomInt(20, 250)}.${randomInt(1, 250)}.${randomInt(1, 250)}`
-    const pool = spec.template.metadata.labels[labels.pool] ?? ''
-    const server = await serve(agent, address, agentToken(this.#secret, `${namespace}/${pool}`))
-    const pod: NodePod = { namespace, name, agent, server, revision, isReady: false }
+    const { template } = spec
+    const content = await this.#startPod({
+      poolKey: `${namespace}/${template.metadata.labels[labels.pool] ?? ''}`,
+      poolRevision: revision,
+      servedModelName: template.metadata.annotations[annotations.servedModelName] ?? '',
+      replica: replicaNameOf(body.metadata),
+      address,
+    })
+    const pod = { ...content, namespace, name, revision, isReady: false }
     this.pods.set(`${namespace}/${name}`, pod)
     await this.#api.ask('PATCH', `${pods}/${name}/status`, {
       status: { phase: 'Running', podIP: address, podIPs: [{ ip: address }] },
@@ -172,7 +197,7 @@ export class ClusterNode implements AsyncDisposable {
   }
 
   /** Readiness is the agent's, as the kubelet's probe would have it. */
-  async #refresh(pod: NodePod): Promise<void> {
+  async #refresh(pod: NodePod<A>): Promise<void> {
     const { isUp, isDraining } = stateOf(pod.agent)
     const isReady = isUp && !isDraining
     if (isReady === pod.isReady) {
@@ -185,9 +210,9 @@ export class ClusterNode implements AsyncDisposable {
   }
 
   /** The ReplicaSet's order: not ready before ready, then the lowest cost. */
-  async #removeOne(pods: readonly NodePod[]): Promise<void> {
+  async #removeOne(pods: readonly NodePod<A>[]): Promise<void> {
     const ranks = await Promise.all(
-      pods.map(async (pod): Promise<Rank> => {
+      pods.map(async (pod): Promise<Rank<A>> => {
         const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}`
         const notes = (await this.#api.ask('GET', path)).body.metadata?.annotations ?? {}
         return { pod, cost: Number(notes['controller.kubernetes.io/pod-deletion-cost'] ?? 0) }
@@ -202,12 +227,12 @@ export class ClusterNode implements AsyncDisposable {
     }
   }
 
-  async #remove(pod: NodePod): Promise<void> {
+  async #remove(pod: NodePod<A>): Promise<void> {
     this.pods.delete(`${pod.namespace}/${pod.name}`)
     this.gone.push(pod.name)
     const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}?gracePeriodSeconds=0`
     await this.#api.ask('DELETE', path)
-    await pod.server.close()
+    await pod.close()
   }
 }
 
@@ -216,6 +241,7 @@ interface Deployment {
     readonly namespace: string
     readonly name: string
     readonly generation: number
+    readonly labels?: Readonly<Record<string, string>>
   }
   readonly spec: {
     readonly replicas: number
@@ -231,7 +257,7 @@ interface Deployment {
   >
 }
 
-export function stateOf(agent: ScriptedAgent): { isUp: boolean; isDraining: boolean } {
+function stateOf(agent: AgentLink): { isUp: boolean; isDraining: boolean } {
   const state = { isUp: false, isDraining: false }
   agent.watchState((message) => {
     if (message.type === 'load') {
@@ -242,21 +268,31 @@ export function stateOf(agent: ScriptedAgent): { isUp: boolean; isDraining: bool
   return state
 }
 
-async function serve(agent: ObedientAgent, host: string, token: string): Promise<FastifyInstance> {
-  const server = await createAgentServer({
-    agent: Object.assign(agent, {
-      start: () => undefined,
-      close: () => Promise.resolve(),
-      mayDelete: () => true,
-      snapshot: () => {
-        throw new Error('no test asks for it')
-      },
-    }),
-    token,
-    logger: pino({ level: 'silent' }),
-    registry: new Registry(),
-    restartWanted: () => undefined,
-  })
-  await server.listen({ host, port: 8100 })
-  return server
+/** A pod whose agent does at once what it is told, with no engine beside it. */
+export function obedientPods(secret: Buffer): StartPod<ObedientAgent> {
+  return async ({ replica, address, poolKey }) => {
+    const agent = new ObedientAgent(replica)
+    agent.up(`process of ${replica}`)
+    const server = await createAgentServer({
+      agent: Object.assign(agent, {
+        start: () => undefined,
+        close: () => Promise.resolve(),
+        mayDelete: () => true,
+        snapshot: () => {
+          throw new Error('no test asks for it')
+        },
+      }),
+      token: agentToken(secret, poolKey),
+      logger: pino({ level: 'silent' }),
+      registry: new Registry(),
+      restartWanted: () => undefined,
+    })
+    await server.listen({ host: address, port: 8100 })
+    return { agent, close: () => server.close() }
+  }
+}
+
+function isAway(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return ['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET'].includes(code)
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
-import type { CatalogueEntry, ResidencyState } from '../../src/api/agent-protocol.ts'
+import type { DesiredRequest, ResidencyState } from '../../src/api/agent-protocol.ts'
 
 /** Has at once what it is told to load, and says only what changes. */
 export class LightAgent {
@@ -47,27 +47,22 @@ export class LightAgent {
       return { granted: [], reclaimed: [], ttlMs: 5000 }
     }
     this.bytes += body.length
-    const { term, sequence, entries } = JSON.parse(body) as {
-      term: number
-      sequence: number
-      entries: CatalogueEntry[]
-    }
-    const wanted = new Set<string>()
+    const { term, sequence, entries, change } = JSON.parse(body) as DesiredRequest
+    const left = new Set(change === undefined ? this.#loaded : change.gone)
     for (const { revision, want } of entries) {
-      if (want === 'Loaded') {
-        wanted.add(revision)
+      if (want !== 'Loaded') {
+        left.add(revision)
+        continue
       }
-    }
-    for (const revision of this.#loaded) {
-      if (!wanted.has(revision)) {
-        this.#loaded.delete(revision)
-        this.#say(residency(revision, 'Absent'))
-      }
-    }
-    for (const revision of wanted) {
+      left.delete(revision)
       if (!this.#loaded.has(revision)) {
         this.#loaded.add(revision)
         this.#say(residency(revision, 'Routable'))
+      }
+    }
+    for (const revision of left) {
+      if (this.#loaded.delete(revision)) {
+        this.#say(residency(revision, 'Absent'))
       }
     }
     return { accepted: true, term, sequence }
