@@ -237,23 +237,6 @@ const depot = z.strictObject({
     description:
       'Hosts of `https:` sources that may have an address of a private network, such as an artifact store of your own.',
   }),
-  claims: z
-    .array(
-      z.strictObject({
-        namespace: z.string().min(1).meta({ description: 'Namespace of the adapters.' }),
-        claim: z.string().min(1).meta({ description: 'What they write in `pvc://claim/path`.' }),
-        claimName: z
-          .string()
-          .min(1)
-          .optional()
-          .meta({ description: 'The claim beside the depot; default: of the same name.' }),
-      }),
-    )
-    .default([])
-    .meta({
-      description:
-        'Claims behind `pvc://` sources: `namespace` and `claim` as adapters have them, `claimName` where the claim to the same files in the release’s namespace has another name.',
-    }),
   cache: z
     .strictObject({
       size: text('50Gi', 'Of the claim, or the most the emptyDir may hold.'),

@@ -7,7 +7,9 @@ export const labels = {
   pool: 'loraplex.dev/pool',
   /** On pods and their Secret: `poolRevisionOf`. */
   poolRevision: 'loraplex.dev/pool-revision',
-  /** `engine`, `gateway`, `controller`, `depot`. */
+  /** On what reads a claim: a digest of its name, which may be longer than a label's value. */
+  claim: 'loraplex.dev/claim',
+  /** `engine`, `reader`, `gateway`, `controller`, `depot`. */
   component: 'app.kubernetes.io/component',
   managedBy: 'app.kubernetes.io/managed-by',
 } as const
@@ -18,6 +20,8 @@ export const managedBy = 'loraplex'
 export const annotations = {
   /** On replica pods: the base's name inside vLLM. */
   servedModelName: 'loraplex.dev/served-model-name',
+  /** On what reads a claim: its name. */
+  claim: 'loraplex.dev/claim',
 } as const
 
 /** Ports of a replica pod, by name and number. */
@@ -27,6 +31,10 @@ export const replicaPorts = { engine: 8000, agent: 8100 } as const
 export const gatewayPorts = { http: 8080, admin: 9090, internal: 8090 } as const
 
 export const depotPort = 8200
+
+/** Port of a pod that reads a claim, and where it has it. */
+export const readerPort = 8300
+export const readerFolder = '/loraplex/claim'
 
 /** Where a replica pod's containers see the same files: base weights, and adapters by digest. */
 export const replicaPaths = { model: '/loraplex/model', adapters: '/loraplex/adapters' } as const

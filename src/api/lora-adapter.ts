@@ -19,7 +19,7 @@ export const loraAdapterSpec = z.strictObject({
   source: z.strictObject({
     uri: z.string().max(2048).regex(adapterUriPattern, adapterUriWords).meta({
       description:
-        'A folder or a .tar.gz: file:./relative to this file, file:///absolute, pvc://claim/path or https://….',
+        'A folder or a .tar.gz: file:./relative to this file, file:///absolute, pvc://claim/path (a claim of the pool’s namespace) or https://….',
     }),
     digest: z
       .string()

@@ -51,7 +51,7 @@ export async function fetchFromPath(fetch: PathFetch): Promise<FetchOutcome> {
   if (digest !== undefined && !isDigest(digest)) {
     return refused(problem('SourceInvalid', 'source.digest is not 64 hex digits.'))
   }
-  const kind = await kindOf(fetch.path)
+  const kind = await kindOfPath(fetch.path)
   switch (kind) {
     case 'Folder':
       return store.put(
@@ -63,6 +63,21 @@ export async function fetchFromPath(fetch: PathFetch): Promise<FetchOutcome> {
         (staging) => fillFromArchive(staging, { path: fetch.path, root, maxBytes, signal }),
         digest,
       )
+    case 'Absent':
+    case 'Other':
+    case 'Unreadable':
+      return noAdapterAt(kind, shown)
+    default:
+      return kind satisfies never
+  }
+}
+
+/** What is said of a path with neither a folder nor an archive. */
+export function noAdapterAt(
+  kind: Exclude<PathKind, 'Folder' | 'Archive'>,
+  shown: string,
+): Extract<FetchOutcome, { readonly problem: AdapterProblem }> {
+  switch (kind) {
     case 'Absent':
       return refused(
         problem(
@@ -90,10 +105,10 @@ export async function fetchFromPath(fetch: PathFetch): Promise<FetchOutcome> {
   }
 }
 
-type SourceKind = 'Folder' | 'Archive' | 'Absent' | 'Other' | 'Unreadable'
+export type PathKind = 'Folder' | 'Archive' | 'Absent' | 'Other' | 'Unreadable'
 
 /** The path itself is the operator's and may be a link. */
-async function kindOf(path: string): Promise<SourceKind> {
+export async function kindOfPath(path: string): Promise<PathKind> {
   try {
     const found = await stat(path)
     if (found.isDirectory()) {
@@ -106,6 +121,6 @@ async function kindOf(path: string): Promise<SourceKind> {
   }
 }
 
-function refused(cause: AdapterProblem): FetchOutcome {
-  return { outcome: 'Refused', problem: cause }
+function refused(cause: AdapterProblem) {
+  return { outcome: 'Refused', problem: cause } as const
 }

@@ -5,12 +5,12 @@ import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
 import { adapterFileNames, maxConfigBytes } from './adapter-files.ts'
 import type { AdapterFileName } from './adapter-files.ts'
+import type { AdapterSink } from './adapter-sink.ts'
 import { contentOf, sha256OfHandle } from './digest.ts'
 import { configTooLarge } from './peft-config.ts'
 import { configMissing, weightsMissing } from './preflight-snapshot.ts'
 import { problem } from './problems.ts'
 import type { ProblemReason } from './problems.ts'
-import type { StagingFolder } from './staging-folder.ts'
 import { codeOf, StorageError } from './storage-error.ts'
 import type { AdapterProblem, FetchOutcome } from './types.ts'
 
@@ -37,7 +37,7 @@ type OpenOutcome =
 
 /** Copies the two files of a folder. Undefined: both are written, and were not touched meanwhile. */
 export async function fillFromFolder(
-  staging: StagingFolder,
+  sink: AdapterSink,
   source: FolderSource,
 ): Promise<FetchOutcome | undefined> {
   const opened: OpenFile[] = []
@@ -54,9 +54,7 @@ export async function fillFromFolder(
       }
       opened.push(outcome.file)
     }
-    return (
-      (await copyAll(staging, opened, source)) ?? (await changed(staging, folder, opened, source))
-    )
+    return (await copyAll(sink, opened, source)) ?? (await changed(sink, folder, opened, source))
   } catch (error) {
     if (
       error instanceof StorageError ||
@@ -76,16 +74,17 @@ export async function fillFromFolder(
 }
 
 async function copyAll(
-  staging: StagingFolder,
+  sink: AdapterSink,
   files: readonly OpenFile[],
   source: FolderSource,
 ): Promise<FetchOutcome | undefined> {
-  for (const { name, handle } of files) {
+  for (const { name, handle, before } of files) {
     const limit =
       name === 'adapter_config.json'
         ? Math.min(maxConfigBytes, source.maxBytes)
-        : source.maxBytes - staging.sizeBytes
-    const written = await staging.write(name, contentOf(handle, source.signal), limit)
+        : source.maxBytes - sink.sizeBytes
+    const content = contentOf(handle, source.signal)
+    const written = await sink.write(name, content, limit, Number(before.size))
     if (written === 'TooLarge') {
       return refused(tooLarge(name, source.maxBytes))
     }
@@ -179,18 +178,18 @@ const settledMs = 2_000n
  * is read a second time.
  */
 async function changed(
-  staging: StagingFolder,
+  sink: AdapterSink,
   folder: string,
   files: readonly OpenFile[],
   source: FolderSource,
 ): Promise<FetchOutcome | undefined> {
   for (const { name, handle, before, openedAt } of files) {
     const recent = BigInt(openedAt) - before.ctimeNs / 1_000_000n < settledMs
-    const again = recent ? await sha256OfHandle(handle, source.signal) : staging.digestOfFile(name)
+    const again = recent ? await sha256OfHandle(handle, source.signal) : sink.digestOfFile(name)
     const opened = await handle.stat({ bigint: true })
     const named = await stat(join(folder, name), { bigint: true }).catch(() => undefined)
     if (
-      again !== staging.digestOfFile(name) ||
+      again !== sink.digestOfFile(name) ||
       !isSameFile(before, opened) ||
       named === undefined ||
       !isSameFile(before, named)

@@ -14,6 +14,7 @@ export const problemReasons = {
   SourceDenied: 'The source refused the credentials, or wants some.',
   SourceForbidden:
     'The source is at an address or in a folder that this installation does not read.',
+  ClaimNotMounted: 'The claim of the source cannot be mounted, or the pod that reads it not run.',
   CredentialsInvalid: 'The Secret of the source is absent or not one for sources.',
   SourceUnsafe: 'A file of the source is a link out of it, or no regular file.',
   SourceChanged: 'The files changed while they were copied.',

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import type { AdapterFileName } from './adapter-files.ts'
 import { adapterFileNames } from './adapter-files.ts'
+import type { AdapterSink, WriteOutcome } from './adapter-sink.ts'
 import { digestOf } from './digest.ts'
 import { StorageError } from './storage-error.ts'
 
@@ -61,11 +62,8 @@ function isAlive(pid: string): boolean {
   }
 }
 
-/** What `write` stopped at. */
-export type WriteOutcome = 'Written' | 'TooLarge'
-
 /** An adapter on its way into the store: on the same volume, so that the last step is one rename. */
-export class StagingFolder {
+export class StagingFolder implements AdapterSink {
   readonly path: string
   readonly #digests = new Map<AdapterFileName, string>()
   #sizeBytes = 0

@@ -51,6 +51,20 @@ export async function fillFromArchive(
   staging: StagingFolder,
   source: ArchiveSource,
 ): Promise<FetchOutcome | undefined> {
+  const { maxBytes, signal } = source
+  return readArchive(source, (content) =>
+    fillFromArchiveBytes(staging, { content, maxBytes, signal }),
+  )
+}
+
+/** Opens an archive, gives its bytes to `take`, and says whether they are of one moment. */
+export async function readArchive(
+  source: Omit<ArchiveSource, 'maxBytes'>,
+  take: (
+    content: AsyncIterable<Uint8Array>,
+    sizeBytes: number,
+  ) => Promise<FetchOutcome | undefined>,
+): Promise<FetchOutcome | undefined> {
   let handle: FileHandle | undefined
   try {
     handle = await open(source.path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -59,9 +73,7 @@ export async function fillFromArchive(
       return { outcome: 'Refused', problem: problem('SourceUnsafe', words) }
     }
     const before = await handle.stat({ bigint: true })
-    const content = compressed(handle)
-    const { maxBytes, signal } = source
-    const outcome = await fillFromArchiveBytes(staging, { content, maxBytes, signal })
+    const outcome = await take(compressed(handle), Number(before.size))
     return isSameFile(before, await handle.stat({ bigint: true }))
       ? outcome
       : sourceFailed(

@@ -11,6 +11,7 @@ import { gateway } from './commands/gateway.ts'
 import { get } from './commands/get.ts'
 import { keyCommands } from './commands/keys.ts'
 import { plan } from './commands/plan.ts'
+import { readClaim } from './commands/read-claim.ts'
 import { simulate } from './commands/simulate.ts'
 import { up } from './commands/up.ts'
 
@@ -29,5 +30,6 @@ export const commands: readonly Command[] = [
   plan,
   agent,
   depot,
+  readClaim,
   fetchModel,
 ]

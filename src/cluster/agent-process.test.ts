@@ -33,7 +33,6 @@ async function pod() {
       secretFile,
       sources: {
         fileRoots: [fixtures],
-        claimsFolder: undefined,
         allowPrivateHosts: new Set(),
         maxBytes: 1 << 30,
         readSecret: () => Promise.resolve(undefined),

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { FastifyInstance } from 'fastify'
 import { labels } from '../api/cluster-names.ts'
+import type { ReaderTiming } from '../controller/claim-reader/claim-readers.ts'
 import { ensureInstallationSecret } from '../controller/installation-secret.ts'
 import { podType, type PodObject } from '../controller/model-pool/kube-shapes.ts'
 import { createPoolCaches, type PoolCaches } from '../controller/model-pool/pool-caches.ts'
@@ -45,6 +46,7 @@ export interface ControllerProcessOptions {
   readonly logger: ServiceLogger
   readonly timing?: Partial<ReflectorTiming>
   readonly leaderTiming?: Partial<LeaderTiming>
+  readonly readerTiming?: Partial<ReaderTiming>
   readonly writes?: Pick<KubeClientOptions, 'beforeWrite' | 'afterWrite'>
 }
 
@@ -193,6 +195,7 @@ function lead(
     agentRollout: options.agentRollout,
     identity,
     logger: options.logger,
+    readerTiming: options.readerTiming,
     ...(options.writes === undefined ? {} : { writes: options.writes }),
   })
   session.start()

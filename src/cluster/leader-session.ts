@@ -2,6 +2,7 @@ import { keyOf } from '../api/metadata.ts'
 import { poolKeyOf } from '../api/lora-adapter.ts'
 import type { AgentRollout } from '../core/rollout.ts'
 import type { WorkloadSettings } from '../core/workload-input.ts'
+import { ClaimReaders, type ReaderTiming } from '../controller/claim-reader/claim-readers.ts'
 import { Controller } from '../controller/controller.ts'
 import { GatewayDesk } from '../controller/gateway-desk.ts'
 import { GatewayLinks } from '../controller/gateway-links.ts'
@@ -31,6 +32,7 @@ export interface LeaderSessionOptions {
   readonly identity: string
   readonly logger: ServiceLogger
   readonly writes?: Pick<KubeClientOptions, 'beforeWrite' | 'afterWrite'>
+  readonly readerTiming?: Partial<ReaderTiming> | undefined
   readonly onPass?: (tookMs: number) => void
 }
 
@@ -45,6 +47,7 @@ export class LeaderSession {
   readonly desk = new GatewayDesk()
   readonly #options: LeaderSessionOptions
   readonly #gateways: GatewayLinks
+  readonly #readers: ClaimReaders
   readonly #events: EventRecorder
   readonly #timer: NodeJS.Timeout
 
@@ -74,6 +77,16 @@ export class LeaderSession {
       logger,
       events: this.#events,
     })
+    this.#readers = new ClaimReaders({
+      client,
+      caches: options.caches,
+      settings: options.settings,
+      secret,
+      poolOf: (key) => options.source.current().snapshot.pools.get(key),
+      mayAct: mayWrite,
+      logger,
+      timing: options.readerTiming,
+    })
     this.controller = this.#createController()
     this.#gateways = new GatewayLinks({
       pods: options.gatewayPods,
@@ -87,6 +100,7 @@ export class LeaderSession {
 
   start(): void {
     this.replicas.start()
+    this.#readers.start()
     this.#gateways.start()
     this.controller.start()
   }
@@ -94,6 +108,7 @@ export class LeaderSession {
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.controller.close(0)
+    this.#readers.close()
     await this.#gateways.close()
     await this.#events.close()
   }
@@ -104,7 +119,8 @@ export class LeaderSession {
       source,
       replicas: this.replicas,
       intake: {
-        fetch: (request, signal) => depot.fetch(request, signal),
+        fetch: (request, signal) =>
+          this.#readers.fetch(request, (order) => depot.fetch(order, signal), signal),
         stored: (digest, request) => depot.stored(digest, request),
         preflight: (path, options, signal, request) =>
           depot.preflight(path, options, signal, request),

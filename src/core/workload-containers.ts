@@ -4,7 +4,7 @@ import { modelPlaceOf, poolSecretName } from './workload-names.ts'
 import type { Json, JsonMap, WorkloadInput } from './workload-input.ts'
 
 /** Nobody in a replica pod needs more than this. */
-const restricted: JsonMap = {
+export const restricted: JsonMap = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
   runAsNonRoot: true,

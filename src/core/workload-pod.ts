@@ -2,7 +2,7 @@ import { annotations, labels, managedBy } from '../api/cluster-names.ts'
 import { reservedEngineVariables } from '../api/reserved-engine-variables.ts'
 import { isMap, mapsOf, mergeOver } from './merge-pod-template.ts'
 import { agentContainer, engineContainer, modelContainers } from './workload-containers.ts'
-import type { Json, JsonMap, WorkloadInput } from './workload-input.ts'
+import type { Json, JsonMap, WorkloadInput, WorkloadSettings } from './workload-input.ts'
 import { engineObjectName, modelPlaceOf, podSelectorOf } from './workload-names.ts'
 
 /** What a stopping pod has beyond its longest stream: the hook's way, the engine's own end, the agent's. */
@@ -35,21 +35,32 @@ function ourTemplate(input: WorkloadInput): JsonMap {
       enableServiceLinks: false,
       terminationGracePeriodSeconds: pool.spec.maxStreamSeconds + graceMarginSeconds,
       securityContext: {
-        runAsNonRoot: true,
-        runAsUser: settings.runAsUser,
-        runAsGroup: settings.runAsUser,
+        ...asNobody(settings),
         fsGroup: settings.runAsUser,
         fsGroupChangePolicy: 'OnRootMismatch',
-        seccompProfile: { type: 'RuntimeDefault' },
       },
-      ...(settings.imagePullSecrets.length === 0
-        ? {}
-        : { imagePullSecrets: settings.imagePullSecrets.map((name) => ({ name })) }),
+      ...pullSecrets(settings),
       initContainers: [...modelContainers(input), agentContainer(input)],
       containers: [engineContainer(input)],
       volumes: volumes(input),
     },
   }
+}
+
+/** Every pod of ours in a pool's namespace. */
+export function asNobody({ runAsUser }: WorkloadSettings): JsonMap {
+  return {
+    runAsNonRoot: true,
+    runAsUser,
+    runAsGroup: runAsUser,
+    seccompProfile: { type: 'RuntimeDefault' },
+  }
+}
+
+export function pullSecrets({ imagePullSecrets }: WorkloadSettings): JsonMap {
+  return imagePullSecrets.length === 0
+    ? {}
+    : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }
 }
 
 function volumes({ pool }: WorkloadInput): readonly JsonMap[] {

@@ -1,5 +1,6 @@
 import { labels, replicaPorts } from '../api/cluster-names.ts'
 import type { ModelPool } from '../api/model-pool.ts'
+import { planReaderPolicy } from './claim-reader.ts'
 import type { DesiredObject, JsonMap, WorkloadInput } from './workload-input.ts'
 import { childMetadata, engineObjectName, podSelectorOf, poolSecretName } from './workload-names.ts'
 import { planPodTemplate } from './workload-pod.ts'
@@ -12,7 +13,7 @@ export interface Workload {
   readonly podTemplate: JsonMap
   /** Created, never changed: a new revision has its own. */
   readonly secret: DesiredObject
-  /** Service, ServiceAccount, NetworkPolicy, PodDisruptionBudget. */
+  /** Service, ServiceAccount, NetworkPolicies, PodDisruptionBudget. */
   readonly others: readonly DesiredObject[]
 }
 
@@ -26,6 +27,7 @@ export function planWorkload(input: WorkloadInput): Workload {
       planServiceAccount(input.pool),
       planService(input.pool),
       planNetworkPolicy(input),
+      planReaderPolicy(input.pool, input.settings),
       planDisruptionBudget(input),
     ],
   }

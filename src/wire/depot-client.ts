@@ -9,6 +9,7 @@ import type {
 import { BearerPool, type Call, type CallAnswer } from './bearer-pool.ts'
 import {
   depotRoutes,
+  type ClaimReader,
   type FetchRequest,
   type PreflightRequest,
   type RetainAnswer,
@@ -33,6 +34,7 @@ export interface FetchOrder {
   readonly uri: string
   readonly expectedDigest: string | undefined
   readonly origin?: SourceOrigin | undefined
+  readonly reader?: ClaimReader | undefined
 }
 
 /** The depot as the controller's intake knows its tools: a digest stands where a path would. */
@@ -75,11 +77,12 @@ class HttpDepotClient implements DepotClient {
   }
 
   fetch(order: FetchOrder, signal: AbortSignal): Promise<FetchOutcome> {
-    const { uri, expectedDigest } = order
+    const { uri, expectedDigest, reader } = order
     const body: FetchRequest = {
       uri,
       origin: originOf(order),
       ...(expectedDigest === undefined ? {} : { expectedDigest }),
+      ...(reader === undefined ? {} : { reader }),
     }
     const call = { method: 'POST', path: depotRoutes.fetch, body } as const
     return this.#work(body.origin.namespace, call, signal)

@@ -9,7 +9,7 @@ const objectKey = z.string().regex(/^[a-z0-9][-a-z0-9.]{0,252}\/[a-z0-9][-a-z0-9
 export const sourceOrigin = z.strictObject({
   /** `namespace/name`; its agents may have the content from then on. */
   poolKey: objectKey,
-  /** Where `pvc://` claims are looked for. */
+  /** Of the adapter: whose turn it is among those that wait. */
   namespace: z.string().min(1).max(253),
   /** Name in `namespace`, of type loraplex.dev/source. */
   secret: z
@@ -17,6 +17,16 @@ export const sourceOrigin = z.strictObject({
     .optional(),
 })
 export type SourceOrigin = z.infer<typeof sourceOrigin>
+
+/** The pod that reads a `pvc://` source's claim, and what to show it. */
+export const claimReader = z.strictObject({
+  url: z
+    .string()
+    .regex(/^http:\/\/[^/]+$/)
+    .max(256),
+  token: z.string().min(1).max(256),
+})
+export type ClaimReader = z.infer<typeof claimReader>
 
 /** `POST /v1/fetch` → FetchOutcome; `path` of what is stored is its digest. */
 export const fetchRequest = z.strictObject({
@@ -26,6 +36,8 @@ export const fetchRequest = z.strictObject({
     .regex(/^(sha256:)?[0-9a-f]{64}$/)
     .optional(),
   origin: sourceOrigin,
+  /** Of a `pvc://` source. */
+  reader: claimReader.optional(),
 })
 export type FetchRequest = z.infer<typeof fetchRequest>
 

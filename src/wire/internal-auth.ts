@@ -18,6 +18,11 @@ export function depotToken(secret: Buffer, poolKey: string): string {
   return derive(secret, 'depot', poolKey)
 }
 
+/** Depot → the pod that reads a claim of a pool. */
+export function readerToken(secret: Buffer, poolKey: string, claim: string): string {
+  return derive(secret, 'reader', poolKey, claim)
+}
+
 /** Gateways and agents → vLLM: one key for each revision of a pool. */
 export function engineKey(secret: Buffer, poolKey: string, poolRevision: string): string {
   return derive(secret, 'engine', poolKey, poolRevision)

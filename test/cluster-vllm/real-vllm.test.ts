@@ -173,21 +173,13 @@ async function longStream(tenant: string, model: string, tokens: number, onStart
 
 describe('a real vLLM in a pod', () => {
   test('helm install and a pool: its engine comes up in a restricted pod', async () => {
-    const claims = good.map(({ tenant }) => ({
-      namespace: tenant,
-      claim: 'fixtures',
-      claimName: 'fixtures',
-    }))
-    await manifests.apply('release.yaml', [
-      restrictedNamespace(release.namespace),
-      ...hostClaim({ namespace: release.namespace, name: 'fixtures', path: fixtures }),
-    ])
+    await manifests.apply('release.yaml', [restrictedNamespace(release.namespace)])
     const values = await manifests.write(
       'values.json',
       JSON.stringify({
         image: { repository, tag, pullPolicy: 'Never' },
         gateway: { resources: { requests: { cpu: '50m' } } },
-        depot: { claims, resources: { requests: { memory: '512Mi' } } },
+        depot: { resources: { requests: { memory: '512Mi' } } },
       }),
     )
     const inRelease = `--namespace=${release.namespace}`

@@ -138,7 +138,7 @@ test('who speaks to whom is what the policies let through', () => {
   expect(rulesOf('gateway', 'ingress')).toEqual(['* 8080', 'controller 8090', '* 9090'])
   expect(rulesOf('gateway', 'egress')).toEqual(['* 53,53', '* 443,6443', 'engine 8000,8100'])
   expect(rulesOf('depot', 'ingress')).toEqual(['controller 8200', 'engine 8200', '* 9090'])
-  expect(rulesOf('depot', 'egress')).toEqual(['* 53,53', '* 443,6443', '* 443'])
+  expect(rulesOf('depot', 'egress')).toEqual(['* 53,53', '* 443,6443', 'reader 8300', '* 443'])
   expect(rulesOf('controller', 'ingress')).toEqual(['* 9090'])
   expect(rulesOf('controller', 'egress')).toEqual([
     '* 53,53',

@@ -44,7 +44,8 @@ interface View {
 const before: View = {
   children: {
     deployments: 1,
-    networkpolicies: 1,
+    // Of engines, and of what reads claims.
+    networkpolicies: 2,
     poddisruptionbudgets: 1,
     services: 1,
     serviceaccounts: 1,

@@ -33,7 +33,6 @@ test('a depot that may only get Secrets reads the one that a source names', asyn
       secretFile: join(folder, 'secret'),
       sources: {
         fileRoots: [],
-        claimsFolder: undefined,
         allowPrivateHosts: new Set(['adapters.test']),
         maxBytes: 1 << 20,
         resolve: () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]),

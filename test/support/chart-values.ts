@@ -39,10 +39,6 @@ export const chartValueSets: Readonly<Record<string, object>> = {
     depot: {
       fileRoots: ['/models', '/more'],
       privateHosts: ['artifacts.example.com'],
-      claims: [
-        { namespace: 'acme', claim: 'adapters' },
-        { namespace: 'globex', claim: 'adapters', claimName: 'globex-adapters' },
-      ],
       cache: { persistent: true, size: '200Gi', storageClassName: 'fast' },
       extraVolumes: [{ name: 'models', persistentVolumeClaim: { claimName: 'models' } }],
       extraVolumeMounts: [{ name: 'models', mountPath: '/models', readOnly: true }],

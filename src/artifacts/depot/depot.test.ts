@@ -11,7 +11,10 @@ import { createDepotClient } from '../../wire/depot-client.ts'
 import { baseKeyOf, poolHeader, type SourceOrigin } from '../../wire/depot-protocol.ts'
 import { controllerToken, depotToken } from '../../wire/internal-auth.ts'
 import { AdapterIntake, type IntakeRequest } from '../../controller/lora-adapter/intake.ts'
+import { listen, urlOf } from '../../telemetry/listen.ts'
+import { tokenDigestOf } from '../../wire/claim-protocol.ts'
 import { headersOf } from '../base-headers.ts'
+import { createClaimServer } from '../claim/claim-server.ts'
 import { ContentStore } from '../content-store.ts'
 import { digestFolder } from '../digest.ts'
 import { DepotSource } from '../depot-source.ts'
@@ -35,7 +38,6 @@ async function bed(changes: Omit<Partial<DepotOptions>, 'sources'> & { sources?:
   const secrets = new Map<string, SourceSecret>()
   const sources = {
     fileRoots: [fixtures],
-    claimsFolder: join(folder, 'claims'),
     allowPrivateHosts: new Set(['adapters.test']),
     maxBytes: 1 << 30,
     resolve: () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]),
@@ -189,20 +191,28 @@ describe('sources of a depot', () => {
     )
   })
 
-  test('are claims of the adapter’s namespace, and never lead out of them', async () => {
+  test('are claims, of which a pod that reads them tells', async () => {
     await using it = await bed()
-    const claim = join(it.folder, 'claims', 'acme', 'models')
+    const claim = join(it.folder, 'claim')
     await cp(good, join(claim, 'sub', 'tickets'), { recursive: true })
-    expect(await reason(it, 'pvc://models/sub/tickets')).toBe('Stored')
-    expect(await reason(it, 'pvc://models/nothing')).toBe('Refused SourceNotFound')
-    expect(await reason(it, 'pvc://models/sub/tickets', { ...origin, namespace: 'other' })).toBe(
-      'Failed SourceNotFound',
-    )
-    await symlink(good, join(claim, 'out'))
-    expect(await reason(it, 'pvc://models/out')).toBe('Refused SourceUnsafe')
-    await writeFile(join(it.folder, 'elsewhere.tar.gz'), 'x')
-    await symlink(join(it.folder, 'elsewhere.tar.gz'), join(claim, 'out.tar.gz'))
-    expect(await reason(it, 'pvc://models/out.tar.gz')).toBe('Refused SourceUnsafe')
+    const tokenDigest = tokenDigestOf('token')
+    const logger = pino({ level: 'silent' })
+    const server = await createClaimServer({ folder: claim, claim: 'models', tokenDigest, logger })
+    await listen(server, '127.0.0.1', 0, '--port')
+    const order = { uri: 'pvc://models/sub/tickets', expectedDigest: undefined, origin }
+    const fetch = async (more: object) => it.client().fetch({ ...order, ...more }, never)
+    try {
+      const reader = { url: urlOf(server), token: 'token' }
+      const digest = await digestFolder(good)
+      expect(await fetch({ reader })).toMatchObject({ outcome: 'Stored', adapter: { digest } })
+      expect(await fetch({ reader: { ...reader, token: 'other' } })).toMatchObject({
+        outcome: 'Failed',
+        problem: { reason: 'SourceUnreachable' },
+      })
+      expect(await fetch({})).toMatchObject({ problem: { reason: 'SourceInvalid' } })
+    } finally {
+      await server.close()
+    }
   })
 
   test('are https servers, with the credentials of the Secret that is named', async () => {
@@ -240,8 +250,8 @@ describe('sources of a depot', () => {
     const other = { ...origin, poolKey: 'team/other' }
     const outcome = await it
       .client()
-      .fetch({ uri: 'pvc://models/x', expectedDigest: digest, origin: other }, never)
-    expect(outcome.outcome).toBe('Failed')
+      .fetch({ uri: uriOf(`${good}-x`), expectedDigest: digest, origin: other }, never)
+    expect(outcome.outcome).toBe('Refused')
     expect(await it.client().stored(digest, { origin: other })).toBeUndefined()
   })
 

@@ -1,5 +1,6 @@
 import { realpath } from 'node:fs/promises'
 import type { FetchRequest } from '../../wire/depot-protocol.ts'
+import { fetchFromClaim } from '../claim/claim-source.ts'
 import type { ContentStore } from '../content-store.ts'
 import { fetchFromPath } from '../file-source.ts'
 import { isInside } from '../folder-source.ts'
@@ -7,7 +8,6 @@ import type { GuardedHttpOptions } from '../https/guarded-http.ts'
 import type { PaceOptions } from '../https/pace.ts'
 import { fetchFromHttps } from '../https-source.ts'
 import { problem, quoted } from '../problems.ts'
-import { fetchFromClaim } from '../pvc-source.ts'
 import { parseSourceUri } from '../source-uri.ts'
 import type { AdapterProblem, FetchOutcome } from '../types.ts'
 import { credentialsOf, type SourceCredentials, type SourceSecret } from './source-secret.ts'
@@ -15,7 +15,6 @@ import { credentialsOf, type SourceCredentials, type SourceSecret } from './sour
 export interface SourceSettings {
   /** Folders of the depot's container that `file:` may lead into. */
   readonly fileRoots: readonly string[]
-  readonly claimsFolder: string | undefined
   readonly allowPrivateHosts: ReadonlySet<string>
   readonly maxBytes: number
   readonly resolve?: GuardedHttpOptions['resolve']
@@ -42,19 +41,15 @@ export async function fetchSource(
     return refused(parsed.problem)
   }
   const { source } = parsed
-  const { expectedDigest, origin } = request
+  const { expectedDigest, reader } = request
   const shared = { store, expectedDigest, maxBytes: settings.maxBytes, signal }
   switch (source.scheme) {
     case 'file':
       return fetchFile(source.path, request, settings, shared)
     case 'pvc':
-      return fetchFromClaim({
-        ...shared,
-        claimsFolder: settings.claimsFolder,
-        namespace: origin.namespace,
-        claim: source.claim,
-        path: source.path,
-      })
+      return reader === undefined
+        ? refused(problem('SourceInvalid', 'Claims are read through a pod that nobody named.'))
+        : fetchFromClaim({ ...shared, reader, path: source.path })
     case 'https': {
       const read = await readCredentials(request, settings, signal)
       if (!read.ok) {

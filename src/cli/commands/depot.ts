@@ -24,12 +24,6 @@ export const depot = defineCommand({
       placeholder: 'folder',
       default: '/var/cache/loraplex',
     },
-    'claims-folder': {
-      type: 'string',
-      summary: 'Where claims of pvc:// sources are mounted: FOLDER/<namespace>/<claim>',
-      placeholder: 'folder',
-      default: '/loraplex/claims',
-    },
     'file-root': {
       type: 'string',
       summary: 'Folders that file: sources may be in, with commas between; default: none',
@@ -71,7 +65,6 @@ export const depot = defineCommand({
         secretFile: options['secret-file'],
         sources: {
           fileRoots: listOf(options['file-root']).map((root) => resolve(io.workingFolder, root)),
-          claimsFolder: resolve(io.workingFolder, options['claims-folder']),
           allowPrivateHosts: new Set(listOf(options['allow-private-hosts'])),
           maxBytes: options['max-adapter-mib'] * 1024 * 1024,
           readSecret: createSecretReader(createKubeClient({ transport })),

@@ -1,4 +1,5 @@
-import { labels, managedBy } from '../../api/cluster-names.ts'
+import { annotations, labels, managedBy } from '../../api/cluster-names.ts'
+import { readerObjectName } from '../../core/claim-reader.ts'
 import { createReflector, type ReflectorOptions } from '../../resources/kubernetes/reflector.ts'
 import type { Transport } from '../../resources/kubernetes/transport.ts'
 import type { KubeObject, Reflector, ResourceType } from '../../resources/kubernetes/types.ts'
@@ -20,6 +21,9 @@ export interface PoolCaches {
   readonly deployments: Reflector<DeploymentObject>
   /** Services, ServiceAccounts, NetworkPolicies, PodDisruptionBudgets, by kind. */
   readonly others: ReadonlyMap<string, OtherCache>
+  /** What reads claims; pods by the key of their Deployment. */
+  readonly readerPods: Reflector<PodObject>
+  readonly readerDeployments: Reflector<DeploymentObject>
   start(signal: AbortSignal): Promise<void>
   close(): Promise<void>
 }
@@ -30,18 +34,24 @@ export interface OtherCache {
 }
 
 export const poolIndex = 'pool'
+export const readerIndex = 'reader'
 
 export function createPoolCaches(
   transport: Transport,
   options: Pick<ReflectorOptions<KubeObject>, 'logger' | 'timing'> = {},
 ): PoolCaches {
-  const labelSelector = `${labels.managedBy}=${managedBy},${labels.component}=engine`
-  const reflect = <T extends KubeObject>(type: ResourceType<T>): Reflector<T> =>
+  const reflect = <T extends KubeObject>(
+    type: ResourceType<T>,
+    component: 'engine' | 'reader' = 'engine',
+  ): Reflector<T> =>
     createReflector<T>({
       transport,
       type,
-      labelSelector,
-      indexers: { [poolIndex]: (object) => [poolKeyOfPod(object)] },
+      labelSelector: `${labels.managedBy}=${managedBy},${labels.component}=${component}`,
+      indexers:
+        component === 'engine'
+          ? { [poolIndex]: (object) => [poolKeyOfPod(object)] }
+          : { [readerIndex]: (object) => [readerKeyOfPod(object)] },
       ...(options.logger === undefined ? {} : { logger: options.logger }),
       ...(options.timing === undefined ? {} : { timing: options.timing }),
     })
@@ -53,11 +63,21 @@ export function createPoolCaches(
       { type, reflector: reflect(type) },
     ]),
   )
-  const all = [pods, deployments, ...[...others.values()].map(({ reflector }) => reflector)]
+  const readerPods = reflect(podType, 'reader')
+  const readerDeployments = reflect(deploymentType, 'reader')
+  const ofReaders = [readerPods, readerDeployments]
+  const all = [
+    pods,
+    deployments,
+    ...ofReaders,
+    ...[...others.values()].map(({ reflector }) => reflector),
+  ]
   return {
     pods,
     deployments,
     others,
+    readerPods,
+    readerDeployments,
     start: async (signal) => {
       await Promise.all(all.map((reflector) => reflector.start(signal)))
     },
@@ -65,4 +85,10 @@ export function createPoolCaches(
       await Promise.all(all.map((reflector) => reflector.close()))
     },
   }
+}
+
+function readerKeyOfPod({ metadata }: KubeObject): string {
+  const pool = metadata.labels?.[labels.pool] ?? ''
+  const claim = metadata.annotations?.[annotations.claim] ?? ''
+  return `${metadata.namespace ?? ''}/${readerObjectName(pool, claim)}`
 }
