@@ -14,10 +14,18 @@ import {
   syncFolder,
 } from './staging-folder.ts'
 import { codeOf, StorageError, storageOutcome } from './storage-error.ts'
+import type { StorageRoom } from './storage-room.ts'
 import type { FetchOutcome, StoredAdapter } from './types.ts'
 
 /** Writes the two files into the staging folder. Undefined: done. An outcome: given up, and this is why. */
 export type Fill = (staging: StagingFolder) => Promise<FetchOutcome | undefined>
+
+export interface ContentStoreOptions {
+  /** What it may hold; default: what the disk does. */
+  readonly room?: StorageRoom
+  /** No other process writes there: whatever is half done was left by one that is gone. */
+  readonly isAlone?: boolean
+}
 
 /**
  * Adapters by digest: `<root>/<digest>/{adapter_config.json,adapter_model.safetensors}`, read-only. A digest's folder
@@ -25,16 +33,22 @@ export type Fill = (staging: StagingFolder) => Promise<FetchOutcome | undefined>
  */
 export class ContentStore {
   readonly #root: string
+  readonly #room: StorageRoom | undefined
 
-  private constructor(root: string) {
+  private constructor(root: string, room: StorageRoom | undefined) {
     this.#root = root
+    this.#room = room
   }
 
   /** Makes the folder where it is missing and clears away what killed processes left half done. */
-  static async open(root: string): Promise<ContentStore> {
-    const store = new ContentStore(resolve(root))
+  static async open(root: string, options: ContentStoreOptions = {}): Promise<ContentStore> {
+    const { room, isAlone = false } = options
+    const store = new ContentStore(resolve(root), room)
     await mkdir(store.#root, { recursive: true })
-    await store.#sweep()
+    await store.#sweep(isAlone)
+    for (const { sizeBytes } of room === undefined ? [] : await store.list()) {
+      room?.count(sizeBytes)
+    }
     return store
   }
 
@@ -69,7 +83,7 @@ export class ContentStore {
   async put(fill: Fill, expectedDigest?: string): Promise<FetchOutcome> {
     let staging: StagingFolder | undefined
     try {
-      staging = await StagingFolder.create(this.#root)
+      staging = await StagingFolder.create(this.#root, this.#room)
       return (await fill(staging)) ?? (await this.#commit(staging, expectedDigest))
     } catch (error) {
       if (error instanceof StorageError) {
@@ -84,12 +98,14 @@ export class ContentStore {
 
   /** False where there was nothing. The name is gone at once; the bytes follow. */
   async delete(digest: string): Promise<boolean> {
+    const sizeBytes = (await this.get(digest))?.sizeBytes ?? 0
     const aside = join(this.#root, stagingName('trash'))
     const renamed = await rename(this.#pathOf(digest), aside).then(() => true, undefinedIfAbsent)
     if (renamed === undefined) {
       return false
     }
     await removeFolder(aside)
+    this.#room?.give(sizeBytes)
     return true
   }
 
@@ -125,6 +141,7 @@ export class ContentStore {
     } catch (error) {
       return alreadyThere(error) ? this.#existing(digest) : Promise.reject(new StorageError(error))
     }
+    staging.kept()
     await storing(syncFolder(this.#root))
     return { outcome: 'Stored', adapter: { digest, path, sizeBytes: staging.sizeBytes } }
   }
@@ -152,11 +169,11 @@ export class ContentStore {
     return join(this.#root, digest)
   }
 
-  async #sweep(): Promise<void> {
+  async #sweep(isAlone: boolean): Promise<void> {
     for (const name of (await readdir(this.#root)).filter(isStaging)) {
       const path = join(this.#root, name)
       const folder = await lstat(path).catch(undefinedIfAbsent)
-      if (folder !== undefined && isAbandoned(name, Date.now() - folder.mtimeMs)) {
+      if (folder !== undefined && (isAlone || isAbandoned(name, Date.now() - folder.mtimeMs))) {
         await removeFolder(path)
       }
     }

@@ -9,6 +9,7 @@ import { adapterFileNames } from './adapter-files.ts'
 import type { AdapterSink, WriteOutcome } from './adapter-sink.ts'
 import { digestOf } from './digest.ts'
 import { StorageError } from './storage-error.ts'
+import type { StorageRoom } from './storage-room.ts'
 
 const stagingPattern = /^\.(?:incoming|trash)-(?<host>[0-9a-f]{12})-(?<pid>\d+)-(?<started>\d+)-/
 
@@ -66,14 +67,18 @@ function isAlive(pid: string): boolean {
 export class StagingFolder implements AdapterSink {
   readonly path: string
   readonly #digests = new Map<AdapterFileName, string>()
+  readonly #room: StorageRoom | undefined
   #sizeBytes = 0
+  /** Of the room, until it is given back or belongs to the store. */
+  #takenBytes = 0
 
-  private constructor(path: string) {
+  private constructor(path: string, room: StorageRoom | undefined) {
     this.path = path
+    this.#room = room
   }
 
-  static async create(root: string): Promise<StagingFolder> {
-    const folder = new StagingFolder(join(root, stagingName('incoming')))
+  static async create(root: string, room?: StorageRoom): Promise<StagingFolder> {
+    const folder = new StagingFolder(join(root, stagingName('incoming')), room)
     await storing(mkdir(folder.path, { mode: 0o700 }))
     return folder
   }
@@ -115,6 +120,8 @@ export class StagingFolder implements AdapterSink {
           return 'TooLarge'
         }
         hash.update(chunk)
+        this.#room?.take(chunk.length)
+        this.#takenBytes += chunk.length
         await storing(file.writeFile(chunk))
       }
       await storing(file.chmod(0o444))
@@ -133,8 +140,15 @@ export class StagingFolder implements AdapterSink {
     await storing(syncFolder(this.path))
   }
 
+  /** It was renamed: what it takes is the store's. */
+  kept(): void {
+    this.#takenBytes = 0
+  }
+
   async discard(): Promise<void> {
     await removeFolder(this.path)
+    this.#room?.give(this.#takenBytes)
+    this.#takenBytes = 0
   }
 }
 

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import { createDepotServer } from '../artifacts/depot/depot-server.ts'
 import { Depot } from '../artifacts/depot/depot.ts'
 import type { SourceSettings } from '../artifacts/depot/fetch-source.ts'
@@ -10,6 +10,8 @@ import { readInstallationSecret } from '../wire/installation-secret.ts'
 
 export interface DepotProcessOptions {
   readonly cacheFolder: string
+  /** What holds it, if that is smaller than its volume. */
+  readonly cacheBytes?: number | undefined
   readonly secretFile: string
   readonly sources: SourceSettings
   readonly host: string
@@ -39,7 +41,7 @@ export class DepotProcess {
       logger,
       registry: registryOf(depot),
       notReady: () => (ready.now ? undefined : "waiting for the installation's secret"),
-      debugState: () => ({ fetching: depot.fetching }),
+      debugState: () => ({ fetching: depot.fetching, waiting: depot.waiting, ...depot.figures }),
     })
     try {
       await listen(admin, host, options.adminPort, '--admin-port')
@@ -69,14 +71,60 @@ export class DepotProcess {
   }
 }
 
-function registryOf(depot: Depot): Registry {
-  const registry = new Registry()
-  void new Gauge({
+const gauges: readonly {
+  readonly name: string
+  readonly help: string
+  readonly of: (depot: Depot) => number
+}[] = [
+  {
     name: 'loraplex_depot_fetches_in_flight',
     help: 'Adapters that are being fetched now.',
+    of: (depot) => depot.fetching,
+  },
+  {
+    name: 'loraplex_depot_fetches_waiting',
+    help: 'Adapters that wait for their turn to be fetched.',
+    of: (depot) => depot.waiting.fetches,
+  },
+  {
+    name: 'loraplex_depot_preflights_waiting',
+    help: 'Adapters that wait for their turn to be checked.',
+    of: (depot) => depot.waiting.preflights,
+  },
+  {
+    name: 'loraplex_depot_cache_bytes',
+    help: 'Bytes of adapters and headers of bases, what is being fetched with them.',
+    of: (depot) => depot.figures.usedBytes,
+  },
+  {
+    name: 'loraplex_depot_cache_limit_bytes',
+    help: 'Bytes that the cache may hold; then nothing more is fetched.',
+    of: (depot) => depot.figures.limitBytes,
+  },
+]
+
+function registryOf(depot: Depot): Registry {
+  const registry = new Registry()
+  for (const { name, help, of } of gauges) {
+    void new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(of(depot))
+      },
+    })
+  }
+  void new Counter({
+    name: 'loraplex_depot_removed_total',
+    help: 'What was deleted because nobody wanted it any more: contents and bases.',
+    labelNames: ['kind'],
     registers: [registry],
     collect() {
-      this.set(depot.fetching)
+      this.reset()
+      for (const [kind, count] of Object.entries(depot.figures.removed)) {
+        this.inc({ kind }, count)
+      }
     },
   })
   collectDefaultMetrics({ register: registry })

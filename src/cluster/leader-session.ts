@@ -152,7 +152,10 @@ export class LeaderSession {
       return
     }
     const { snapshot } = source.current()
-    const pools: Record<string, string[]> = {}
+    // All there are: the bases of others may go.
+    const pools: Record<string, string[]> = Object.fromEntries(
+      Array.from(snapshot.pools.keys(), (key) => [key, []]),
+    )
     for (const [key, adapter] of snapshot.adapters) {
       const digests = source.status('LoraAdapter', key)?.revisions.map(({ digest }) => digest)
       ;(pools[poolKeyOf(adapter)] ??= []).push(...(digests ?? []))

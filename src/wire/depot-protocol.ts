@@ -60,7 +60,10 @@ export const preflightRequest = z.strictObject({
 })
 export type PreflightRequest = z.infer<typeof preflightRequest>
 
-/** `POST /v1/retain`: every digest that a pool still stands for. What is left out goes, once it is ten minutes old. */
+/**
+ * `POST /v1/retain`: every pool there is, with each digest that it still stands for. What is left out goes, once it is
+ * ten minutes old; while the cache is nearly full, once it is one minute old.
+ */
 export const retainRequest = z.strictObject({
   pools: z.record(objectKey, z.array(digest).max(20_000)),
 })

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { createWriteStream } from 'node:fs'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
@@ -6,6 +6,8 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { extract } from 'tar-stream'
 import { codeOf } from '../storage-error.ts'
+import type { StorageRoom } from '../storage-room.ts'
+import { ageOf } from './grant-book.ts'
 
 /** What of a base preflight reads: its config, its index, and weights that end after their headers. */
 export const baseFileName =
@@ -14,6 +16,10 @@ export const baseFileName =
 /** 400 shards of a very large model have 40 MB of headers. */
 const maxBaseBytes = 512 * 1024 * 1024
 const maxBaseFiles = 4096
+/** Of one pool: its base, and what it was before. */
+const maxPoolBases = 4
+/** Hex digits of a key that stand for its pool. */
+const prefixLength = 32
 
 /** A tar of a base that is not one. The message is for the agent's log. */
 export class BaseRefused extends Error {
@@ -23,19 +29,23 @@ export class BaseRefused extends Error {
 /** Headers of base models by key, as agents that have the base sent them. */
 export class BaseShelf {
   readonly #root: string
+  readonly #room: StorageRoom | undefined
 
-  private constructor(root: string) {
+  private constructor(root: string, room: StorageRoom | undefined) {
     this.#root = root
+    this.#room = room
   }
 
-  static async open(root: string): Promise<BaseShelf> {
+  static async open(root: string, room?: StorageRoom): Promise<BaseShelf> {
     await mkdir(root, { recursive: true })
     for (const name of await readdir(root)) {
       if (name.startsWith('.')) {
         await rm(join(root, name), { recursive: true, force: true })
+      } else {
+        room?.count(await sizeOf(join(root, name)))
       }
     }
-    return new BaseShelf(root)
+    return new BaseShelf(root, room)
   }
 
   /** Where its files are; undefined while nobody has sent them. */
@@ -45,7 +55,39 @@ export class BaseShelf {
     return found?.isDirectory() === true ? path : undefined
   }
 
-  /** What is there stays. @throws BaseRefused. */
+  /** Somebody asked for it: it is needed from now on. */
+  async touch(key: string): Promise<void> {
+    const now = new Date()
+    await utimes(join(this.#root, key), now, now).catch(() => undefined)
+  }
+
+  /** With the milliseconds since somebody asked last. */
+  async list(): Promise<readonly { readonly key: string; readonly ageMs: number }[]> {
+    const keys = (await readdir(this.#root)).filter((name) => !name.startsWith('.'))
+    return Promise.all(
+      keys.map(async (key) => ({ key, ageMs: (await ageOf(join(this.#root, key))) ?? 0 })),
+    )
+  }
+
+  /** False where there was nothing. The name is gone at once; the bytes follow. */
+  async delete(key: string): Promise<boolean> {
+    const path = join(this.#root, key)
+    const aside = join(this.#root, `.${randomUUID()}`)
+    const sizeBytes = await sizeOf(path).catch(() => 0)
+    try {
+      await rename(path, aside)
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') {
+        return false
+      }
+      throw error
+    }
+    await rm(aside, { recursive: true, force: true })
+    this.#room?.give(sizeBytes)
+    return true
+  }
+
+  /** What is there stays. @throws BaseRefused; StorageError. */
   async put(key: string, tar: Readable): Promise<'Stored' | 'AlreadyThere'> {
     if ((await this.pathOf(key)) !== undefined) {
       tar.resume()
@@ -53,9 +95,15 @@ export class BaseShelf {
     }
     const staging = join(this.#root, `.${randomUUID()}`)
     await mkdir(staging)
+    const taken = { bytes: 0 }
     try {
-      await unpack(tar, staging)
+      await unpack(tar, staging, (bytes) => {
+        this.#room?.take(bytes)
+        taken.bytes += bytes
+      })
       await rename(staging, join(this.#root, key))
+      taken.bytes = 0
+      await this.#dropOthers(key)
       return 'Stored'
     } catch (error) {
       // Another replica of the pool was faster.
@@ -68,11 +116,27 @@ export class BaseShelf {
         : new BaseRefused('The tar is cut off, or none.', { cause: error })
     } finally {
       await rm(staging, { recursive: true, force: true })
+      this.#room?.give(taken.bytes)
+    }
+  }
+
+  /** A pool has one base at a time; what an agent sends under other names is not kept without end. */
+  async #dropOthers(key: string): Promise<void> {
+    const prefix = key.slice(0, prefixLength)
+    const others = (await this.list()).filter((it) => it.key.startsWith(prefix) && it.key !== key)
+    const old = others.toSorted((a, b) => a.ageMs - b.ageMs).slice(maxPoolBases - 1)
+    for (const other of old) {
+      await this.delete(other.key)
     }
   }
 }
 
-async function unpack(tar: Readable, folder: string): Promise<void> {
+async function sizeOf(folder: string): Promise<number> {
+  const sizes = (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size)
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
+}
+
+async function unpack(tar: Readable, folder: string, take: (bytes: number) => void): Promise<void> {
   const reader = extract()
   // An error of the stream ends the loop below, which tells it.
   const feeding = pipeline(tar, reader).catch(() => undefined)
@@ -88,6 +152,7 @@ async function unpack(tar: Readable, folder: string): Promise<void> {
       throw new BaseRefused('The tar is larger than the headers of any base model.')
     }
     names.add(name)
+    take(size)
     await pipeline(
       entry as unknown as AsyncIterable<Uint8Array>,
       createWriteStream(join(folder, name), { flags: 'wx' }),

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -13,12 +14,15 @@ import { adapterFileNames } from '../adapter-files.ts'
 import { ContentStore } from '../content-store.ts'
 import { PreflightPool } from '../preflight-pool.ts'
 import { problem } from '../problems.ts'
+import { StorageRoom } from '../storage-room.ts'
 import type { FetchOutcome, PreflightVerdict, StoredAdapter } from '../types.ts'
 import { filesOf, tarOf } from './adapter-tar.ts'
 import { BaseShelf } from './base-shelf.ts'
 import { fetchSource, type SourceSettings } from './fetch-source.ts'
 import { BoundedMap } from './bounded-map.ts'
-import { ageOf, GrantBook } from './grant-book.ts'
+import { GrantBook } from './grant-book.ts'
+import { Housekeeping } from './housekeeping.ts'
+import { UseBook } from './use-book.ts'
 
 export interface DepotOptions {
   readonly cacheFolder: string
@@ -27,8 +31,21 @@ export interface DepotOptions {
   readonly maxFetches?: number
   /** Preflights at once, likewise. One alone would be one namespace's for as long as its check takes. */
   readonly maxPreflights?: number
+  /** What holds the cache, if that is smaller than its volume. */
+  readonly cacheBytes?: number | undefined
   /** What is younger is never deleted: its adapter may not be in anybody's list yet. */
   readonly minAgeMs?: number
+  /** The same while the cache is nearly full. */
+  readonly tightAgeMs?: number
+  /** Since somebody asked for a base. */
+  readonly baseAgeMs?: number
+}
+
+export interface DepotFigures {
+  readonly usedBytes: number
+  readonly limitBytes: number
+  /** Since the start. */
+  readonly removed: { readonly contents: number; readonly bases: number }
 }
 
 /** Fetches adapters, judges them, and keeps them by digest for the pools that were granted them. */
@@ -40,10 +57,14 @@ export class Depot {
   readonly #preflights: PreflightPool
   readonly #fetches: FairTurnstile
   readonly #checks: FairTurnstile
+  readonly #room: StorageRoom
+  readonly #uses = new UseBook()
+  readonly #housekeeping: Housekeeping
   readonly #verdicts = new BoundedMap<PreflightVerdict>(20_000)
 
   private constructor(
     options: DepotOptions,
+    room: StorageRoom,
     store: ContentStore,
     grants: GrantBook,
     bases: BaseShelf,
@@ -52,6 +73,10 @@ export class Depot {
     this.#store = store
     this.#grants = grants
     this.#bases = bases
+    this.#room = room
+    const { minAgeMs = 600_000, tightAgeMs = 60_000, baseAgeMs = 3_600_000 } = options
+    const ages = { minAgeMs, tightAgeMs, baseAgeMs }
+    this.#housekeeping = new Housekeeping({ store, grants, bases, room, uses: this.#uses, ...ages })
     const workers = options.maxPreflights ?? Math.min(8, Math.max(2, availableParallelism() - 1))
     this.#preflights = new PreflightPool({ workers })
     this.#fetches = new FairTurnstile(options.maxFetches ?? 16)
@@ -59,12 +84,15 @@ export class Depot {
   }
 
   static async open(options: DepotOptions): Promise<Depot> {
-    const { cacheFolder } = options
+    const { cacheFolder, cacheBytes } = options
+    await mkdir(cacheFolder, { recursive: true })
+    const room = await StorageRoom.of(cacheFolder, cacheBytes)
     return new Depot(
       options,
-      await ContentStore.open(join(cacheFolder, 'adapters')),
+      room,
+      await ContentStore.open(join(cacheFolder, 'adapters'), { room, isAlone: true }),
       await GrantBook.open(join(cacheFolder, 'grants')),
-      await BaseShelf.open(join(cacheFolder, 'bases')),
+      await BaseShelf.open(join(cacheFolder, 'bases'), room),
     )
   }
 
@@ -75,6 +103,11 @@ export class Depot {
   /** For a place. */
   get waiting(): { readonly fetches: number; readonly preflights: number } {
     return { fetches: this.#fetches.waiting, preflights: this.#checks.waiting }
+  }
+
+  get figures(): DepotFigures {
+    const { usedBytes, limitBytes } = this.#room
+    return { usedBytes, limitBytes, removed: { ...this.#housekeeping.removed } }
   }
 
   /**
@@ -91,11 +124,16 @@ export class Depot {
       return outcome
     }
     const { digest, sizeBytes } = outcome.adapter
-    await this.#grants.grant(request.origin.poolKey, digest)
-    // Between the two, a deletion may have come.
-    return (await this.#store.get(digest)) === undefined
-      ? { outcome: 'Failed', problem: problem('SourceChanged', 'It has to be fetched once more.') }
-      : { outcome: 'Stored', adapter: { digest, path: digest, sizeBytes } }
+    return this.#using([digest], async () => {
+      await this.#grants.grant(request.origin.poolKey, digest)
+      // Before it was in use, a deletion may have come.
+      return (await this.#store.get(digest)) === undefined
+        ? {
+            outcome: 'Failed',
+            problem: problem('SourceChanged', 'It has to be fetched once more.'),
+          }
+        : { outcome: 'Stored', adapter: { digest, path: digest, sizeBytes } }
+    })
   }
 
   async facts(poolKey: string, digest: string): Promise<StoredFacts | undefined> {
@@ -104,7 +142,15 @@ export class Depot {
   }
 
   /** While nobody has sent the base, it is one whose modules are not known: `Unknown`, and the canary decides. */
-  async preflight(
+  preflight(request: PreflightRequest, signal: AbortSignal): Promise<PreflightVerdict> {
+    const { digest, options } = request
+    const { baseModelPath: baseKey } = options
+    return this.#using(baseKey === undefined ? [digest] : [digest, baseKey], () =>
+      this.#preflight(request, signal),
+    )
+  }
+
+  async #preflight(
     { digest, namespace = '', options }: PreflightRequest,
     signal: AbortSignal,
   ): Promise<PreflightVerdict> {
@@ -141,10 +187,16 @@ export class Depot {
   /** A tar of the two files; undefined where the pool may not have it. */
   async read(poolKey: string, digest: string): Promise<Readable | undefined> {
     const stored = await this.#granted(poolKey, digest)
-    return stored === undefined ? undefined : tarOf(filesOf(stored.path, adapterFileNames))
+    if (stored === undefined) {
+      return undefined
+    }
+    const release = this.#uses.hold(digest)
+    return tarOf(filesOf(stored.path, adapterFileNames)).once('close', release)
   }
 
+  /** Asking keeps it. */
   async hasBase(key: string): Promise<boolean> {
+    await this.#bases.touch(key)
     return (await this.#bases.pathOf(key)) !== undefined
   }
 
@@ -154,38 +206,22 @@ export class Depot {
   }
 
   async retain({ pools }: RetainRequest): Promise<RetainAnswer> {
-    const { minAgeMs = 600_000 } = this.#options
-    const left = await this.#grants.retain(pools, minAgeMs)
-    const stored = new Set<string>()
-    let deleted = 0
-    for (const { digest, path } of await this.#store.list()) {
-      const ageMs = (await ageOf(path)) ?? 0
-      if (!left.has(digest) && ageMs >= minAgeMs && (await this.#store.delete(digest))) {
-        deleted += 1
-      } else {
-        stored.add(digest)
-      }
-    }
-    return { deleted, missing: await this.#missing(pools, stored) }
+    return this.#housekeeping.pass(pools)
   }
 
   async close(): Promise<void> {
     await this.#preflights.close()
   }
 
-  async #missing(
-    pools: RetainRequest['pools'],
-    stored: ReadonlySet<string>,
-  ): Promise<RetainAnswer['missing']> {
-    const missing: Record<string, readonly string[]> = {}
-    for (const [poolKey, digests] of Object.entries(pools)) {
-      const granted = await this.#grants.of(poolKey)
-      const lost = digests.filter((digest) => !granted.has(digest) || !stored.has(digest))
-      if (lost.length > 0) {
-        missing[poolKey] = lost
+  async #using<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
+    const releases = keys.map((key) => this.#uses.hold(key))
+    try {
+      return await work()
+    } finally {
+      for (const release of releases) {
+        release()
       }
     }
-    return missing
   }
 
   async #granted(poolKey: string, digest: string): Promise<StoredAdapter | undefined> {

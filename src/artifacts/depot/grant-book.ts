@@ -43,28 +43,48 @@ export class GrantBook {
     return new Set(names)
   }
 
-  /** Takes back what is older than this and not kept; answers the digests that some pool still has. */
-  async retain(
+  /** Which digests some pool stands for and was granted, and of the other grants, the milliseconds since the last one. */
+  async survey(
+    keep: Readonly<Record<string, readonly string[]>>,
+  ): Promise<{ readonly kept: ReadonlySet<string>; readonly loose: ReadonlyMap<string, number> }> {
+    const kept = new Set<string>()
+    const loose = new Map<string, number>()
+    await this.#each(keep, async (path, digest, isKept) => {
+      if (isKept) {
+        kept.add(digest)
+      } else {
+        const ageMs = (await ageOf(path)) ?? Number.POSITIVE_INFINITY
+        loose.set(digest, Math.min(ageMs, loose.get(digest) ?? Number.POSITIVE_INFINITY))
+      }
+    })
+    return { kept, loose }
+  }
+
+  /** Takes back what is older than this and not kept. */
+  async dropLoose(
     keep: Readonly<Record<string, readonly string[]>>,
     minAgeMs: number,
-  ): Promise<ReadonlySet<string>> {
+  ): Promise<void> {
+    await this.#each(keep, async (path, _digest, isKept) => {
+      if (!isKept && ((await ageOf(path)) ?? 0) >= minAgeMs) {
+        await rm(path, { force: true })
+      }
+    })
+  }
+
+  async #each(
+    keep: Readonly<Record<string, readonly string[]>>,
+    visit: (path: string, digest: string, isKept: boolean) => Promise<void>,
+  ): Promise<void> {
     const kept = new Map(
       Object.entries(keep).map(([poolKey, digests]) => [folderName(poolKey), new Set(digests)]),
     )
-    const left = new Set<string>()
     for (const pool of await readdir(this.#root)) {
       const folder = join(this.#root, pool)
       for (const digest of (await readdir(folder)).filter(isDigest)) {
-        const path = join(folder, digest)
-        const ageMs = (await ageOf(path)) ?? Number.POSITIVE_INFINITY
-        if (kept.get(pool)?.has(digest) !== true && ageMs >= minAgeMs) {
-          await rm(path, { force: true })
-        } else {
-          left.add(digest)
-        }
+        await visit(join(folder, digest), digest, kept.get(pool)?.has(digest) === true)
       }
     }
-    return left
   }
 
   #folderOf(poolKey: string): string {

@@ -8,6 +8,7 @@ import { createTransport } from '../../resources/kubernetes/transport.ts'
 import { clusterOptions, connectionOf } from '../cluster-options.ts'
 import { defineCommand } from '../command.ts'
 import { portOption, processLogger, processOptions } from '../process-options.ts'
+import { sizeOf } from '../size-of.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
 
 export const depot = defineCommand({
@@ -23,6 +24,11 @@ export const depot = defineCommand({
       summary: 'Folder that keeps adapters, grants and headers of bases',
       placeholder: 'folder',
       default: '/var/cache/loraplex',
+    },
+    'cache-size': {
+      type: 'string',
+      summary: 'What holds that folder, where it is smaller than its volume; nine tenths are used',
+      placeholder: 'size',
     },
     'file-root': {
       type: 'string',
@@ -56,12 +62,15 @@ export const depot = defineCommand({
   },
   run: async ({ io, options }) => {
     const logger = processLogger(io, options)
+    const size = options['cache-size']
+    const cacheBytes = size === undefined ? undefined : sizeOf(size, '--cache-size')
     const stop = stopSignals()
     const access = await connectToCluster(connectionOf(options))
     const transport = createTransport(access)
     const started = DepotProcess.start(
       {
         cacheFolder: resolve(io.workingFolder, options.cache),
+        cacheBytes,
         secretFile: options['secret-file'],
         sources: {
           fileRoots: listOf(options['file-root']).map((root) => resolve(io.workingFolder, root)),
