@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
+import type { AgentLink } from '../../src/api/agent-protocol.ts'
 import type { DemandMessage } from '../../src/api/gateway-protocol.ts'
 import {
   ControllerProcess,
@@ -15,34 +16,52 @@ import {
 import type { ApiServer } from './api-server.ts'
 import { secretOf, sha256 } from './builders.ts'
 import { clusterAccessOf } from './cluster-access-of.ts'
-import { ClusterNode } from './cluster-node.ts'
+import { ClusterNode, obedientPods, type ObedientAgent, type StartPod } from './cluster-node.ts'
 
 const group = '/apis/loraplex.dev/v1alpha1'
 
-export class ControllerBed implements AsyncDisposable {
-  readonly secret = randomBytes(32)
+export class ControllerBed<A extends AgentLink = ObedientAgent> implements AsyncDisposable {
+  readonly secret: Buffer
   readonly api: ApiServer
-  readonly node: ClusterNode
+  readonly node: ClusterNode<A>
   readonly release: string
   readonly #folder: string
   readonly #depot: StubDepot
   readonly #closers: (() => Promise<unknown>)[] = []
 
-  private constructor(api: ApiServer, folder: string, depot: StubDepot, release: string) {
-    this.api = api
-    this.#folder = folder
-    this.#depot = depot
-    this.release = release
-    this.node = new ClusterNode(api, this.secret)
+  private constructor(parts: {
+    readonly api: ApiServer
+    readonly secret: Buffer
+    readonly folder: string
+    readonly depot: StubDepot
+    readonly release: string
+    readonly startPod: StartPod<A>
+  }) {
+    this.api = parts.api
+    this.secret = parts.secret
+    this.#folder = parts.folder
+    this.#depot = parts.depot
+    this.release = parts.release
+    this.node = new ClusterNode(parts.api, parts.startPod)
   }
 
-  static async create(api: ApiServer): Promise<ControllerBed> {
+  static create(api: ApiServer): Promise<ControllerBed> {
+    const secret = randomBytes(32)
+    return ControllerBed.with(api, secret, obedientPods(secret))
+  }
+
+  /** With other pods than those that do what they are told. */
+  static async with<A extends AgentLink>(
+    api: ApiServer,
+    secret: Buffer,
+    startPod: StartPod<A>,
+  ): Promise<ControllerBed<A>> {
     const folder = await mkdtemp(join(tmpdir(), 'loraplex-bed-'))
     const release = `release-${randomBytes(3).toString('hex')}`
     await api.createNamespace(release)
-    const bed = new ControllerBed(api, folder, await StubDepot.start(), release)
-    await writeFile(bed.secretFile, bed.secret)
-    return bed
+    await writeFile(join(folder, 'secret'), secret)
+    const depot = await StubDepot.start()
+    return new ControllerBed({ api, secret, folder, depot, release, startPod })
   }
 
   get secretFile(): string {
@@ -82,6 +101,12 @@ export class ControllerBed implements AsyncDisposable {
   async gateway(name = 'gateway-0'): Promise<StubGateway> {
     const gateway = await StubGateway.start()
     this.#closers.push(() => gateway.close())
+    await this.gatewayPod(name, gateway.port)
+    return gateway
+  }
+
+  /** Where controllers find a gateway that listens to them on this port. */
+  async gatewayPod(name: string, port: number): Promise<void> {
     const pods = `/api/v1/namespaces/${this.release}/pods`
     await this.put(pods, {
       metadata: { name, labels: { 'app.kubernetes.io/component': 'gateway' } },
@@ -90,7 +115,7 @@ export class ControllerBed implements AsyncDisposable {
           {
             name: 'gateway',
             image: 'loraplex',
-            ports: [{ name: 'internal', containerPort: gateway.port }],
+            ports: [{ name: 'internal', containerPort: port }],
           },
         ],
       },
@@ -103,7 +128,6 @@ export class ControllerBed implements AsyncDisposable {
         conditions: [{ type: 'Ready', status: 'True' }],
       },
     })
-    return gateway
   }
 
   async pool(namespace: string, name: string, more: object = {}): Promise<void> {
