@@ -250,6 +250,28 @@ describe('a reflector', () => {
     expect(values()).toEqual({ a: '1', b: '1' })
   })
 
+  it('waits no second time as long when a server that was away answers with 410', async () => {
+    const waits: number[] = []
+    const { api, values, start } = await bed({
+      timing: { backoffMs: [10, 60_000] },
+      random: () => 0.99,
+      logger: {
+        info: () => undefined,
+        warn: (fields) => waits.push('waitMs' in fields ? Number(fields.waitMs) : Number.NaN),
+      },
+    })
+    api.put('a', '1')
+    await start()
+    api.refuse({ status: 0, verb: 'watch', times: 6 })
+    api.refuse({ status: 410, reason: 'Expired', verb: 'watch', times: 2 })
+    api.resetWatches()
+    await eventually(() => api.count('watch')).toBe(10)
+    await eventually(() => api.watches).toBe(1)
+    // Doubled until it answers, then from the beginning.
+    expect(waits.map(Math.round)).toEqual([10, 20, 40, 79, 158, 317, 634, 10, 20])
+    expect(values()).toEqual({ a: '1' })
+  })
+
   it('waits as long as 429 asks for', async () => {
     const { api, values, start } = await bed()
     await start()

@@ -68,6 +68,8 @@ class ApiReflector<T extends KubeObject> implements Reflector<T> {
   /** The next list asks for the newest state, whatever that costs the server. */
   #wantsNewest: boolean
   #olderLists = 0
+  /** The last failure was no answer at all. */
+  #isAway = false
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options
@@ -135,9 +137,12 @@ class ApiReflector<T extends KubeObject> implements Reflector<T> {
   }
 
   async #recover(error: unknown, heldMs: number, signal: AbortSignal): Promise<void> {
-    if (heldMs >= this.#timing.healthyAfterMs) {
+    const isAnswer = error instanceof KubeApiError && error.status !== 0
+    // A server that was away and is back knows no old version: who waited for it does not wait as long once more.
+    if (heldMs >= this.#timing.healthyAfterMs || (isAnswer && this.#isAway)) {
       this.#backoff.reset()
     }
+    this.#isAway = !isAnswer
     const isGone = isKubeError(error, 'Gone')
     // A server that is behind us answers Timeout; one that does not know our version, Gone or BadRequest.
     this.#wantsNewest ||=
