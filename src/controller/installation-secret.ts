@@ -42,7 +42,7 @@ export async function ensureInstallationSecret(
   const secret = Buffer.from(found?.data?.['secret'] ?? '', 'base64')
   if (secret.length < secretBytes) {
     throw new UserError(
-      `Secret ${namespace}/${installationSecretName} has no ${secretBytes} bytes under \`secret\`. Put back what it held. If that is lost, delete it, and a new one is made; then delete and apply all ModelPools again, for their pods know only the old one.`,
+      `Secret ${namespace}/${installationSecretName} has no ${secretBytes} bytes under \`secret\`. Put back what it held. If that is lost, delete it and restart controller, depot and gateways: a new one is made, and all pools roll out.`,
     )
   }
   return secret

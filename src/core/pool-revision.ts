@@ -26,15 +26,24 @@ function engineConfiguration(pool: ModelPool): string {
   })
 }
 
+const configurationDigits = 10
+
 /**
- * Ten hex digits: in labels and in the name of the revision's Secret. Another object of the same name has others, so
- * that what is left of an earlier pool, and goes with it, is never taken for this one's.
+ * Ten hex digits, and those of the installation's secret: in labels and in the name of the revision's Secret. Another
+ * object of the same name has others, so that what is left of an earlier pool, and goes with it, is never taken for this
+ * one's. With another secret of the installation, pods need other tokens.
  */
-export function poolRevisionOf(pool: ModelPool): string {
-  return createHash('sha256')
+export function poolRevisionOf(pool: ModelPool, secretFingerprint: string): string {
+  const digits = createHash('sha256')
     .update(`pool\0${keyOf(pool.metadata)}\0${pool.metadata.uid}\0${engineConfiguration(pool)}`)
     .digest('hex')
-    .slice(0, 10)
+    .slice(0, configurationDigits)
+  return `${digits}${secretFingerprint}`
+}
+
+/** Of the installation that made the pods of this revision. */
+export function secretFingerprintIn(poolRevision: string): string {
+  return poolRevision.slice(configurationDigits)
 }
 
 /** The base's name inside the engines of this revision. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { aPool } from '../../test/support/builders.ts'
 import type { ModelPool } from '../api/model-pool.ts'
-import { poolRevisionOf, servedModelNameOfPool } from './pool-revision.ts'
+import { poolRevisionOf, secretFingerprintIn, servedModelNameOfPool } from './pool-revision.ts'
 import type { JsonMap, WorkloadInput } from './workload-input.ts'
 import { planWorkload } from './workload.ts'
 
@@ -31,7 +31,7 @@ function inputOf(pool: ModelPool, more: Partial<WorkloadInput> = {}): WorkloadIn
       depotToken: 'depot',
       preStopPath: '/prestop/word',
     },
-    poolRevision: poolRevisionOf(pool),
+    poolRevision: poolRevisionOf(pool, 'abc123'),
     servedModelName: servedModelNameOfPool(pool),
     ...more,
   }
@@ -280,7 +280,7 @@ describe('a pool’s own podTemplate', () => {
 })
 
 describe('a pool revision', () => {
-  const before = poolRevisionOf(base.build())
+  const before = poolRevisionOf(base.build(), 'abc123')
   test.each([
     ['the image', { engine: { image: 'vllm/vllm-openai:v0.33.0' } }, true],
     ['an argument', { engine: { image: 'vllm/vllm-openai:v0.32.0', args: ['--seed=1'] } }, true],
@@ -292,7 +292,13 @@ describe('a pool revision', () => {
     ['who may attach', { allowedNamespaces: { from: 'All' } }, false],
     ['sources', { lora: { sources: [{ uriPrefix: 'https://a.example/' }] } }, false],
   ])('changes with %s: %o → %s', (_what, spec, changes) => {
-    expect(poolRevisionOf(base.with(spec).build()) !== before).toBe(changes)
+    expect(poolRevisionOf(base.with(spec).build(), 'abc123') !== before).toBe(changes)
+  })
+
+  test('changes with the secret of the installation, and says whose it is', () => {
+    const other = poolRevisionOf(base.build(), 'def456')
+    expect(other).not.toBe(before)
+    expect([before, other].map(secretFingerprintIn)).toEqual(['abc123', 'def456'])
   })
 })
 

@@ -38,6 +38,11 @@ export function saltSecret(secret: Buffer): Buffer {
   return Buffer.from(derive(secret, 'cache-salt'), 'base64url')
 }
 
+/** Six hex digits that everybody may see: whose tokens a pod was given. */
+export function secretFingerprint(secret: Buffer): string {
+  return Buffer.from(derive(secret, 'fingerprint'), 'base64url').toString('hex', 0, 3)
+}
+
 /** Whether an `Authorization` header carries this token; takes the same time whatever is wrong. */
 export function showsToken(header: string | undefined, token: string): boolean {
   const shown = Buffer.from(header ?? '')

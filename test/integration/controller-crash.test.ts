@@ -259,7 +259,7 @@ async function stateOf({ api, release }: ControllerBed, namespace: string): Prom
   return text
     .replaceAll(release, 'RELEASE')
     .replaceAll(namespace, 'NS')
-    .replaceAll(/\b[0-9a-f]{10}\b/g, 'REVISION')
+    .replaceAll(/\b[0-9a-f]{16}\b/g, 'REVISION')
     .replaceAll(/lpx-base-[0-9a-f]{32}/g, 'BASE')
     .replaceAll(/127\.0\.0\.1:[0-9]+/g, 'DEPOT')
 }

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { revisionOf } from '../../src/api/names.ts'
 import { sha256 } from '../support/builders.ts'
@@ -161,6 +163,33 @@ describe('replicas', () => {
     const secrets = async (): Promise<number> =>
       (await api().ask('GET', '/api/v1/namespaces/models/secrets')).body.items.length
     await eventually(secrets).toBe(1)
+    expect(bed.node.of('llama')).toHaveLength(2)
+  })
+
+  test('roll out when the secret of the installation is another, and get its tokens', async () => {
+    const first = await bed.controller()
+    await bed.pool('models', 'llama', { replicas: 2 })
+    await eventually(() => bed.readyOf('modelpools', 'models', 'llama')).toBe('True Ready')
+    const before = bed.node.of('llama').map(({ name }) => name)
+    const secretsPath = '/api/v1/namespaces/models/secrets'
+    const tokens = async (): Promise<readonly string[]> =>
+      (await api().ask('GET', secretsPath)).body.items.map(
+        ({ data }: { data: Record<string, string> }) => data['agent-token'],
+      )
+    const [old] = await tokens()
+    await first.close()
+    const other = `${bed.secretFile}-other`
+    await writeFile(other, randomBytes(32))
+    let fewest = 2
+    const watching = setInterval(() => {
+      fewest = Math.min(fewest, bed.node.of('llama').filter(({ isReady }) => isReady).length)
+    }, 10)
+    await bed.controller({ secretFile: other })
+    await eventually(() => before.every((name) => bed.node.gone.includes(name))).toBe(true)
+    clearInterval(watching)
+    expect(fewest).toBe(2)
+    await eventually(async () => (await tokens()).length).toBe(1)
+    expect(await tokens()).not.toContain(old)
     expect(bed.node.of('llama')).toHaveLength(2)
   })
 

@@ -5,6 +5,7 @@ import type { ModelPool } from '../../api/model-pool.ts'
 import { labels } from '../../api/cluster-names.ts'
 import { deploymentType, type DeploymentObject } from '../../controller/model-pool/kube-shapes.ts'
 import { planPool, refusePool, type PlannedPool } from '../../controller/model-pool/plan-pool.ts'
+import { secretFingerprintIn } from '../../core/pool-revision.ts'
 import { countReplicas, replicasAnnotation } from '../../core/replica-count.ts'
 import { engineObjectName } from '../../core/workload-names.ts'
 import { UserError } from '../../errors.ts'
@@ -57,7 +58,14 @@ export const plan = defineCommand({
     if (refusal !== undefined) {
       throw new UserError(refusal)
     }
-    const planned = planPool(found.pool, workloadSettingsOf(options), Buffer.alloc(0))
+    const present = revisionOfPods(found.live)
+    // The secret is the controller's: what would be made is planned with that of the pods there are.
+    const planned = planPool(
+      found.pool,
+      workloadSettingsOf(options),
+      Buffer.alloc(0),
+      secretFingerprintIn(present ?? ''),
+    )
     const objects = objectsOf(planned, found.pool)
     io.out(
       options.output === 'json'
@@ -96,7 +104,7 @@ function wordsOf(
     return words
   }
   const { spec, metadata } = live
-  const present = spec?.template?.metadata?.labels?.[labels.poolRevision]
+  const present = revisionOfPods(live)
   const replicas = spec?.replicas ?? 0
   const desired = pool.spec.scaling === undefined ? pool.spec.replicas : replicas
   const count = countReplicas(desired, {
@@ -113,6 +121,10 @@ function wordsOf(
       : `replicas: ${replicas} now, ${count.replicas} wanted`,
     ...(count.foreign === undefined ? [] : ['somebody else set the number of replicas']),
   ]
+}
+
+function revisionOfPods(live: DeploymentObject | undefined): string | undefined {
+  return live?.spec?.template?.metadata?.labels?.[labels.poolRevision]
 }
 
 async function poolOfCluster(

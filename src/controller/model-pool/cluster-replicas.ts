@@ -11,6 +11,7 @@ import { Reconciler } from '../../resources/kubernetes/reconciler.ts'
 import type { KubeObject, StoreChange } from '../../resources/kubernetes/types.ts'
 import { WorkQueue } from '../../resources/kubernetes/work-queue.ts'
 import { apiVersion } from '../../api/metadata.ts'
+import { secretFingerprint } from '../../wire/internal-auth.ts'
 import { Autoscaler, type PoolDemand, type Silence } from './autoscaler.ts'
 import { isPodReady } from './kube-shapes.ts'
 import { refusePool } from './plan-pool.ts'
@@ -49,6 +50,7 @@ export class ClusterReplicas implements PoolReplicas {
   readonly #unwatch: (() => void)[] = []
   readonly #foreign = new Map<string, { readonly replicas: number; readonly atMs: number }>()
   readonly #now: () => number
+  readonly #fingerprint: string
   #pools: ReadonlyMap<string, ModelPool> = new Map()
   #facts = new Map<string, { readonly text: string; readonly facts: PoolFacts }>()
 
@@ -56,6 +58,7 @@ export class ClusterReplicas implements PoolReplicas {
     this.#options = options
     this.#now = options.now ?? Date.now
     const { caches, secret, createLink } = options
+    this.#fingerprint = secretFingerprint(secret)
     this.#links = new PodReplicas({
       pods: caches.pods,
       secret,
@@ -233,7 +236,7 @@ export class ClusterReplicas implements PoolReplicas {
     const foreign = this.#foreign.get(poolKey)
     const view = viewRollout(live, pods, {
       desired,
-      poolRevision: poolRevisionOf(pool),
+      poolRevision: poolRevisionOf(pool, this.#fingerprint),
       foreignReplicas:
         foreign !== undefined && this.#now() - foreign.atMs < foreignMs
           ? foreign.replicas

@@ -8,7 +8,7 @@ import { modelPlaceOf } from '../../core/workload-names.ts'
 import { planWorkload, type Workload } from '../../core/workload.ts'
 import { launchArguments } from '../../engine/launch-arguments.ts'
 import { launchSettingsOf } from '../../engine/launch-settings.ts'
-import { agentToken, depotToken, engineKey } from '../../wire/internal-auth.ts'
+import { agentToken, depotToken, engineKey, secretFingerprint } from '../../wire/internal-auth.ts'
 import { preStopPath } from '../../wire/pre-stop.ts'
 
 export interface PlannedPool {
@@ -18,9 +18,14 @@ export interface PlannedPool {
 }
 
 /** Everything that a pool's spec comes to on this installation. */
-export function planPool(pool: ModelPool, settings: WorkloadSettings, secret: Buffer): PlannedPool {
+export function planPool(
+  pool: ModelPool,
+  settings: WorkloadSettings,
+  secret: Buffer,
+  fingerprint = secretFingerprint(secret),
+): PlannedPool {
   const poolKey = keyOf(pool.metadata)
-  const poolRevision = poolRevisionOf(pool)
+  const poolRevision = poolRevisionOf(pool, fingerprint)
   const servedModelName = servedModelNameOfPool(pool)
   const token = agentToken(secret, poolKey)
   const workload = planWorkload({
