@@ -274,7 +274,7 @@ export const chartValues = z.strictObject({
     .prefault({}),
   adminAuth: z.enum(['Kubernetes', 'None']).default('Kubernetes').meta({
     description:
-      'Who may read metrics and states of gateways: accounts that may `get` the path as a nonResourceURL, or whoever reaches the port. Those of controller and depot are read by whomever `networkPolicy.monitoring` lets in.',
+      'Who may read metrics and states of gateway, controller and depot: accounts that may `get` the path as a nonResourceURL, or whomever `networkPolicy.monitoring` lets in.',
   }),
   logLevel: z
     .enum(['debug', 'info', 'warn', 'error'])

@@ -8,6 +8,7 @@ import { expect, test, vi } from 'vitest'
 import type { StateMessage } from '../api/agent-protocol.ts'
 import { revisionOf } from '../api/names.ts'
 import { startSimulator } from '../sim/server.ts'
+import { openAdminAuth } from '../telemetry/admin-auth.ts'
 import { createAgentLink } from '../wire/agent-link.ts'
 import { createDepotClient } from '../wire/depot-client.ts'
 import { baseKeyOf } from '../wire/depot-protocol.ts'
@@ -40,6 +41,7 @@ async function pod() {
       host: '127.0.0.1',
       port: 0,
       adminPort: 0,
+      adminAuth: openAdminAuth,
       logger,
     },
     never,

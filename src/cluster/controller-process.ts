@@ -22,13 +22,13 @@ import { createReflector } from '../resources/kubernetes/reflector.ts'
 import type { ReflectorTiming } from '../resources/kubernetes/reflector-timing.ts'
 import { createTransport, type Transport } from '../resources/kubernetes/transport.ts'
 import type { Leadership, Reflector } from '../resources/kubernetes/types.ts'
-import type { AdminAuth } from '../telemetry/admin-auth.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
 import { createKubernetesMetrics } from '../telemetry/kubernetes-metrics.ts'
 import { listen, urlOf } from '../telemetry/listen.ts'
 import type { ServiceLogger } from '../telemetry/logger.ts'
 import { createDepotClient, type DepotClient } from '../wire/depot-client.ts'
 import { controllerToken } from '../wire/internal-auth.ts'
+import { createAdminAuth, type AdminAuthChoice } from './create-admin-auth.ts'
 import { LeaderSession } from './leader-session.ts'
 
 export interface ControllerProcessOptions {
@@ -40,7 +40,7 @@ export interface ControllerProcessOptions {
   readonly podName: string
   readonly host: string
   readonly adminPort: number
-  readonly adminAuth?: AdminAuth
+  readonly adminAuth: AdminAuthChoice
   readonly settings: WorkloadSettings
   readonly agentRollout: AgentRollout
   readonly logger: ServiceLogger
@@ -134,10 +134,10 @@ async function assemble(options: ControllerProcessOptions, signal: AbortSignal, 
   const parts = follow(options, isLeading, closers)
   const admin = await createAdminServer({
     logger: options.logger,
+    auth: await createAdminAuth(options.adminAuth, parts.transport),
     registry: parts.registry,
     notReady: () => (state.known ? undefined : 'the API server has not told everything yet'),
     debugState: () => debugState(isLeading(), state.session),
-    ...(options.adminAuth === undefined ? {} : { auth: options.adminAuth }),
   })
   closers.push(() => admin.close())
   await listen(admin, options.host, options.adminPort, '--admin-port')

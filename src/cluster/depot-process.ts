@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import { createDepotServer } from '../artifacts/depot/depot-server.ts'
 import { Depot } from '../artifacts/depot/depot.ts'
 import type { SourceSettings } from '../artifacts/depot/fetch-source.ts'
+import type { AdminAuth } from '../telemetry/admin-auth.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
 import { listen, urlOf } from '../telemetry/listen.ts'
 import type { ServiceLogger } from '../telemetry/logger.ts'
@@ -17,6 +18,7 @@ export interface DepotProcessOptions {
   readonly host: string
   readonly port: number
   readonly adminPort: number
+  readonly adminAuth: AdminAuth
   readonly logger: ServiceLogger
 }
 
@@ -39,6 +41,7 @@ export class DepotProcess {
     const ready = { now: false }
     const admin = await createAdminServer({
       logger,
+      auth: options.adminAuth,
       registry: registryOf(depot),
       notReady: () => (ready.now ? undefined : "waiting for the installation's secret"),
       debugState: () => ({ fetching: depot.fetching, waiting: depot.waiting, ...depot.figures }),

@@ -10,26 +10,19 @@ import { createGatewayServer } from '../gateway/server.ts'
 import { addStateMetrics } from '../gateway/state-metrics.ts'
 import { TableFeed } from '../gateway/table-feed.ts'
 import type { ClusterAccess } from '../resources/kubernetes/cluster-access.ts'
-import { createKubeClient } from '../resources/kubernetes/kube-client.ts'
 import { createKubernetesSource } from '../resources/kubernetes/kubernetes-source.ts'
 import type { ReflectorTiming } from '../resources/kubernetes/reflector-timing.ts'
-import { createTransport, type Transport } from '../resources/kubernetes/transport.ts'
-import { openAdminAuth, type AdminAuth } from '../telemetry/admin-auth.ts'
+import { createTransport } from '../resources/kubernetes/transport.ts'
+import type { AdminAuth } from '../telemetry/admin-auth.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
 import { createKubernetesMetrics } from '../telemetry/kubernetes-metrics.ts'
 import { listen, urlOf } from '../telemetry/listen.ts'
 import type { ServiceLogger } from '../telemetry/logger.ts'
-import { createTokenAdminAuth } from '../telemetry/token-admin-auth.ts'
 import { readInstallationSecret } from '../wire/installation-secret.ts'
 import { controllerToken, saltSecret } from '../wire/internal-auth.ts'
+import { createAdminAuth, type AdminAuthChoice } from './create-admin-auth.ts'
 import { GatewayReadiness } from './gateway-readiness.ts'
-import { KubernetesAdminAuth } from './kubernetes-admin-auth.ts'
 import { ReplicaDiscovery } from './replica-discovery.ts'
-
-export type AdminAuthChoice =
-  | { readonly kind: 'None' }
-  | { readonly kind: 'Token'; readonly file: string }
-  | { readonly kind: 'Kubernetes' }
 
 export interface GatewayProcessOptions {
   readonly access: ClusterAccess
@@ -156,7 +149,7 @@ async function assemble(
   const { transport, source, discovery } = follow(options, gateway, readiness, secret, closers)
   watched.heardAtMs = () => Math.min(source.heardAtMs, discovery.heardAtMs)
   const servers = await createServers(options, gateway, readiness, secret, {
-    auth: await adminAuthOf(options.adminAuth, transport),
+    auth: await createAdminAuth(options.adminAuth, transport),
     closers,
   })
   await listen(servers.admin, host, ports.admin, '--admin-port')
@@ -247,17 +240,4 @@ async function createServers(
     await Promise.allSettled([http.close(), internal.close(), admin.close()])
   })
   return { http, admin, internal }
-}
-
-async function adminAuthOf(choice: AdminAuthChoice, transport: Transport): Promise<AdminAuth> {
-  switch (choice.kind) {
-    case 'None':
-      return openAdminAuth
-    case 'Token':
-      return await createTokenAdminAuth(choice.file)
-    case 'Kubernetes':
-      return new KubernetesAdminAuth(createKubeClient({ transport, retries: 0 }))
-    default:
-      return choice satisfies never
-  }
 }

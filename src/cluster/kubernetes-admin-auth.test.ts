@@ -6,22 +6,25 @@ import { KubernetesAdminAuth } from './kubernetes-admin-auth.ts'
 /** What of an API server is asked here; the integration tests ask a real one. */
 function aCluster() {
   const state = { isDown: false, isKnown: true, mayRead: true, asked: 0, now: 0 }
+  const held = { answers: Promise.resolve() }
   const client = {
-    create: (type: { readonly kind: string }) => {
+    create: async (type: { readonly kind: string }) => {
       state.asked += 1
+      await held.answers
       if (state.isDown) {
-        return Promise.reject(new KubeApiError({ reason: 'Unreachable', status: 0, message: 'x' }))
+        throw new KubeApiError({ reason: 'Unreachable', status: 0, message: 'x' })
       }
-      return Promise.resolve({
+      return {
         status:
           type.kind === 'TokenReview'
             ? { authenticated: state.isKnown, user: { username: 'prometheus' } }
             : { allowed: state.mayRead },
-      })
+      }
     },
   } as unknown as KubeClient
   const auth = new KubernetesAdminAuth(client, () => state.now)
-  return { state, check: (path = '/metrics') => auth.check('Bearer token', path) }
+  const check = (path = '/metrics', token = 'token') => auth.check(`Bearer ${token}`, path)
+  return { state, held, check }
 }
 
 test('an answer is not asked for again for a minute, each path by itself', async () => {
@@ -53,4 +56,34 @@ test('while the API server is down, whoever was let in within the hour still is,
   expect(await check('/debug/state')).toBe('Unavailable')
   state.now += 200_000
   expect(await check()).toBe('Unavailable')
+})
+
+test('strangers who come all at once do not stand in the way to the API server', async () => {
+  const { state, held, check } = aCluster()
+  expect(await check()).toBe('Allowed')
+  const gate = Promise.withResolvers<void>()
+  held.answers = gate.promise
+  state.isKnown = false
+  state.asked = 0
+  const strangers = Array.from({ length: 20 }, (_, index) => check('/metrics', `made-up-${index}`))
+  state.now += 61_000
+  expect(await check()).toBe('Allowed')
+  expect(state.asked).toBe(4)
+  gate.resolve()
+  const verdicts = await Promise.all(strangers)
+  expect(verdicts.filter((one) => one === 'Unknown')).toHaveLength(4)
+  expect(verdicts.filter((one) => one === 'Unavailable')).toHaveLength(16)
+  expect(await check('/metrics', 'one-more')).toBe('Unknown')
+})
+
+test('strangers do not push out whom the cluster trusts', async () => {
+  const { state, check } = aCluster()
+  expect(await check()).toBe('Allowed')
+  state.isKnown = false
+  for (let index = 0; index < 1200; index += 1) {
+    await check('/metrics', `made-up-${index}`)
+  }
+  state.isDown = true
+  state.now += 61_000
+  expect(await check()).toBe('Allowed')
 })

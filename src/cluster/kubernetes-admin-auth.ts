@@ -40,6 +40,8 @@ const subjectAccessReview: ResourceType<SubjectAccessReview> = {
 const freshMs = { Allowed: 60_000, Unknown: 5000, Forbidden: 5000 } as const
 const staleMs = 3_600_000
 const maxRemembered = 1000
+/** Strangers' tokens must not fill the way to the API server, which this process needs for its own work. */
+const maxUnderWay = 4
 const timeoutMs = 5000
 
 interface Remembered {
@@ -52,6 +54,7 @@ export class KubernetesAdminAuth implements AdminAuth {
   readonly #client: KubeClient
   readonly #now: () => number
   readonly #known = new Map<string, Remembered>()
+  #underWay = 0
 
   constructor(client: KubeClient, now: () => number = () => performance.now()) {
     this.#client = client
@@ -70,12 +73,26 @@ export class KubernetesAdminAuth implements AdminAuth {
     if (known !== undefined && ageMs < freshMs[known.verdict]) {
       return known.verdict
     }
-    try {
-      const verdict = await this.#ask(token, path)
-      this.#remember(key, verdict)
-      return verdict
-    } catch {
+    const verdict = await this.#askInTurn(token, path)
+    if (verdict === undefined) {
       return known?.verdict === 'Allowed' && ageMs < staleMs ? 'Allowed' : 'Unavailable'
+    }
+    this.#remember(key, verdict)
+    return verdict
+  }
+
+  /** Undefined where there is no answer: the API server is away, or too many ask. */
+  async #askInTurn(token: string, path: string): Promise<Remembered['verdict'] | undefined> {
+    if (this.#underWay >= maxUnderWay) {
+      return undefined
+    }
+    this.#underWay += 1
+    try {
+      return await this.#ask(token, path)
+    } catch {
+      return undefined
+    } finally {
+      this.#underWay -= 1
     }
   }
 
@@ -110,9 +127,10 @@ export class KubernetesAdminAuth implements AdminAuth {
   #remember(key: string, verdict: Remembered['verdict']): void {
     this.#known.delete(key)
     this.#known.set(key, { verdict, at: this.#now() })
-    const oldest = this.#known.keys().next()
-    if (this.#known.size > maxRemembered && oldest.done !== true) {
-      this.#known.delete(oldest.value)
+    if (this.#known.size > maxRemembered) {
+      // Strangers do not push out whom the cluster trusts.
+      const refused = [...this.#known].find(([, one]) => one.verdict !== 'Allowed')
+      this.#known.delete(refused?.[0] ?? this.#known.keys().next().value ?? key)
     }
   }
 }

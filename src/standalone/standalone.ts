@@ -10,6 +10,7 @@ import { gatewayDebugState } from '../gateway/debug-state.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { createGatewayServer } from '../gateway/server.ts'
 import { createDirectorySource } from '../resources/directory/directory-source.ts'
+import type { AdminAuth } from '../telemetry/admin-auth.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
 import { listen, urlOf } from '../telemetry/listen.ts'
 import type { ServiceLogger } from '../telemetry/logger.ts'
@@ -26,6 +27,7 @@ export interface StandaloneOptions {
   /** 0: any free one. */
   readonly port: number
   readonly adminPort: number
+  readonly adminAuth: AdminAuth
   readonly unknownFields: 'Drop' | 'Reject'
   readonly maxQueueMs: number
   readonly logger: ServiceLogger
@@ -178,6 +180,7 @@ async function assemble(
   })
   const admin = await createAdminServer({
     logger,
+    auth: options.adminAuth,
     registry: gateway.metrics.registry,
     notReady: () => (gateway.draining ? 'draining' : undefined),
     debugState: () => debugState(gateway, replicas),

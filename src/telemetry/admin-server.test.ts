@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { AdminAuth, AdminVerdict } from './admin-auth.ts'
+import { openAdminAuth, type AdminAuth, type AdminVerdict } from './admin-auth.ts'
 import { createAdminServer } from './admin-server.ts'
 import { createTokenAdminAuth } from './token-admin-auth.ts'
 
@@ -14,7 +14,7 @@ function server(more: { auth?: AdminAuth; why?: string } = {}) {
     registry: new Registry(),
     notReady: () => more.why,
     debugState: () => ({ seen: true }),
-    ...(more.auth === undefined ? {} : { auth: more.auth }),
+    auth: more.auth ?? openAdminAuth,
   })
 }
 

@@ -1,6 +1,6 @@
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
-import { openAdminAuth, type AdminAuth, type AdminVerdict } from './admin-auth.ts'
+import type { AdminAuth, AdminVerdict } from './admin-auth.ts'
 
 export interface AdminServerOptions {
   readonly logger: FastifyBaseLogger
@@ -9,8 +9,7 @@ export interface AdminServerOptions {
   readonly notReady: () => string | undefined
   /** A snapshot for people who look for trouble; holds no key and no prompt. */
   readonly debugState: () => object
-  /** Default: whoever reaches the port. */
-  readonly auth?: AdminAuth
+  readonly auth: AdminAuth
 }
 
 /** The operator's port. Tenant keys mean nothing here; probes need no right. */
@@ -33,10 +32,9 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Fa
 }
 
 async function operatorRoutes(app: FastifyInstance, options: AdminServerOptions): Promise<void> {
-  const auth = options.auth ?? openAdminAuth
   app.addHook('onRequest', async (request, reply) => {
     const path = request.url.split('?', 1)[0] ?? ''
-    const verdict = await auth.check(request.headers.authorization, path)
+    const verdict = await options.auth.check(request.headers.authorization, path)
     if (verdict !== 'Allowed') {
       const { status, words } = refusals[verdict]
       await reply.code(status).send({ error: words })

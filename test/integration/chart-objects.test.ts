@@ -158,6 +158,8 @@ test('Prometheus finds each process once, and the agents in every namespace', ()
   const metrics = { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } }
   const objects = renderChart({ metrics }, namespace)
   const { selector, endpoints } = find(objects, 'ServiceMonitor', /^loraplex$/)['spec']
+  expect(endpoints).toHaveLength(1)
+  expect(endpoints[0].bearerTokenFile).toMatch(/serviceaccount\/token$/)
   const scraped = objects
     .filter(({ kind, metadata }) => {
       return kind === 'Service' && matches(metadata.labels ?? {}, selector.matchLabels)
@@ -182,6 +184,21 @@ test('Prometheus finds each process once, and the agents in every namespace', ()
   expect(engines.namespaceSelector).toEqual({ any: true })
   expect(engines.selector.matchLabels).toEqual({ [labels.component]: 'engine' })
 })
+
+test.each(['Kubernetes', 'None'])(
+  'adminAuth: %s is every process’s, and Prometheus’',
+  (adminAuth) => {
+    const metrics = { serviceMonitor: { enabled: true } }
+    const objects = renderChart({ adminAuth, metrics }, namespace)
+    const deployments = objects.filter(({ kind }) => kind === 'Deployment')
+    expect(deployments).toHaveLength(3)
+    for (const { spec } of deployments) {
+      expect(spec.template.spec.containers[0].args).toContain(`--admin-auth=${adminAuth}`)
+    }
+    const [endpoint] = find(objects, 'ServiceMonitor', /^loraplex$/)['spec'].endpoints
+    expect('bearerTokenFile' in endpoint).toBe(adminAuth === 'Kubernetes')
+  },
+)
 
 test.each([
   ['an unknown value', { gatewey: {} }, /gatewey/],

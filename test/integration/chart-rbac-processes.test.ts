@@ -1,7 +1,12 @@
 // The processes themselves, with no more rights than the chart gives their service accounts.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { request } from 'undici'
 import { installationSecretName } from '../../src/api/cluster-names.ts'
+import { createAdminAuth } from '../../src/cluster/create-admin-auth.ts'
+import { DepotProcess } from '../../src/cluster/depot-process.ts'
 import { GatewayProcess } from '../../src/cluster/gateway-process.ts'
 import { createSecretReader } from '../../src/cluster/secret-reader.ts'
 import { createKubeClient } from '../../src/resources/kubernetes/kube-client.ts'
@@ -90,32 +95,33 @@ test('two controllers make one secret, and either reads it', async () => {
   await eventually(() => controllers.filter(({ isLeading }) => isLeading).length).toBe(1)
 })
 
-test('a gateway knows the cluster, and shows its metrics to whom the cluster trusts', async () => {
-  const gateway = await GatewayProcess.start(
-    {
-      access: clusterAccessOf(await accountOf('gateway')),
-      secretFile: bed.secretFile,
-      host: '127.0.0.1',
-      ports: { http: 0, admin: 0, internal: 0 },
-      unknownFields: 'Drop',
-      maxQueueMs: 1000,
-      maxConfigAgeMs: 60_000,
-      adminAuth: { kind: 'Kubernetes' },
-      logger: bed.options().logger,
-    },
-    new AbortController().signal,
-  )
-  try {
-    const prometheus = await api().serviceAccount('monitoring', 'prometheus')
-    const stranger = await api().serviceAccount('monitoring', 'stranger')
-    expect(await statusOf(`${gateway.adminUrl}/metrics`, prometheus)).toBe(200)
-    expect(await statusOf(`${gateway.adminUrl}/debug/state`, prometheus)).toBe(403)
-    expect(await statusOf(`${gateway.adminUrl}/metrics`, stranger)).toBe(403)
-    expect(await refusedRequests(gateway.adminUrl, prometheus)).toEqual([])
-  } finally {
-    await gateway.stop(0, 0, AbortSignal.abort())
-  }
-})
+test.each(['controller', 'gateway', 'depot'] as const)(
+  'the %s shows its metrics to whom the cluster trusts',
+  async (component) => {
+    const process = await started[component]()
+    try {
+      const { adminUrl } = process
+      const prometheus = await api().serviceAccount('monitoring', 'prometheus')
+      const stranger = await api().serviceAccount('monitoring', 'stranger')
+      for (const path of ['/metrics', '/debug/state']) {
+        expect(await statusOf(`${adminUrl}${path}`)).toBe(401)
+        expect(await statusOf(`${adminUrl}${path}`, 'nobodys-token')).toBe(401)
+        expect(await statusOf(`${adminUrl}${path}`, stranger.token)).toBe(403)
+      }
+      expect(await statusOf(`${adminUrl}/metrics`, prometheus.token)).toBe(200)
+      expect(await statusOf(`${adminUrl}/debug/state`, prometheus.token)).toBe(403)
+      // The depot keeps no count.
+      if (component !== 'depot') {
+        expect(await refusedRequests(adminUrl, prometheus)).toEqual([])
+      }
+      // The kubelet shows nothing.
+      expect(await statusOf(`${adminUrl}/healthz`)).toBe(200)
+      expect(await statusOf(`${adminUrl}/readyz`)).toBeOneOf([200, 503])
+    } finally {
+      await process.close()
+    }
+  },
+)
 
 test('the depot reads the one Secret that a source names', async () => {
   await api().createNamespace('acme')
@@ -140,8 +146,67 @@ function accountOf(component: string): Promise<ApiAccess> {
   return api().serviceAccount(bed.release, `loraplex-${component}`)
 }
 
-async function statusOf(url: string, { token = '' }: ApiAccess): Promise<number> {
-  const { statusCode, body } = await request(url, { headers: { authorization: `Bearer ${token}` } })
+interface Started {
+  readonly adminUrl: string
+  close(): Promise<unknown>
+}
+
+/** Each with its own account, and the chart's way to ask who comes. */
+const started: Readonly<Record<'controller' | 'gateway' | 'depot', () => Promise<Started>>> = {
+  controller: async () => {
+    const access = clusterAccessOf(await accountOf('controller'))
+    return bed.controller({ access, adminAuth: { kind: 'Kubernetes' } })
+  },
+  gateway: async () => {
+    const gateway = await GatewayProcess.start(
+      {
+        access: clusterAccessOf(await accountOf('gateway')),
+        secretFile: bed.secretFile,
+        host: '127.0.0.1',
+        ports: { http: 0, admin: 0, internal: 0 },
+        unknownFields: 'Drop',
+        maxQueueMs: 1000,
+        maxConfigAgeMs: 60_000,
+        adminAuth: { kind: 'Kubernetes' },
+        logger: bed.options().logger,
+      },
+      new AbortController().signal,
+    )
+    return { adminUrl: gateway.adminUrl, close: () => gateway.stop(0, 0, AbortSignal.abort()) }
+  },
+  depot: async () => {
+    const transport = createTransport(clusterAccessOf(await accountOf('depot')))
+    const folder = await mkdtemp(join(tmpdir(), 'loraplex-depot-rbac-'))
+    const depot = await DepotProcess.start(
+      {
+        cacheFolder: folder,
+        secretFile: bed.secretFile,
+        sources: {
+          fileRoots: [],
+          allowPrivateHosts: new Set(),
+          maxBytes: 1,
+          readSecret: createSecretReader(createKubeClient({ transport })),
+        },
+        host: '127.0.0.1',
+        port: 0,
+        adminPort: 0,
+        adminAuth: await createAdminAuth({ kind: 'Kubernetes' }, transport),
+        logger: bed.options().logger,
+      },
+      new AbortController().signal,
+    )
+    const close = async (): Promise<void> => {
+      await depot.close()
+      await transport.close()
+      await rm(folder, { recursive: true })
+    }
+    return { adminUrl: depot.adminUrl, close }
+  },
+}
+
+async function statusOf(url: string, token?: string): Promise<number> {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  const { statusCode, body } = await request(url, { headers })
   await body.dump()
   return statusCode
 }

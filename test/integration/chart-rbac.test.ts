@@ -63,6 +63,12 @@ const neverGranted = [
   'coordination.k8s.io/leases',
 ]
 
+/** Who comes to the operator's port, and whether that account may. */
+const asksWhoComes: Grants = {
+  'authentication.k8s.io/tokenreviews': ['create'],
+  'authorization.k8s.io/subjectaccessreviews': ['create'],
+}
+
 /** In every namespace: `group/resource/subresource:name`; without a group it is the core's. */
 const grants: Readonly<Record<'controller' | 'gateway' | 'depot', Grants>> = {
   controller: {
@@ -84,6 +90,7 @@ const grants: Readonly<Record<'controller' | 'gateway' | 'depot', Grants>> = {
     'policy/poddisruptionbudgets': [...follow, ...make],
     'networking.k8s.io/networkpolicies': [...follow, ...make],
     'events.k8s.io/events': ['create', 'patch'],
+    ...asksWhoComes,
   },
   gateway: {
     'loraplex.dev/modelpools': follow,
@@ -92,10 +99,9 @@ const grants: Readonly<Record<'controller' | 'gateway' | 'depot', Grants>> = {
     'loraplex.dev/tenantkeys': follow,
     namespaces: follow,
     pods: follow,
-    'authentication.k8s.io/tokenreviews': ['create'],
-    'authorization.k8s.io/subjectaccessreviews': ['create'],
+    ...asksWhoComes,
   },
-  depot: { secrets: ['get'], 'secrets:loraplex-installation': ['get'] },
+  depot: { secrets: ['get'], 'secrets:loraplex-installation': ['get'], ...asksWhoComes },
 }
 
 /** In the release's namespace instead. */

@@ -8,6 +8,7 @@ import { DepotProcess } from '../../src/cluster/depot-process.ts'
 import { createSecretReader } from '../../src/cluster/secret-reader.ts'
 import { createKubeClient } from '../../src/resources/kubernetes/kube-client.ts'
 import { createTransport } from '../../src/resources/kubernetes/transport.ts'
+import { openAdminAuth } from '../../src/telemetry/admin-auth.ts'
 import { createDepotClient } from '../../src/wire/depot-client.ts'
 import { controllerToken } from '../../src/wire/internal-auth.ts'
 import { clusterAccessOf } from '../support/cluster-access-of.ts'
@@ -41,6 +42,7 @@ test('a depot that may only get Secrets reads the one that a source names', asyn
       host: '127.0.0.1',
       port: 0,
       adminPort: 0,
+      adminAuth: openAdminAuth,
       logger: pino({ level: 'silent' }),
     },
     never,

@@ -207,10 +207,12 @@ describe('loraplex gateway', () => {
   })
 
   test.each([
-    [['--max-config-age', 'soon'], 'write 90s, 15m, 24h or 7d'],
-    [['--admin-auth', 'Token'], '--admin-token-file'],
-  ])('refuses %s', async (args, words) => {
-    const { code, err } = await loraplex('gateway', ...args)
+    ['gateway', ['--max-config-age', 'soon'], 'write 90s, 15m, 24h or 7d'],
+    ['gateway', ['--admin-auth', 'Token'], '--admin-token-file'],
+    ['controller', ['--admin-auth', 'Token'], '--admin-token-file'],
+    ['depot', ['--admin-token-file', 'x'], 'needs --admin-auth Token'],
+  ])('%s refuses %s', async (command, args, words) => {
+    const { code, err } = await loraplex(command, ...args)
     expect(code).toBe(2)
     expect(err).toContain(words)
   })

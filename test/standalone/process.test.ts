@@ -89,6 +89,33 @@ describe('loraplex up as a process', () => {
     }
   })
 
+  test('the operator port asks for a token where it is told to', async () => {
+    up = UpProcess.create({ ...files, 'operator-token': 'a-token-of-an-operator' })
+    const token = join(up.folder, 'operator-token')
+    await up.start('--admin-auth', 'Token', '--admin-token-file', token, '--host', '0.0.0.0')
+    const status = async (path: string, authorization?: string): Promise<number> => {
+      const headers = authorization === undefined ? {} : { authorization }
+      const answer = await request(`${up.adminUrl}${path}`, { headers })
+      await answer.body.dump()
+      return answer.statusCode
+    }
+    expect(await status('/metrics')).toBe(401)
+    expect(await status('/debug/state', `Bearer ${up.key('acme')}`)).toBe(401)
+    expect(await status('/metrics', 'Bearer a-token-of-an-operator')).toBe(200)
+    expect(await status('/readyz')).toBe(200)
+    expect(up.output).not.toContain('whoever reaches the operator port')
+  })
+
+  test('an operator port that others reach and that asks nobody is told of', async () => {
+    up = UpProcess.create(files)
+    const token = join(up.folder, 'operator-token')
+    await expect(up.start('--admin-token-file', token)).rejects.toThrow(
+      '--admin-token-file needs --admin-auth Token',
+    )
+    await up.start('--host', '0.0.0.0')
+    expect(up.output).toContain('whoever reaches the operator port on 0.0.0.0 reads')
+  })
+
   test('a second service on the same state folder is refused in words', async () => {
     up = UpProcess.create(files)
     await up.start()

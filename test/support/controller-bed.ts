@@ -76,6 +76,7 @@ export class ControllerBed<A extends AgentLink = ObedientAgent> implements Async
       podName: 'controller-0',
       host: '127.0.0.1',
       adminPort: 0,
+      adminAuth: { kind: 'None' },
       settings: {
         image: 'registry.example/loraplex:1',
         imagePullPolicy: 'IfNotPresent',

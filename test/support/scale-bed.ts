@@ -117,6 +117,7 @@ export class ScaleBed implements AsyncDisposable {
       namespace: release,
       podName: 'controller-0',
       adminPort: 0,
+      adminAuth: { kind: 'None' },
       agentRollout: 'WithPool',
       settings: {
         image: 'registry.example/loraplex:1',

@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { Agent, request as send } from 'undici'
 import { Standalone } from '../../src/standalone/standalone.ts'
+import { openAdminAuth } from '../../src/telemetry/admin-auth.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 
 export const fixtures = join(import.meta.dirname, '..', 'fixtures')
@@ -50,6 +51,7 @@ export class TestService {
       host: '127.0.0.1',
       port: 0,
       adminPort: 0,
+      adminAuth: openAdminAuth,
       unknownFields: 'Drop',
       maxQueueMs: options.maxQueueMs ?? 30_000,
       logger: createLogger({

@@ -70,6 +70,10 @@ export class UpProcess {
     return /Tenants:\s+(\S+)\/v1/.exec(this.#output)?.[1] ?? ''
   }
 
+  get adminUrl(): string {
+    return /Operator:\s+(\S+)\/metrics/.exec(this.#output)?.[1] ?? ''
+  }
+
   key(tenant: string): string {
     return new RegExp(`^${tenant}\\s.*\\s(lpx_\\S+)$`, 'm').exec(this.#output)?.[1] ?? ''
   }

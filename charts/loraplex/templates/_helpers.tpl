@@ -186,6 +186,7 @@ annotations:
 {{- define "loraplex.commonArgs" -}}
 {{- $root := index . 0 -}}
 - --secret-file=/var/run/loraplex/secret
+- --admin-auth={{ $root.Values.adminAuth }}
 - --log-level={{ $root.Values.logLevel }}
 - --log-format={{ $root.Values.logFormat }}
 {{- range (index $root.Values (index . 1)).extraArgs }}

@@ -3,6 +3,16 @@ Who may do what: service account × verb × resource, the same whatever the valu
 test/integration/chart-rbac.test.ts holds the same table and asks an API server about every cell of it.
 */}}
 
+{{/* Whoever comes to the operator's port is asked who it is, and the cluster whether that account may. */}}
+{{- define "loraplex.adminAuthRules" -}}
+- apiGroups: [authentication.k8s.io]
+  resources: [tokenreviews]
+  verbs: [create]
+- apiGroups: [authorization.k8s.io]
+  resources: [subjectaccessreviews]
+  verbs: [create]
+{{- end }}
+
 {{/* In all namespaces: pools, and what is made for them, are where their owners are. */}}
 {{- define "loraplex.clusterRules.controller" -}}
 - apiGroups: [loraplex.dev]
@@ -39,6 +49,7 @@ test/integration/chart-rbac.test.ts holds the same table and asks an API server 
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+{{ include "loraplex.adminAuthRules" . }}
 {{- end }}
 
 {{/* In the release's namespace. */}}
@@ -63,12 +74,7 @@ test/integration/chart-rbac.test.ts holds the same table and asks an API server 
 - apiGroups: ['']
   resources: [namespaces, pods]
   verbs: [list, watch]
-- apiGroups: [authentication.k8s.io]
-  resources: [tokenreviews]
-  verbs: [create]
-- apiGroups: [authorization.k8s.io]
-  resources: [subjectaccessreviews]
-  verbs: [create]
+{{ include "loraplex.adminAuthRules" . }}
 {{- end }}
 
 {{- define "loraplex.clusterRules.depot" -}}
@@ -76,6 +82,7 @@ test/integration/chart-rbac.test.ts holds the same table and asks an API server 
   # Credentials of adapters' sources, by name, where the adapters are.
   resources: [secrets]
   verbs: [get]
+{{ include "loraplex.adminAuthRules" . }}
 {{- end }}
 
 {{/* What people get with the cluster's own roles. */}}

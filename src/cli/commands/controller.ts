@@ -1,5 +1,6 @@
 import { ControllerProcess } from '../../cluster/controller-process.ts'
 import { connectToCluster } from '../../resources/kubernetes/connect.ts'
+import { adminAuthOf, adminOptions } from '../admin-options.ts'
 import { clusterOptions, connectionOf } from '../cluster-options.ts'
 import { defineCommand } from '../command.ts'
 import { processLogger, processOptions } from '../process-options.ts'
@@ -22,18 +23,13 @@ export const controller = defineCommand({
     },
     'pod-name': { type: 'string', summary: 'Its name in the Lease', default: 'loraplex' },
     host: { type: 'string', summary: 'Address of the operator port', default: '0.0.0.0' },
-    'admin-port': {
-      type: 'integer',
-      summary: 'Operator port',
-      minimum: 0,
-      maximum: 65_535,
-      default: 9090,
-    },
+    ...adminOptions,
     ...processOptions,
     ...workloadOptions,
     ...clusterOptions,
   },
   run: async ({ io, options }) => {
+    const adminAuth = adminAuthOf(options)
     const logger = processLogger(io, options)
     const stop = stopSignals()
     const access = await connectToCluster(connectionOf(options))
@@ -45,6 +41,7 @@ export const controller = defineCommand({
         podName: options['pod-name'],
         host: options.host,
         adminPort: options['admin-port'],
+        adminAuth,
         settings: workloadSettingsOf(options),
         agentRollout: options['agent-rollout'],
         logger,

@@ -1,10 +1,12 @@
 import { resolve } from 'node:path'
 import { depotPort } from '../../api/cluster-names.ts'
 import { DepotProcess } from '../../cluster/depot-process.ts'
+import { createAdminAuth } from '../../cluster/create-admin-auth.ts'
 import { createSecretReader } from '../../cluster/secret-reader.ts'
 import { connectToCluster } from '../../resources/kubernetes/connect.ts'
 import { createKubeClient } from '../../resources/kubernetes/kube-client.ts'
 import { createTransport } from '../../resources/kubernetes/transport.ts'
+import { adminAuthOf, adminOptions } from '../admin-options.ts'
 import { clusterOptions, connectionOf } from '../cluster-options.ts'
 import { defineCommand } from '../command.ts'
 import { portOption, processLogger, processOptions } from '../process-options.ts'
@@ -56,37 +58,38 @@ export const depot = defineCommand({
     },
     host: { type: 'string', summary: 'Address that the ports are opened on', default: '0.0.0.0' },
     port: { ...portOption, summary: 'Port for controller and agents', default: depotPort },
-    'admin-port': { ...portOption, summary: 'Operator port', default: 9090 },
+    ...adminOptions,
     ...processOptions,
     ...clusterOptions,
   },
   run: async ({ io, options }) => {
+    const adminAuth = adminAuthOf(options)
     const logger = processLogger(io, options)
     const size = options['cache-size']
     const cacheBytes = size === undefined ? undefined : sizeOf(size, '--cache-size')
     const stop = stopSignals()
     const access = await connectToCluster(connectionOf(options))
     const transport = createTransport(access)
-    const started = DepotProcess.start(
-      {
-        cacheFolder: resolve(io.workingFolder, options.cache),
-        cacheBytes,
-        secretFile: options['secret-file'],
-        sources: {
-          fileRoots: listOf(options['file-root']).map((root) => resolve(io.workingFolder, root)),
-          allowPrivateHosts: new Set(listOf(options['allow-private-hosts'])),
-          maxBytes: options['max-adapter-mib'] * 1024 * 1024,
-          readSecret: createSecretReader(createKubeClient({ transport })),
-        },
-        host: options.host,
-        port: options.port,
-        adminPort: options['admin-port'],
-        logger,
-      },
-      stop.first,
-    )
     try {
-      const process = await started
+      const process = await DepotProcess.start(
+        {
+          cacheFolder: resolve(io.workingFolder, options.cache),
+          cacheBytes,
+          secretFile: options['secret-file'],
+          sources: {
+            fileRoots: listOf(options['file-root']).map((root) => resolve(io.workingFolder, root)),
+            allowPrivateHosts: new Set(listOf(options['allow-private-hosts'])),
+            maxBytes: options['max-adapter-mib'] * 1024 * 1024,
+            readSecret: createSecretReader(createKubeClient({ transport })),
+          },
+          host: options.host,
+          port: options.port,
+          adminPort: options['admin-port'],
+          adminAuth: await createAdminAuth(adminAuth, transport),
+          logger,
+        },
+        stop.first,
+      )
       const { url, adminUrl } = process
       logger.info({ cluster: access.origin, url, adminUrl }, 'the depot serves')
       await aborted(stop.first)

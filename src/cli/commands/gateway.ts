@@ -1,7 +1,7 @@
 import { gatewayPorts } from '../../api/cluster-names.ts'
-import { GatewayProcess, type AdminAuthChoice } from '../../cluster/gateway-process.ts'
-import { UserError } from '../../errors.ts'
+import { GatewayProcess } from '../../cluster/gateway-process.ts'
 import { connectToCluster } from '../../resources/kubernetes/connect.ts'
+import { adminAuthOf, adminOptions } from '../admin-options.ts'
 import { clusterOptions, connectionOf } from '../cluster-options.ts'
 import { defineCommand } from '../command.ts'
 import { parseDuration } from '../parse-duration.ts'
@@ -24,24 +24,12 @@ export const gateway = defineCommand({
     },
     host: { type: 'string', summary: 'Address that the ports are opened on', default: '0.0.0.0' },
     port: { ...portOption, summary: 'Tenant port', default: gatewayPorts.http },
-    'admin-port': { ...portOption, summary: 'Operator port', default: gatewayPorts.admin },
     'internal-port': {
       ...portOption,
       summary: 'Port for the controller',
       default: gatewayPorts.internal,
     },
-    'admin-auth': {
-      type: 'string',
-      summary:
-        'Who may read /metrics and /debug/state: the cluster says, whoever has a token, or everybody',
-      choices: ['Kubernetes', 'Token', 'None'],
-      default: 'Kubernetes',
-    },
-    'admin-token-file': {
-      type: 'string',
-      summary: 'File with the token, for --admin-auth Token',
-      placeholder: 'file',
-    },
+    ...adminOptions,
     'unknown-fields': {
       type: 'string',
       summary: 'What becomes of request fields that nobody knows',
@@ -79,6 +67,7 @@ export const gateway = defineCommand({
     ...clusterOptions,
   },
   run: async ({ io, options }) => {
+    const adminAuth = adminAuthOf(options)
     const logger = processLogger(io, options)
     const stop = stopSignals()
     const access = await connectToCluster(connectionOf(options))
@@ -95,7 +84,7 @@ export const gateway = defineCommand({
         unknownFields: options['unknown-fields'],
         maxQueueMs: options['max-queue-seconds'] * 1000,
         maxConfigAgeMs: parseDuration('max-config-age', options['max-config-age']),
-        adminAuth: adminAuthChoice(options['admin-auth'], options['admin-token-file']),
+        adminAuth,
         logger,
       },
       stop.first,
@@ -121,13 +110,3 @@ export const gateway = defineCommand({
     return 0
   },
 })
-
-function adminAuthChoice(kind: AdminAuthChoice['kind'], file: string | undefined): AdminAuthChoice {
-  if (kind !== 'Token') {
-    return { kind }
-  }
-  if (file === undefined) {
-    throw new UserError('--admin-auth Token needs --admin-token-file FILE.', 2)
-  }
-  return { kind, file }
-}

@@ -1,8 +1,12 @@
+import { isIPv4 } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { resolve } from 'node:path'
 import { adapterLines, engineLines, type AdapterLine } from '../../standalone/progress.ts'
 import { Standalone } from '../../standalone/standalone.ts'
+import { openAdminAuth, type AdminAuth } from '../../telemetry/admin-auth.ts'
 import { createLogger } from '../../telemetry/logger.ts'
+import { createTokenAdminAuth } from '../../telemetry/token-admin-auth.ts'
+import { adminAuthOf, adminOptions } from '../admin-options.ts'
 import { defineCommand, type CommandIo } from '../command.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
 
@@ -34,6 +38,13 @@ export const up = defineCommand({
       maximum: 65_535,
       default: 9090,
     },
+    'admin-auth': {
+      type: 'string',
+      summary: 'Who may read /metrics and /debug/state: whoever has a token, or everybody',
+      choices: ['Token', 'None'],
+      default: 'None',
+    },
+    'admin-token-file': adminOptions['admin-token-file'],
     state: {
       type: 'string',
       summary: 'Folder for adapters, statuses and secrets',
@@ -67,6 +78,7 @@ export const up = defineCommand({
     },
   },
   run: async ({ io, args, options }) => {
+    const adminAuth = await adminAuthFor(options, io)
     const logger = createLogger({
       format: io.logFormat,
       level: options['log-level'],
@@ -80,6 +92,7 @@ export const up = defineCommand({
       host: options.host,
       port: options.port,
       adminPort: options['admin-port'],
+      adminAuth,
       unknownFields: options['unknown-fields'],
       maxQueueMs: options['max-queue-seconds'] * 1000,
       logger,
@@ -104,6 +117,32 @@ export const up = defineCommand({
     return 0
   },
 })
+
+/** Without a cluster nobody can be asked who somebody is: a token, or everybody whom the address lets in. */
+async function adminAuthFor(
+  options: {
+    readonly host: string
+    readonly 'admin-auth': 'Token' | 'None'
+    readonly 'admin-token-file': string | undefined
+  },
+  io: CommandIo,
+): Promise<AdminAuth> {
+  const choice = adminAuthOf(options)
+  if (choice.kind === 'Token') {
+    return await createTokenAdminAuth(choice.file)
+  }
+  if (!isLoopback(options.host)) {
+    io.err(
+      `warning: whoever reaches the operator port on ${options.host} reads the metrics and states of all tenants;\n` +
+        '         --admin-auth Token --admin-token-file FILE asks for a token\n',
+    )
+  }
+  return openAdminAuth
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+}
 
 function announce(standalone: Standalone, io: CommandIo): void {
   const { engine } = standalone
