@@ -114,7 +114,11 @@ async function activeRevision(tenant: string, model: string): Promise<string> {
 
 /** Those that are not on their way out. */
 async function enginePods(): Promise<readonly KubeJson[]> {
-  const pods = await listObjects('pods', 'models', `loraplex.dev/pool=${pool}`)
+  const pods = await listObjects(
+    'pods',
+    'models',
+    `loraplex.dev/pool=${pool},app.kubernetes.io/component=engine`,
+  )
   return pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined)
 }
 

@@ -11,6 +11,7 @@ import {
   test,
 } from 'vitest'
 import { helm, kubectl, kubectlGet } from '../support/cluster-tools.ts'
+import { hostClaim } from '../support/host-claim.ts'
 import { ProductRelease } from '../support/product-release.ts'
 import {
   describeCluster,
@@ -22,6 +23,7 @@ import {
   release,
   type KubeJson,
 } from '../support/product.ts'
+import { fixtures } from '../support/service.ts'
 
 const { image } = inject('cluster')
 const adapters = ['acme-tickets', 'globex-shout'] as const
@@ -49,7 +51,11 @@ async function activeFingerprint(adapter: string): Promise<string> {
 }
 
 function enginePods(): Promise<readonly KubeJson[]> {
-  return listObjects('pods', 'models', `loraplex.dev/pool=${pool}`)
+  return listObjects(
+    'pods',
+    'models',
+    `loraplex.dev/pool=${pool},app.kubernetes.io/component=engine`,
+  )
 }
 
 describe('the product on a node', () => {
@@ -68,6 +74,10 @@ describe('the product on a node', () => {
     await manifests.applySample('simulator/pool.yaml', (object) => {
       if (object.kind === 'ModelPool') {
         object.spec.engine.image = image
+        object.spec.lora.sources.push(
+          { uriPrefix: 'pvc://weights/adapters/' },
+          { uriPrefix: 'pvc://absent/' },
+        )
       }
     })
     await manifests.applySample('simulator/tenant.yaml')
@@ -100,6 +110,37 @@ describe('the product on a node', () => {
     await kubectl('wait', '-n', 'acme', 'lora/tickets', '--for=condition=Ready', '--timeout=60s')
     // Adapters never roll a pod.
     expect((await enginePods()).map((one) => one.metadata.uid)).toEqual([pod.metadata.uid])
+  })
+
+  test('an adapter on a claim of the pool’s namespace answers; one whose claim is not there says so', async () => {
+    const onClaim = (name: string, uri: string) => ({
+      apiVersion: 'loraplex.dev/v1alpha1',
+      kind: 'LoraAdapter',
+      metadata: { name, namespace: 'acme' },
+      spec: { poolRefs: [{ namespace: 'models', name: pool }], source: { uri } },
+    })
+    await manifests.apply('claims.yaml', [
+      ...hostClaim({ namespace: 'models', name: 'weights', path: fixtures }),
+      onClaim('shout', 'pvc://weights/adapters/globex-shout'),
+      onClaim('lost', 'pvc://absent/lost'),
+    ])
+    await kubectl('wait', '-n', 'acme', 'lora/shout', '--for=condition=Ready', '--timeout=90s')
+    await eventually(async () => {
+      expect((await acme.ask('shout')).fingerprint).toBe(await activeFingerprint('shout'))
+    })
+    await eventually(async () => {
+      const { status } = await kubectlGet('lora', 'lost', '-n', 'acme')
+      const fetched = status.conditions.find(({ type }: KubeJson) => type === 'Fetched')
+      expect(fetched).toMatchObject({ status: 'False', reason: 'ClaimNotMounted' })
+      expect(fetched.message).toContain('There is no PersistentVolumeClaim absent')
+    })
+    const readers = await listObjects('pods', 'models', 'app.kubernetes.io/component=reader')
+    const phases = readers.map(({ status }): string => status.phase)
+    expect(phases.toSorted((left, right) => left.localeCompare(right))).toEqual([
+      'Pending',
+      'Running',
+    ])
+    await kubectl('delete', '-n', 'acme', 'lora/shout', 'lora/lost')
   })
 
   test('kubectl scale makes a second replica, and going back cuts no stream', async () => {
@@ -164,5 +205,6 @@ describe('the product on a node', () => {
     await kubectl('delete', '-n', 'models', `lpp/${pool}`)
     await eventually(async () => expect(await enginePods()).toEqual([]), 120_000)
     await kubectl('delete', 'namespace', 'models', 'acme', '--timeout=120s')
+    await kubectl('delete', 'pv', 'models-weights')
   })
 })

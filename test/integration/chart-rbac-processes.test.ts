@@ -44,7 +44,11 @@ test('the controller makes, scales, rolls and tells, and is refused nothing', as
     data: { secret: bed.secret.toString('base64') },
   })
   const access = clusterAccessOf(await accountOf('controller'))
-  const controller = await bed.controller({ access, secretFile: `${bed.secretFile}.absent` })
+  const controller = await bed.controller({
+    access,
+    secretFile: `${bed.secretFile}.absent`,
+    readerTiming: { patienceMs: 100, idleMs: 300, sweepMs: 100 },
+  })
   await bed.pool('models', 'llama', { replicas: 1 })
   const settled = async (replicas: number): Promise<boolean> => {
     const status = await bed.poolStatus('models', 'llama')
@@ -74,6 +78,15 @@ test('the controller makes, scales, rolls and tells, and is refused nothing', as
     const { body } = await api().ask('GET', '/apis/events.k8s.io/v1/namespaces/models/events')
     return body.items.length > 0
   }).toBe(true)
+  // What reads a claim comes, and goes when nobody waits for it.
+  const readers = async (): Promise<number> => {
+    const selector = 'labelSelector=app.kubernetes.io/component=reader'
+    const path = `/apis/apps/v1/namespaces/models/deployments?${selector}`
+    return (await api().ask('GET', path)).body.items.length
+  }
+  await bed.adapter('models', 'on-claim', 'models/llama', { source: { uri: 'pvc://weights/a' } })
+  await eventually(readers).toBe(1)
+  await eventually(readers).toBe(0)
   expect(await refusedRequests(controller.adminUrl)).toEqual([])
   // The next one finds everything made, which is another way through than making it.
   await controller.close()

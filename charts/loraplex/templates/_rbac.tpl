@@ -29,7 +29,7 @@ test/integration/chart-rbac.test.ts holds the same table and asks an API server 
   resources: [pods]
   verbs: [list, watch, patch]
 - apiGroups: [apps]
-  # Applied, which is a patch and at first a creation; deleted where a spec cannot be run any more.
+  # Applied, which is a patch and at first a creation; deleted where a spec cannot be run any more, or no claim is to be read.
   resources: [deployments]
   verbs: [list, watch, create, patch, delete]
 - apiGroups: ['']

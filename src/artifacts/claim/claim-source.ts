@@ -69,7 +69,7 @@ async function fillFromReader(
     for await (const entry of tar) {
       const taken = await take(staging, entry.header, entry as unknown as Content, fetch)
       if (taken !== undefined) {
-        return taken.outcome === 'Read' ? undefined : (taken as FetchOutcome)
+        return taken.outcome === 'Read' ? undefined : taken
       }
     }
     await feeding
