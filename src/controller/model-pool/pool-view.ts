@@ -80,14 +80,16 @@ export function viewRollout(
   },
 ): RolloutView {
   const staying = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined)
+  const updated = staying.filter(
+    (pod) => pod.metadata.labels?.[labels.poolRevision] === rest.poolRevision,
+  )
   const deadline = live?.status?.conditions?.find(({ type }) => type === 'Progressing')
   return {
     ...rest,
     replicas: live?.spec?.replicas ?? 0,
-    updated: staying.filter(
-      (pod) => pod.metadata.labels?.[labels.poolRevision] === rest.poolRevision,
-    ).length,
-    ready: staying.filter(isPodReady).length,
+    updated: updated.length,
+    // Those of an earlier spec serve callers, and whoever waits for this one waits for others.
+    ready: updated.filter(isPodReady).length,
     hasSeenSpec:
       live !== undefined &&
       (live.status?.observedGeneration ?? 0) >= (live.metadata.generation ?? 0),
