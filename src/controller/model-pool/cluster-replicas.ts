@@ -107,6 +107,8 @@ export class ClusterReplicas implements PoolReplicas {
     for (const [key, pool] of this.#pools) {
       const known = before.get(key)
       if (known !== pool && (known === undefined || !isSame(known, pool))) {
+        // What was found of the spec before is not to be told of this one: tools that wait would take it for done.
+        this.#facts.delete(key)
         this.#queue.add(key)
       }
     }
