@@ -35,6 +35,8 @@ export const conditionReasons: Readonly<Record<Kind, Readonly<Record<string, Con
       meaning: 'There only while it is true, which is bad: it is not going to end well by itself.',
       reasons: {
         ProgressDeadlineExceeded: 'As `Progressing`; the message says what stands in the way.',
+        EngineNotMade:
+          'As `Ready`: no pods can be made of this spec, such as of `engine.endpoints`.',
       },
     },
     Progressing: {
@@ -51,6 +53,14 @@ export const conditionReasons: Readonly<Record<Kind, Readonly<Record<string, Con
         ProgressDeadlineExceeded:
           'A replica did not become ready within `engine.startupTimeoutSeconds`.',
         Paused: '`spec.paused` is true.',
+      },
+    },
+    TemplateFieldsIgnored: {
+      meaning:
+        'There only while it is true: `podTemplate` says something that is not its to say. The pods are made without that. In a cluster only.',
+      reasons: {
+        OwnedByPool:
+          'The message names the fields: take them out, and use `engine`, `lora` or `maxStreamSeconds` for what they were to do.',
       },
     },
     DemandUnknown: {

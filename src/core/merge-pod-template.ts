@@ -1,7 +1,7 @@
 import type { Json, JsonMap } from './workload-input.ts'
 
 /** Lists whose entries are told apart by a field, as the API server does it. Others are replaced, or added to. */
-const listKeys: Readonly<Record<string, string>> = {
+export const listKeys: Readonly<Record<string, string>> = {
   containers: 'name',
   initContainers: 'name',
   volumes: 'name',

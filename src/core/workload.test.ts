@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { aPool } from '../../test/support/builders.ts'
 import type { ModelPool } from '../api/model-pool.ts'
+import { ignoredTemplateFields } from './ignored-template-fields.ts'
 import { poolRevisionOf, secretFingerprintIn, servedModelNameOfPool } from './pool-revision.ts'
 import type { JsonMap, WorkloadInput } from './workload-input.ts'
 import { planWorkload } from './workload.ts'
@@ -276,6 +277,67 @@ describe('a pool’s own podTemplate', () => {
   test('puts another volume in the place of ours, and does not mix the two', () => {
     const volumes = [{ name: 'engine-home', persistentVolumeClaim: { claimName: 'home' } }]
     expect(own({ spec: { volumes } }).spec.volumes).toContainEqual(volumes[0])
+  })
+})
+
+describe('what of the template has no effect', () => {
+  const ignored = (podTemplate: JsonMap): readonly string[] => {
+    const pool = base.with({ podTemplate }).build()
+    return ignoredTemplateFields(pool, templateOf(pool))
+  }
+
+  test('is nothing where the pods are as it says', () => {
+    expect(
+      ignored({
+        metadata: { annotations: { team: 'search' } },
+        spec: {
+          nodeSelector: { gpu: 'h100' },
+          tolerations: [{ key: 'gpu', operator: 'Exists' }],
+          terminationGracePeriodSeconds: 100_000,
+          volumes: [{ name: 'engine-home', hostPath: { path: '/var/cache' } }],
+          containers: [
+            { name: 'vllm', env: [{ name: 'A', value: 'b' }], command: ['/opt/vllm'] },
+            { name: 'agent', resources: { requests: { cpu: '2' } } },
+            { name: 'exporter', image: 'exporter:1', args: ['--all'] },
+          ],
+        },
+      }),
+    ).toEqual([])
+  })
+
+  test('is named by its path, without what it says', () => {
+    expect(
+      ignored({
+        metadata: { labels: { 'loraplex.dev/pool': 'another' } },
+        spec: {
+          restartPolicy: 'Never',
+          terminationGracePeriodSeconds: 30,
+          containers: [
+            {
+              name: 'vllm',
+              image: 'mine:1',
+              args: ['--api-key=secret'],
+              livenessProbe: { httpGet: { path: '/x', port: 1 } },
+              env: [
+                { name: 'VLLM_API_KEY', value: 'mine' },
+                { name: 'OMP_NUM_THREADS', value: '4' },
+              ],
+            },
+            { name: 'agent', command: ['sh'] },
+          ],
+        },
+      }),
+    ).toEqual([
+      'spec.podTemplate.metadata.labels.loraplex.dev/pool',
+      'spec.podTemplate.spec.restartPolicy',
+      'spec.podTemplate.spec.terminationGracePeriodSeconds',
+      'spec.podTemplate.spec.containers[vllm].image',
+      'spec.podTemplate.spec.containers[vllm].args',
+      'spec.podTemplate.spec.containers[vllm].livenessProbe.httpGet.path',
+      'spec.podTemplate.spec.containers[vllm].livenessProbe.httpGet.port',
+      'spec.podTemplate.spec.containers[vllm].env[VLLM_API_KEY].value',
+      'spec.podTemplate.spec.containers[agent].command',
+    ])
   })
 })
 

@@ -1,6 +1,7 @@
 import { labels } from '../../api/cluster-names.ts'
 import { keyOf } from '../../api/metadata.ts'
 import type { ModelPool } from '../../api/model-pool.ts'
+import { ignoredTemplateFields } from '../../core/ignored-template-fields.ts'
 import { canonical, poolRevisionOf } from '../../core/pool-revision.ts'
 import { judgeRollout } from '../../core/rollout.ts'
 import type { PoolFacts, Verdict } from '../../core/statuses.ts'
@@ -14,7 +15,7 @@ import { apiVersion } from '../../api/metadata.ts'
 import { secretFingerprint } from '../../wire/internal-auth.ts'
 import { Autoscaler, type PoolDemand, type Silence } from './autoscaler.ts'
 import { isPodReady } from './kube-shapes.ts'
-import { refusePool } from './plan-pool.ts'
+import { planPool, refusePool } from './plan-pool.ts'
 import { PodReplicas, poolKeyOfPod } from './pod-replicas.ts'
 import { poolIndex } from './pool-caches.ts'
 import { PoolReconciler, type PoolReconcilerOptions } from './pool-reconciler.ts'
@@ -34,6 +35,8 @@ export interface ClusterReplicasOptions extends Pick<
   readonly now?: () => number
 }
 
+/** Paths that one message names. */
+const mostNamed = 8
 /** How long the condition `TwoScalers` stays after the last foreign write. */
 const foreignMs = 600_000
 /** Changes of one pool that come together are one look. */
@@ -51,6 +54,7 @@ export class ClusterReplicas implements PoolReplicas {
   readonly #foreign = new Map<string, { readonly replicas: number; readonly atMs: number }>()
   readonly #now: () => number
   readonly #fingerprint: string
+  readonly #ofTemplates = new WeakMap<ModelPool, readonly Verdict[]>()
   #pools: ReadonlyMap<string, ModelPool> = new Map()
   #facts = new Map<string, { readonly text: string; readonly facts: PoolFacts }>()
 
@@ -225,8 +229,12 @@ export class ClusterReplicas implements PoolReplicas {
 
   #judge(poolKey: string): PoolFacts {
     const pool = this.#pools.get(poolKey)
-    if (pool === undefined || refusePool(pool) !== undefined) {
+    if (pool === undefined) {
       return { verdicts: [] }
+    }
+    const refusal = refusePool(pool)
+    if (refusal !== undefined) {
+      return { verdicts: pool.spec.paused ? [pausedVerdict] : [stalledVerdict(refusal)] }
     }
     const { caches, agentRollout } = this.#options
     const pods = caches.pods.store.by(poolIndex, poolKey)
@@ -252,8 +260,23 @@ export class ClusterReplicas implements PoolReplicas {
       selector: Object.entries({ ...podSelectorOf(name), [labels.managedBy]: 'loraplex' })
         .map(([label, value]) => `${label}=${value}`)
         .join(','),
-      verdicts: pool.spec.paused ? [pausedVerdict] : judgeRollout(view),
+      verdicts: [
+        ...(pool.spec.paused ? [pausedVerdict] : judgeRollout(view)),
+        ...this.#templateVerdicts(pool),
+      ],
     }
+  }
+
+  /** Planned again for another object only. */
+  #templateVerdicts(pool: ModelPool): readonly Verdict[] {
+    let verdicts = this.#ofTemplates.get(pool)
+    if (verdicts === undefined) {
+      const { settings, secret } = this.#options
+      const { podTemplate } = planPool(pool, settings, secret).workload
+      verdicts = judgeTemplate(ignoredTemplateFields(pool, podTemplate))
+      this.#ofTemplates.set(pool, verdicts)
+    }
+    return verdicts
   }
 
   #countsOf(poolKey: string): { readonly current: number; readonly ready: number } {
@@ -300,11 +323,33 @@ export class ClusterReplicas implements PoolReplicas {
   }
 }
 
+/** For tools that wait: `Ready` alone would look like something that takes its time. */
+const stalledVerdict = (message: string): Verdict => ({
+  type: 'Stalled',
+  status: 'True',
+  reason: 'EngineNotMade',
+  message,
+})
+
 const pausedVerdict: Verdict = {
   type: 'Progressing',
   status: 'False',
   reason: 'Paused',
-  message: 'spec.paused is true.',
+  message: 'spec.paused is true: nothing of this pool is made, changed or scaled.',
+}
+
+function judgeTemplate(ignored: readonly string[]): readonly Verdict[] {
+  const more = ignored.length > mostNamed ? ` and ${ignored.length - mostNamed} more` : ''
+  return ignored.length === 0
+    ? []
+    : [
+        {
+          type: 'TemplateFieldsIgnored',
+          status: 'True',
+          reason: 'OwnedByPool',
+          message: `These follow from other fields of the pool, and have no effect: ${ignored.slice(0, mostNamed).join(', ')}${more}.`,
+        },
+      ]
 }
 
 function demandUnknown({ reason, gateways }: Silence): Verdict {
