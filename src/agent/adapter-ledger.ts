@@ -5,12 +5,14 @@ import type { StoredAdapter } from '../artifacts/types.ts'
 import { isWanted, type AdapterView, type HostCacheView } from '../core/residency.ts'
 import type { EngineModel } from '../engine/types.ts'
 import {
+  digestIn,
   isRoutable,
   newRecord,
   residencyOf,
   type AdapterRecord,
   type Failure,
 } from './adapter-record.ts'
+import { spareDigest } from './spare-digest.ts'
 
 export interface LedgerOptions {
   readonly maxCpuLoras: number
@@ -299,8 +301,26 @@ export class AdapterLedger {
         return false
       }
     }
+    return this.#listed && !this.#isUnnamedLately(digest)
+  }
+
+  /** The least recently used of what only a request would need; from now on its files are not here. */
+  takeSpare(isHeld: (revision: string) => boolean): string | undefined {
+    const digest = spareDigest(this.#listed ? [...this.#records.values()] : [], {
+      isBusy: (record) =>
+        this.#isLeased(record) ||
+        isHeld(record.revision) ||
+        this.#isUnnamedLately(record.digest ?? ''),
+    })
+    for (const { revision } of digest === undefined ? [] : this.#withDigest(digest)) {
+      this.stored(revision, undefined)
+    }
+    return digest
+  }
+
+  #isUnnamedLately(digest: string): boolean {
     const unnamedAtMs = this.#unnamedAtMs.get(digest) ?? Number.NEGATIVE_INFINITY
-    return this.#listed && this.#options.now() - unnamedAtMs >= this.#options.keepFilesMs
+    return this.#options.now() - unnamedAtMs < this.#options.keepFilesMs
   }
 
   #withDigest(digest: string): readonly AdapterRecord[] {
@@ -393,11 +413,6 @@ export class AdapterLedger {
     }
     this.#unnamedAtMs.set(digest, nowMs)
   }
-}
-
-/** Of a name that an earlier agent left. */
-function digestIn(path: string | undefined): string | undefined {
-  return /[0-9a-f]{64}/.exec(path ?? '')?.[0]
 }
 
 function registrationOf(record: AdapterRecord): AdapterView['registration'] {

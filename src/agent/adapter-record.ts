@@ -82,3 +82,8 @@ export function residencyOf(record: AdapterRecord, wanted: boolean, full: string
   }
   return { state: record.stored === undefined ? 'Absent' : 'OnDisk' }
 }
+
+/** Of a name that an earlier agent left. */
+export function digestIn(path: string | undefined): string | undefined {
+  return /[0-9a-f]{64}/.exec(path ?? '')?.[0]
+}

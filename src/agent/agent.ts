@@ -20,6 +20,7 @@ import { EngineIdle } from './engine-idle.ts'
 import { isNextOrder } from './is-next-order.ts'
 import { EngineLink, type EngineProcess } from './engine-link.ts'
 import {
+  doubtWords,
   restartWords,
   settingsOf,
   type Agent,
@@ -192,6 +193,9 @@ class EngineAgent implements Agent {
       this.#ledger.mayDelete(digest, (revision) => this.#desk.isHeld(revision))
     )
   }
+
+  readonly takeSpare = (): string | undefined =>
+    this.#ledger.takeSpare((revision) => this.#desk.isHeld(revision))
 
   snapshot(): AgentSnapshot {
     const { process } = this.#link
@@ -381,8 +385,8 @@ class EngineAgent implements Agent {
     if (this.#link.process === undefined) {
       return this.#detail
     }
-    const doubts = this.#sentinel.changed ? doubtfulBase : undefined
-    const ghosts = this.#loop.ghostsHigh ? ghostsHigh : ''
+    const doubts = this.#sentinel.changed ? doubtWords.base : undefined
+    const ghosts = this.#loop.ghostsHigh ? doubtWords.ghosts : ''
     const drains = this.#draining ? 'The replica drains.' : undefined
     return this.#restarting ?? doubts ?? this.#silence ?? drains ?? ghosts
   }
@@ -432,7 +436,3 @@ class EngineAgent implements Agent {
     })
   }
 }
-
-const doubtfulBase = 'The base model no longer answers as it did when its engine started.'
-const ghostsHigh =
-  'GhostsHigh: unloaded adapters fill the host cache of the engine; a restart frees it.'

@@ -94,6 +94,8 @@ export interface Agent extends AgentLink {
   snapshot(): AgentSnapshot
   /** True once no engine can still read these files: its name is gone, nothing of it is in flight, a minute passed. */
   mayDelete(digest: string): boolean
+  /** For when room is short: content that is to be deleted now. It comes again with a request. */
+  takeSpare(): string | undefined
 }
 
 export interface AgentSettings {
@@ -137,6 +139,12 @@ export function settingsOf(options: AgentOptions): AgentSettings {
     slots: { ...slotDefaults, ...options.slots },
   }
 }
+
+/** What its replica says of an engine that nobody has restarted yet. */
+export const doubtWords = {
+  base: 'The base model no longer answers as it did when its engine started.',
+  ghosts: 'GhostsHigh: unloaded adapters fill the host cache of the engine; a restart frees it.',
+} as const
 
 /** Why an engine is restarted, as its replica says meanwhile. */
 export const restartWords = {

@@ -15,6 +15,7 @@ import type { Engine } from '../engine/types.ts'
 import { listen, urlOf } from '../telemetry/listen.ts'
 import type { ServiceLogger } from '../telemetry/logger.ts'
 import { baseKeyOf } from '../wire/depot-protocol.ts'
+import { FileCollector } from './file-collector.ts'
 
 export interface AgentProcessOptions {
   /** `replicaNameOf` of its pod. */
@@ -34,7 +35,6 @@ export interface AgentProcessOptions {
   readonly depot: { readonly url: string; readonly token: string }
   readonly model: { readonly uri: string; readonly path: string }
   readonly logger: ServiceLogger
-  readonly collectEveryMs?: number
 }
 
 /** For the kubelet to see that the engine has to be restarted, and for its container to end. */
@@ -69,20 +69,26 @@ export class AgentProcess {
     const store = await ContentStore.open(options.adaptersFolder)
     const agent = agentOf(options, engine, store, depot)
     const courier = courierOf(options, depot)
+    const registry = createAgentMetrics(agent)
     const server = await createAgentServer({
       agent,
       token: options.token,
       logger,
-      registry: createAgentMetrics(agent),
+      registry,
       restartWanted: () => restart.reason,
     })
     await listen(server, host, port, '--port')
     engine.start()
     agent.start()
     courier.start()
-    const collecting = collect(options, store, agent)
+    const collector = new FileCollector({
+      agent,
+      store,
+      logger,
+      registry,
+    })
     const close = async (): Promise<void> => {
-      clearInterval(collecting)
+      await collector.close()
       await courier.close()
       await agent.close()
       await engine.stop(0)
@@ -157,28 +163,6 @@ function courierOf(options: AgentProcessOptions, depot: DepotSource): BaseCourie
     },
     send: (tar, signal) => depot.sendBase(key, tar, signal),
   })
-}
-
-/** Files that neither the catalogue names nor the engine may still read. */
-function collect(
-  { logger, collectEveryMs = 30_000 }: AgentProcessOptions,
-  store: ContentStore,
-  agent: Agent,
-): NodeJS.Timeout {
-  const run = async (): Promise<void> => {
-    for (const { digest } of await store.list()) {
-      if (agent.mayDelete(digest)) {
-        await store.delete(digest)
-      }
-    }
-  }
-  return setInterval(
-    () =>
-      void run().catch((error: unknown) =>
-        logger.warn({ err: error }, 'unused adapter files were not removed'),
-      ),
-    collectEveryMs,
-  ).unref()
 }
 
 async function engineGone(engine: Engine, limitMs: number, now: AbortSignal): Promise<void> {

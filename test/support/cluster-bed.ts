@@ -314,6 +314,7 @@ async function serveAgent(
       close: () => Promise.resolve(),
       undrain: () => undefined,
       mayDelete: () => true,
+      takeSpare: () => undefined,
       snapshot: () => {
         throw new Error('no test asks for it')
       },

@@ -278,6 +278,7 @@ export function obedientPods(secret: Buffer): StartPod<ObedientAgent> {
         start: () => undefined,
         close: () => Promise.resolve(),
         mayDelete: () => true,
+        takeSpare: () => undefined,
         snapshot: () => {
           throw new Error('no test asks for it')
         },
