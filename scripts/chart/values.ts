@@ -198,6 +198,12 @@ const gateway = z.strictObject({
     3600,
     'How long a request may wait for a slot, a load or an engine.',
   ),
+  maxColdStartSeconds: whole(
+    3600,
+    0,
+    86_400,
+    'How long a request may wait while its pool has no engine yet, where `engine.startupTimeoutSeconds` of the pool is not less. 0: `maxQueueSeconds` is all.',
+  ),
   maxConfigAge: text(
     '24h',
     'How long without a word from the API server a gateway stays ready, with what it knows.',

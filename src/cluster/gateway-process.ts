@@ -32,6 +32,7 @@ export interface GatewayProcessOptions {
   readonly ports: { readonly http: number; readonly admin: number; readonly internal: number }
   readonly unknownFields: 'Drop' | 'Reject'
   readonly maxQueueMs: number
+  readonly maxColdStartMs: number
   readonly maxConfigAgeMs: number
   readonly adminAuth: AdminAuthChoice
   readonly logger: ServiceLogger
@@ -138,7 +139,8 @@ async function assemble(
   const { logger, host, ports } = options
   const say = (words: string): void => logger.warn(words)
   const secret = await readInstallationSecret(options.secretFile, say, signal)
-  const gateway = new Gateway({ saltSecret: saltSecret(secret), maxQueueMs: options.maxQueueMs })
+  const { maxQueueMs, maxColdStartMs } = options
+  const gateway = new Gateway({ saltSecret: saltSecret(secret), maxQueueMs, maxColdStartMs })
   closers.push(() => gateway.close())
   const watched = { heardAtMs: () => Number.NEGATIVE_INFINITY }
   const readiness = new GatewayReadiness({

@@ -179,6 +179,7 @@ const started: Readonly<Record<'controller' | 'gateway' | 'depot', () => Promise
         ports: { http: 0, admin: 0, internal: 0 },
         unknownFields: 'Drop',
         maxQueueMs: 1000,
+        maxColdStartMs: 0,
         maxConfigAgeMs: 60_000,
         adminAuth: { kind: 'Kubernetes' },
         logger: bed.options().logger,

@@ -42,6 +42,21 @@ test('install, upgrade, roll back, uninstall: objects stay, and the next install
   run('uninstall', 'loraplex')
 })
 
+test('an autoscaler takes the gateways over as many as they are, and keeps what it made of them', async () => {
+  const scaled = '--set=gateway.autoscaling.enabled=true'
+  run('install', 'loraplex', chartFolder, '--create-namespace', '--set=gateway.replicas=4')
+  run('upgrade', 'loraplex', chartFolder, scaled)
+  expect(await gatewayReplicas()).toBe(4)
+  // As an autoscaler does.
+  await api().ask('PATCH', `${deployments}/loraplex-gateway/scale`, { spec: { replicas: 7 } })
+  expect(await gatewayReplicas()).toBe(7)
+  run('upgrade', 'loraplex', chartFolder, scaled, '--set=logLevel=debug')
+  expect(await gatewayReplicas()).toBe(7)
+  run('upgrade', 'loraplex', chartFolder, '--reset-values')
+  expect(await gatewayReplicas()).toBe(2)
+  run('uninstall', 'loraplex')
+})
+
 test('a second release has CRDs from elsewhere, and leaves them', async () => {
   run('install', 'second', chartFolder, '--create-namespace', '--set=crds.enabled=false')
   run('uninstall', 'second')

@@ -245,6 +245,7 @@ export class ClusterBed {
         ports: { http: 0, admin: 0, internal: 0 },
         unknownFields: 'Drop',
         maxQueueMs: 10_000,
+        maxColdStartMs: 0,
         maxConfigAgeMs: 86_400_000,
         adminAuth: { kind: 'None' },
         logger: pino({ level: 'silent' }),

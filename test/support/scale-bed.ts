@@ -251,6 +251,7 @@ export class ScaleBed implements AsyncDisposable {
       ports: { http: 0, admin: 0, internal: 0 },
       unknownFields: 'Drop',
       maxQueueMs: 10_000,
+      maxColdStartMs: 0,
       maxConfigAgeMs: 86_400_000,
       adminAuth: { kind: 'None' },
     })

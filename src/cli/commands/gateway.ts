@@ -43,6 +43,14 @@ export const gateway = defineCommand({
       maximum: 3600,
       default: 30,
     },
+    'max-cold-start-seconds': {
+      type: 'integer',
+      summary:
+        'How long a request may wait for the first replica of a pool, where its startupTimeoutSeconds is not less',
+      minimum: 0,
+      maximum: 86_400,
+      default: 3600,
+    },
     'max-config-age': {
       type: 'string',
       summary: 'How long without a word from the API server this gateway stays ready',
@@ -83,6 +91,7 @@ export const gateway = defineCommand({
         },
         unknownFields: options['unknown-fields'],
         maxQueueMs: options['max-queue-seconds'] * 1000,
+        maxColdStartMs: options['max-cold-start-seconds'] * 1000,
         maxConfigAgeMs: parseDuration('max-config-age', options['max-config-age']),
         adminAuth,
         logger,
