@@ -25,6 +25,7 @@ import { StreamLoad } from '../support/stream-load.ts'
 const { isOwnNode } = inject('cluster')
 const adapterCount = Number(process.env['LORAPLEX_TEST_ADAPTERS'] ?? 10)
 const streamCount = Number(process.env['LORAPLEX_TEST_STREAMS'] ?? 100)
+const readyCallCount = Number(process.env['LORAPLEX_TEST_READY_CALLS'] ?? 200)
 const inRelease = `--namespace=${release.namespace}`
 // A node of two cores reads some two thousand frames a second beside everything else.
 const slowStepMs = Math.max(50, streamCount / 4)
@@ -62,6 +63,8 @@ describe('changes and faults under load', () => {
       (pod) => `http://${pod.status.podIP}:8080`,
     )
     expect(gateways).toHaveLength(2)
+    const callersEach = 10
+    const turns = Math.ceil(readyCallCount / (adapterCount * gateways.length * callersEach))
     await using load = new StreamLoad()
     const took: number[] = []
     for (let index = 0; index < adapterCount; index += 1) {
@@ -72,10 +75,13 @@ describe('changes and faults under load', () => {
       const onStart = (): void => {
         firstAt = Math.min(secondsSince(startedAt), Number.isNaN(firstAt) ? Infinity : firstAt)
       }
+      const call = { model: bed.adapterName(index), onStart }
       const calls = gateways.flatMap((gateway) =>
-        Array.from({ length: 10 }, () =>
-          load.read(bed.call(2, { url: gateway, model: bed.adapterName(index), onStart })),
-        ),
+        Array.from({ length: callersEach }, async () => {
+          for (let turn = 0; turn < turns; turn += 1) {
+            await load.read(bed.call(2, { ...call, url: gateway }))
+          }
+        }),
       )
       await Promise.all(calls)
       took.push(firstAt)
@@ -234,8 +240,8 @@ describe('changes and faults under load', () => {
       args: ['--step-ms=20', '--max-num-seqs=4'],
       scaling: {
         minReplicas: 0,
-        maxReplicas: 2,
-        targetQueueDepth: 2,
+        maxReplicas: 4,
+        targetQueueDepth: 4,
         scaleToZeroAfterSeconds: 4,
         scaleDownStabilizationSeconds: 4,
       },
@@ -249,18 +255,29 @@ describe('changes and faults under load', () => {
       say(`from zero: first token ${secondsSince(startedAt).toFixed(1)} s`)
     const model = bed.adapterName(0, sleepy)
     await load.read(bed.call(20, { model, onStart }))
-    // A step of load that one replica cannot take, then silence.
-    const streams = Array.from({ length: 16 }, () => load.read(bed.call(150, { model })))
-    await eventually(async () => {
-      expect((await bed.readPool(sleepy)).status.replicas).toBe(2)
-    }, 30_000)
-    const decided = secondsSince(startedAt)
-    await Promise.all(streams)
+    // Some load of adapters and of nothing else, four times as much, then silence.
+    const keepUp = (callers: number): void => {
+      for (let caller = 0; caller < callers; caller += 1) {
+        load.keepUp(() => bed.call(50, { model }))
+      }
+    }
+    const desired = async (): Promise<number> => (await bed.readPool(sleepy)).status.desiredReplicas
+    keepUp(3)
+    await expect.poll(() => load.ends.length, { timeout: 60_000 }).toBeGreaterThan(12)
+    const before = await desired()
+    const steppedAt = performance.now()
+    keepUp(9)
+    await expect.poll(desired, { timeout: 30_000, interval: 100 }).toBeGreaterThan(before)
+    const decided = secondsSince(steppedAt)
+    await expect.poll(() => load.ends.length, { timeout: 60_000 }).toBeGreaterThan(60)
+    const after = await desired()
+    await load.stop()
     const silentAt = performance.now()
     await eventually(asleep, 90_000)
     say(
-      `scaling: two replicas wanted ${decided.toFixed(1)} s after the first call, zero again ${secondsSince(silentAt).toFixed(1)} s after the last; ${load.ends.length} streams, cut or failed ${load.problems.length}`,
+      `scaling: load × 4 decided after ${decided.toFixed(1)} s (${before} replicas, then ${after}), zero again ${secondsSince(silentAt).toFixed(1)} s after the last call; ${load.ends.length} streams of an adapter, cut or failed ${load.problems.length}`,
     )
     expectNone(load)
+    expect(decided).toBeLessThan(10)
   })
 })
