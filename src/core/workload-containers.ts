@@ -14,7 +14,9 @@ export const restricted: JsonMap = {
 const home = '/loraplex/home'
 const probePeriodSeconds = 5
 /** An agent that says nothing for so long is started again. */
-const agentHangSeconds = 60
+const agentHangSeconds = 30
+/** What an agent that hangs has to end: it does not listen to its signal either. */
+const agentEndSeconds = 5
 
 export function engineContainer(input: WorkloadInput): JsonMap {
   const { pool, launch, tokens } = input
@@ -39,13 +41,14 @@ export function engineContainer(input: WorkloadInput): JsonMap {
       timeoutSeconds: 5,
       failureThreshold: Math.ceil(engine.startupTimeoutSeconds / probePeriodSeconds),
     },
-    // The agent knows whether its engine has to go: a busy one may be slow to answer, and is not dead. The kubelet takes
-    // an agent that is away for a no: it has to have time to hang, to be ended and to be back.
+    // The agent knows whether its engine has to go: a busy one may be slow to answer, and is not dead. A no comes at once,
+    // so a restart takes eight periods. The kubelet takes an agent that is away for a no, too: a crashed one is back
+    // before that; one that hangs costs a whole timeout each time, and is ended and back before the eighth.
     livenessProbe: {
       httpGet: { path: '/engine-alive', port: replicaPorts.agent },
-      periodSeconds: probePeriodSeconds,
-      timeoutSeconds: 5,
-      failureThreshold: Math.ceil((2 * agentHangSeconds) / probePeriodSeconds),
+      periodSeconds: 2,
+      timeoutSeconds: 30,
+      failureThreshold: 8,
     },
     lifecycle: { preStop: { httpGet: { path: tokens.preStopPath, port: replicaPorts.agent } } },
     volumeMounts: [
@@ -113,11 +116,11 @@ export function agentContainer(input: WorkloadInput): JsonMap {
     },
     livenessProbe: {
       httpGet: { path: '/healthz', port: replicaPorts.agent },
-      periodSeconds: agentHangSeconds / 6,
+      periodSeconds: 5,
       timeoutSeconds: 5,
-      failureThreshold: 6,
+      failureThreshold: agentHangSeconds / 5,
       // The pod's own is a stream's: one that hangs would be waited for so long.
-      terminationGracePeriodSeconds: 10,
+      terminationGracePeriodSeconds: agentEndSeconds,
     },
     volumeMounts: [
       ...modelMount(input, place.isFetched || place.claim !== undefined),

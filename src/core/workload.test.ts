@@ -94,17 +94,6 @@ describe('the pods of a pool', () => {
     expect(failureThreshold * periodSeconds).toBe(100)
   })
 
-  test('lose no engine because its agent hangs, is ended and comes back', () => {
-    const template = templateOf(base.build())
-    const [engine, agent] = ['vllm', 'agent'].map(
-      (name) => containerOf(template, name).livenessProbe,
-    )
-    const secondsOf = (probe: Deep): number => probe.periodSeconds * probe.failureThreshold
-    const agentAwaySeconds = secondsOf(agent) + agent.terminationGracePeriodSeconds
-    // And half a minute in which its container starts.
-    expect(secondsOf(engine)).toBeGreaterThan(agentAwaySeconds + 30)
-  })
-
   test('hold no secret in plain text', () => {
     const text = JSON.stringify(templateOf(base.build()))
     expect(text).toContain('secretKeyRef')
@@ -277,6 +266,36 @@ describe('a pool’s own podTemplate', () => {
   test('puts another volume in the place of ours, and does not mix the two', () => {
     const volumes = [{ name: 'engine-home', persistentVolumeClaim: { claimName: 'home' } }]
     expect(own({ spec: { volumes } }).spec.volumes).toContainEqual(volumes[0])
+  })
+})
+
+describe('an engine is restarted', () => {
+  const template = templateOf(base.build())
+  const { livenessProbe: ofEngine } = containerOf(template, 'vllm')
+  const { livenessProbe: ofAgent } = containerOf(template, 'agent')
+
+  test('within a quarter of a minute when its agent says so', () => {
+    expect(ofEngine.httpGet.path).toBe('/engine-alive')
+    expect(ofEngine.periodSeconds * ofEngine.failureThreshold).toBeLessThanOrEqual(16)
+  })
+
+  test('not because its agent crashed, be it twice: the kubelet waits 10 s before the second start', () => {
+    const startSeconds = 3
+    expect(ofEngine.periodSeconds * (ofEngine.failureThreshold - 1)).toBeGreaterThan(
+      10 + startSeconds,
+    )
+  })
+
+  test('not because its agent hung: that is ended and back before', () => {
+    const hungSeconds =
+      ofAgent.periodSeconds +
+      Math.max(ofAgent.periodSeconds, ofAgent.timeoutSeconds) * ofAgent.failureThreshold +
+      ofAgent.terminationGracePeriodSeconds
+    const startSeconds = 10
+    const failures =
+      Math.ceil(hungSeconds / ofEngine.timeoutSeconds) +
+      Math.ceil(startSeconds / ofEngine.periodSeconds)
+    expect(failures).toBeLessThan(ofEngine.failureThreshold)
   })
 })
 
