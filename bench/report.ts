@@ -6,6 +6,7 @@ export type Bar =
   | { readonly kind: 'TimesBare'; readonly atMost: number }
   | { readonly kind: 'OverNginx'; readonly atMost: number }
   | { readonly kind: 'AtLeast'; readonly value: number }
+  | { readonly kind: 'AtMost'; readonly value: number }
   /** A ratio to the bare relay that no bar is set for. */
   | { readonly kind: 'Told' }
 
@@ -45,6 +46,9 @@ export class Measure {
     }
     if (bar.kind === 'AtLeast') {
       return compare(ours, median(ours) >= bar.value)
+    }
+    if (bar.kind === 'AtMost') {
+      return compare(ours, median(ours) <= bar.value)
     }
     const theirs = this.of(bar.kind === 'OverNginx' ? 'nginx' : 'bare')
     if (theirs.length === 0) {
@@ -141,6 +145,8 @@ function barText(bar: Bar): string {
       return `bar ≤ ${bar.atMost} over nginx`
     case 'AtLeast':
       return `bar ≥ ${bar.value}`
+    case 'AtMost':
+      return `bar ≤ ${bar.value}`
     case 'Told':
       return '× bare'
     default:

@@ -1,0 +1,103 @@
+import process from 'node:process'
+import type { RoutingTable } from '../../src/core/resolve.ts'
+import { PoolAdmission } from '../../src/gateway/admission.ts'
+import { authenticate } from '../../src/gateway/authenticate.ts'
+import { resolveTarget } from '../../src/gateway/models.ts'
+import { defaultAdmissionLimits } from '../../src/gateway/queue-bounds.ts'
+import type { ReplicaView } from '../../src/gateway/replica-view.ts'
+import { createManyAdapters, type Call, type ManyAdapters } from '../many-adapters.ts'
+import { Measure, type Report } from '../report.ts'
+
+const sizes = { tenants: 1000, adaptersEach: 10, replicas: 100 }
+/** Requests under way: each pick is followed by the end of one that began so many before. */
+const underWay = 1024
+
+/** What the gateway itself works out for a request: whose key it is, what the name stands for, where it goes. In this process. */
+export async function pickSuite(quick: boolean, rounds: number): Promise<Report> {
+  const picks = quick ? 20_000 : 200_000
+  const variants = [
+    [2, new Measure('2 copies each', 'µs a pick', 1, { kind: 'AtMost', value: 30 })],
+    // Two thousand adapters a replica: more than an engine holds.
+    [20, new Measure('20 copies each', 'µs a pick', 1)],
+  ] as const
+  for (const [copies, measure] of variants) {
+    const many = await createManyAdapters({ ...sizes, copies })
+    const picker = new Picker(many)
+    picker.run(picks / 10) // compiles
+    for (let round = 0; round < rounds; round += 1) {
+      const before = process.threadCpuUsage()
+      picker.run(picks)
+      const { user, system } = process.threadCpuUsage(before)
+      measure.add('gateway', (user + system) / picks)
+    }
+    await many.close()
+  }
+  const adapters = sizes.tenants * sizes.adaptersEach
+  return {
+    suite: 'pick',
+    title: `${adapters} adapters of ${sizes.tenants} tenants on ${sizes.replicas} replicas, ${picks} picks at random × ${rounds} rounds`,
+    measures: variants.map(([, measure]) => measure),
+    notes: [
+      'CPU time of this process: key (hashed each time), name, and a place among all replicas, and its end.',
+    ],
+  }
+}
+
+class Picker {
+  readonly #table: RoutingTable
+  readonly #calls: readonly Call[]
+  readonly #admission: PoolAdmission
+  readonly #running: { readonly view: ReplicaView; readonly revision: string | undefined }[] = []
+  #at = 0
+  #seed = 1
+
+  constructor({ table, calls, views }: ManyAdapters) {
+    this.#table = table
+    this.#calls = calls
+    this.#admission = new PoolAdmission(
+      () => views,
+      defaultAdmissionLimits,
+      () => performance.now(),
+    )
+  }
+
+  run(picks: number): void {
+    for (let pick = 0; pick < picks; pick += 1) {
+      this.#pick()
+    }
+  }
+
+  #pick(): void {
+    // The same calls in each run (a linear congruential generator), in no order that caches would like.
+    this.#seed = (Math.imul(this.#seed, 1_664_525) + 1_013_904_223) >>> 0
+    const call = this.#calls[this.#seed % this.#calls.length]
+    if (call === undefined) {
+      return
+    }
+    const { authorization } = call
+    const caller = authenticate(this.#table, { authorization }, Date.now())
+    const { revision } = resolveTarget(caller, call.model)
+    this.#admission.submit({
+      revision,
+      tenant: caller.tenant,
+      sizeBytes: 1024,
+      deadline: Number.POSITIVE_INFINITY,
+      coldStart: undefined,
+      tried: noProcess,
+      lost: undefined,
+      place: (view) => this.#placed(view, revision),
+      refuse: (error) => {
+        throw error
+      },
+    })
+  }
+
+  #placed(view: ReplicaView, revision: string | undefined): void {
+    const ended = this.#running[this.#at]
+    ended?.view.release(ended.revision)
+    this.#running[this.#at] = { view, revision }
+    this.#at = (this.#at + 1) % underWay
+  }
+}
+
+const noProcess: ReadonlySet<string> = new Set()
