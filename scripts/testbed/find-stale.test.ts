@@ -36,7 +36,5 @@ test.each<{ readonly what: string; readonly one?: string; readonly want: readonl
 
 test('the node has all that the API server alone has', () => {
   const namesOf = (groups: readonly ProgramGroup[]) => groups.flatMap(({ names }) => names)
-  expect(namesOf(clusterPrograms)).toEqual(
-    expect.arrayContaining([...namesOf(apiServerGroups)]),
-  )
+  expect(namesOf(clusterPrograms)).toEqual(expect.arrayContaining([...namesOf(apiServerGroups)]))
 })
