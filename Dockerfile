@@ -20,7 +20,7 @@ RUN mkdir -p app etc usr/local/bin home/nonroot \
   && install -d -m 1777 tmp \
   && mv /app/node_modules/node-linux-*/bin/node usr/local/bin/node \
   && ldd usr/local/bin/node | grep -o '/[^ ]*' | xargs cp --parents --dereference --target-directory=. \
-  && printf '#!/usr/local/bin/node --max-semi-space-size=32\nimport("/app/dist/cli/main.js")\n' > usr/local/bin/loraplex \
+  && printf '#!/usr/local/bin/node\nimport("/app/dist/cli/main.js")\n' > usr/local/bin/loraplex \
   && chmod 755 usr/local/bin/loraplex \
   && echo 'nonroot:x:65532:65532::/home/nonroot:' > etc/passwd \
   && echo 'nonroot:x:65532:' > etc/group \

@@ -12,14 +12,18 @@ export interface BuildOptions {
 /** podman with a store of its own that goes away with it: nothing of the machine's images is seen or touched. */
 export class Podman implements AsyncDisposable {
   readonly #folder: string
+  readonly #runFolder: string
   readonly #log: string
 
   static async create(log: string): Promise<Podman> {
-    return new Podman(await mkdtemp(join(testbedFolder(), '.podman-')), log)
+    // podman takes no run folder with a path of more than 50 characters.
+    const runFolder = await mkdtemp('/tmp/podman-')
+    return new Podman(await mkdtemp(join(testbedFolder(), '.podman-')), runFolder, log)
   }
 
-  private constructor(folder: string, log: string) {
+  private constructor(folder: string, runFolder: string, log: string) {
     this.#folder = folder
+    this.#runFolder = runFolder
     this.#log = log
   }
 
@@ -52,10 +56,11 @@ export class Podman implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true })
+    await rm(this.#runFolder, { recursive: true, force: true })
   }
 
   async #run(...args: readonly string[]): Promise<void> {
-    const store = ['--root', join(this.#folder, 'store'), '--runroot', join(this.#folder, 'run')]
+    const store = ['--root', join(this.#folder, 'store'), '--runroot', this.#runFolder]
     await runLogged('podman', ['--storage-driver=vfs', ...store, ...args], { log: this.#log })
   }
 }

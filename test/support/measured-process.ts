@@ -9,13 +9,13 @@ export interface MeasuredProcess {
   end(): Promise<void>
 }
 
+/** @param flags of Node, as the chart gives them to that process. */
 export async function startMeasured(
   script: string,
+  flags: readonly string[],
   profile: string | undefined,
   upWords: string,
 ): Promise<MeasuredProcess> {
-  // As the image starts it.
-  const flags = (process.env['LORAPLEX_BAR_FLAGS'] ?? '--max-semi-space-size=32').split(' ')
   const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
   const child = spawn(
     process.execPath,

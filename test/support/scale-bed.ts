@@ -154,7 +154,8 @@ export class ScaleBed implements AsyncDisposable {
         await (started.close?.() ?? started.stop(0, 0, AbortSignal.abort()))
         process.exit(0)
       })`
-    return startMeasured(script, this.#profile, '"isUp":true')
+    const flags = [`--max-semi-space-size=${name === 'controller' ? 8 : 32}`]
+    return startMeasured(script, flags, this.#profile, '"isUp":true')
   }
 
   async usage(): Promise<Usage> {
