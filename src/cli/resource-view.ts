@@ -1,11 +1,6 @@
 import type { StatusByKind } from '../api/condition.ts'
 import type { Kind, ResourceSnapshot } from '../api/kinds.ts'
 import type { ResourceProblem } from '../resources/resource-source.ts'
-import { viewCluster } from './cluster-view.ts'
-import type { CommandIo } from './command.ts'
-import { viewFolder } from './folder-view.ts'
-import { choosePlace, type placeOptions } from './place.ts'
-import type { OptionValues } from './command.ts'
 
 /** Objects and statuses of a folder or a cluster, at one moment. */
 export interface ResourceView {
@@ -18,19 +13,4 @@ export interface ResourceView {
   readonly problems: readonly ResourceProblem[]
   /** What shows the problems whole; undefined where they are part of the objects' conditions. */
   readonly checkCommand: string | undefined
-}
-
-/** What the flags are about, said in the first line. */
-export async function viewResources(
-  io: CommandIo,
-  options: OptionValues<typeof placeOptions>,
-  namespace?: string,
-): Promise<ResourceView> {
-  const place = await choosePlace(io, options)
-  const view =
-    place.kind === 'Folder'
-      ? await viewFolder(io, options)
-      : await viewCluster(place.access, namespace)
-  io.err(`${view.headline}\n`)
-  return view
 }

@@ -2,7 +2,6 @@ import type { Dispatcher } from 'undici'
 import { LoraplexError } from '../errors.ts'
 import type { EngineFate } from './admission.ts'
 import { classifyEngineRefusal } from './engine-refusal.ts'
-import type { Exchange } from './exchange.ts'
 import type { ReplicaView } from './replica-view.ts'
 import { latin1Json } from './latin1-json.ts'
 import { endOfObject, SseRewriter, type StreamFault } from './sse-rewriter.ts'
@@ -20,13 +19,27 @@ export interface AttemptOptions {
   readonly now: () => number
 }
 
+/** The request that an attempt is for: what it hears of it. */
+export interface AttemptOwner {
+  /** The caller has had no byte yet. */
+  readonly isPristine: boolean
+  /** Whole frames for the caller. False: stop reading from the engine until `EngineAttempt.resume`. */
+  writeFrames(text: string): boolean
+  endStream(usage: Usage | undefined): void
+  /** A whole answer. */
+  answer(text: string, usage: Usage | undefined): void
+  fail(error: LoraplexError): void
+  /** Another engine may be tried. */
+  attemptLost(error: LoraplexError, fate: EngineFate): void
+}
+
 /** An answer that is not streamed is held whole, to judge it before the caller sees a byte. */
 const maxAnswerBytes = 32 * 1024 * 1024
 const maxRefusalBytes = 64 * 1024
 
-/** One try of one request on one engine process: undici's handler, and what its events mean for the exchange. */
+/** One try of one request on one engine process: undici's handler, and what its events mean for its owner. */
 export class EngineAttempt implements Dispatcher.DispatchHandler {
-  readonly #exchange: Exchange
+  readonly #owner: AttemptOwner
   readonly #options: AttemptOptions
   #controller: Dispatcher.DispatchController | undefined
   #rewriter: SseRewriter | undefined
@@ -37,8 +50,8 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
   #usage: Usage | undefined
   #lastDataAt: number
 
-  constructor(exchange: Exchange, options: AttemptOptions) {
-    this.#exchange = exchange
+  constructor(owner: AttemptOwner, options: AttemptOptions) {
+    this.#owner = owner
     this.#options = options
     this.#lastDataAt = options.now()
   }
@@ -114,7 +127,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
       return
     }
     const text = rewriter.push(chunk)
-    if (text !== '' && !this.#exchange.writeFrames(text)) {
+    if (text !== '' && !this.#owner.writeFrames(text)) {
       controller.pause()
     }
     if (rewriter.fault !== undefined) {
@@ -122,7 +135,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     } else if (rewriter.done) {
       // Whatever becomes of the connection now, the answer is whole.
       this.#over = true
-      this.#exchange.endStream(parseUsage(rewriter.usage, false))
+      this.#owner.endStream(parseUsage(rewriter.usage, false))
       controller.resume()
     }
   }
@@ -179,7 +192,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
         ? undefined
         : parseUsage(rest.slice(usageAt + 9, endOfObject(rest, usageAt + 9)), false)
     this.#over = true
-    this.#exchange.answer(text.slice(0, at) + named + rest, usage)
+    this.#owner.answer(text.slice(0, at) + named + rest, usage)
   }
 
   #onFault(fault: StreamFault): void {
@@ -214,7 +227,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
       [servedModelName, 'the base model'],
     ])
     if (refusal.kind === 'Caller') {
-      this.#end(() => this.#exchange.fail(refusal.error))
+      this.#end(() => this.#owner.fail(refusal.error))
     } else {
       this.#lostWith(refusal.error, refusal.kind === 'Dying' ? 'Dying' : 'Lives')
     }
@@ -226,15 +239,15 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
 
   #lostWith(error: LoraplexError, fate: EngineFate): void {
     this.#end(() => {
-      if (this.#exchange.isPristine) {
-        this.#exchange.attemptLost(error, fate)
+      if (this.#owner.isPristine) {
+        this.#owner.attemptLost(error, fate)
       } else {
-        this.#exchange.fail(error)
+        this.#owner.fail(error)
       }
     })
   }
 
-  /** Tears the connection down where it is still up, then tells the exchange; only the first end counts. */
+  /** Tears the connection down where it is still up, then tells its owner; only the first end counts. */
   #end(tell: () => void): void {
     if (this.#over) {
       return

@@ -8,7 +8,7 @@ import {
 } from '../../wire/agent-routes.ts'
 import { showsToken } from '../../wire/internal-auth.ts'
 import { parseBody } from '../../wire/parse-body.ts'
-import type { AgentServerOptions } from './agent-server.ts'
+import type { AgentServerOptions } from './agent-server-options.ts'
 import type { DrainDesk } from './drain-desk.ts'
 import { StateStream } from './state-stream.ts'
 

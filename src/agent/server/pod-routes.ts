@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { preStopPath } from '../../wire/pre-stop.ts'
-import type { AgentServerOptions } from './agent-server.ts'
+import type { AgentServerOptions } from './agent-server-options.ts'
 import type { DrainDesk } from './drain-desk.ts'
 
 interface PodRoutesOptions extends AgentServerOptions {

@@ -2,7 +2,7 @@ import { errorTable } from '../../errors.ts'
 import { defineCommand } from '../command.ts'
 import { explain as explainName } from '../explain.ts'
 import { placeOptions } from '../place.ts'
-import { viewResources } from '../resource-view.ts'
+import { viewResources } from '../view-resources.ts'
 
 export const explain = defineCommand({
   name: 'explain',

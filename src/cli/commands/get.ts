@@ -7,8 +7,9 @@ import { resourcesOf } from '../../resources/directory/snapshot.ts'
 import { defineCommand } from '../command.ts'
 import { columnsOf, type Column } from '../get-columns.ts'
 import { placeOptions } from '../place.ts'
-import { viewResources, type ResourceView } from '../resource-view.ts'
+import type { ResourceView } from '../resource-view.ts'
 import { countText, tableText } from '../table.ts'
+import { viewResources } from '../view-resources.ts'
 
 export const get = defineCommand({
   name: 'get',
