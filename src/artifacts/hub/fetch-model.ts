@@ -1,7 +1,6 @@
 import { cp, mkdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError } from '../../errors.ts'
-import { Turnstile } from '../depot/turnstile.ts'
 import { parseSourceUri, type SourceUri } from '../source-uri.ts'
 import { codeOf } from '../storage-error.ts'
 import { lacksOf } from './checkpoint-check.ts'
@@ -11,6 +10,7 @@ import { lockingFolder } from './folder-lock.ts'
 import { HubClient, type HubModel } from './hub-client.ts'
 import { HubError } from './hub-error.ts'
 import { Progress } from './progress.ts'
+import { Turnstile } from './turnstile.ts'
 import { wantedFiles } from './wanted-files.ts'
 
 export interface FetchModelOptions {
