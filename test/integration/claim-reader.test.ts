@@ -174,6 +174,47 @@ test('an adapter on a claim of the pool’s namespace is fetched, through a pod 
   expect(await fetched('tickets')).toContain('True Fetched')
 })
 
+test('who needs a pod while idle ones are removed keeps it, or gets another', async () => {
+  const first = await controller()
+  await adapter('one', 'pvc://one/a')
+  await adapter('two', 'pvc://two/a')
+  const before = { one: await readerOf('one'), two: await readerOf('two') }
+  await first.close()
+  const adapters = '/apis/loraplex.dev/v1alpha1/namespaces/claims/loraadapters'
+  await api().ask('DELETE', adapters)
+  // Idle for the next leader, whose first removal takes as long as this test likes.
+  const held = Promise.withResolvers<string>()
+  const go = Promise.withResolvers<void>()
+  const applied = new Set<string>()
+  const settings = { ...bed.options().settings, depotUrl: depot.url }
+  await bed.controller({
+    settings,
+    readerTiming: { patienceMs: 60_000, idleMs: 300, sweepMs: 100 },
+    writes: {
+      beforeWrite: ({ verb, type, key }) => {
+        if (type.kind !== 'Deployment' || verb !== 'delete') {
+          applied.add(key.name)
+          return undefined
+        }
+        held.resolve(key.name)
+        return go.promise
+      },
+    },
+  })
+  const going = await held.promise
+  const [gone, other] =
+    going === before.one.metadata.name ? (['one', 'two'] as const) : (['two', 'one'] as const)
+  await adapter('again-gone', `pvc://${gone}/a`)
+  await adapter('again-other', `pvc://${other}/a`)
+  await eventually(() => applied.has(before[other].metadata.name)).toBe(true)
+  go.resolve()
+  await eventually(async () => {
+    const { uid } = (await readerOf(gone)).metadata
+    return uid === before[gone].metadata.uid
+  }).toBe(false)
+  expect((await readerOf(other)).metadata.uid).toBe(before[other].metadata.uid)
+})
+
 test('is shut in: the depot asks it, and it asks nobody', async () => {
   await controller()
   const path = '/apis/networking.k8s.io/v1/namespaces/claims/networkpolicies/llama-reader'

@@ -59,6 +59,7 @@ export class ClaimReaders {
   /** Pools by what was made for them here; the cache learns of it later. */
   readonly #made = new Map<string, string>()
   readonly #making = new Map<string, Promise<string | undefined>>()
+  readonly #removing = new Map<string, Promise<void>>()
   readonly #wakers = new Set<() => void>()
   readonly #closing = new AbortController()
   readonly #unwatch: (() => void)[] = []
@@ -173,6 +174,8 @@ export class ClaimReaders {
   async #apply(pool: ModelPool, claim: string, id: string): Promise<string | undefined> {
     const { caches, settings, secret } = this.#options
     const { namespace, name } = pool.metadata
+    // What goes is waited for: the one that is still to be seen is no answer.
+    await this.#removing.get(id)
     const policy = `${namespace}/${readerPolicyName(name)}`
     if (caches.others.get('NetworkPolicy')?.reflector.store.get(policy) === undefined) {
       return `NetworkPolicy ${policy}, which shuts in what reads claims, is not there yet. It comes with the pool's engines, once spec.engine.image is set and spec.paused is not.`
@@ -215,8 +218,14 @@ export class ClaimReaders {
     if (!mayAct()) {
       return
     }
-    for (const deployment of store.list().filter((one) => this.#isIdle(keyOfObject(one)))) {
-      await this.#remove(deployment)
+    for (const deployment of store.list()) {
+      const id = keyOfObject(deployment)
+      // Asked when its turn has come: removing others takes time, in which somebody may have begun to need it.
+      if (this.#isIdle(id) && !this.#removing.has(id)) {
+        const removing = this.#remove(deployment).finally(() => this.#removing.delete(id))
+        this.#removing.set(id, removing)
+        await removing
+      }
     }
     for (const id of this.#uses.keys()) {
       if (store.get(id) === undefined && this.#isIdle(id)) {
