@@ -209,7 +209,11 @@ describe('sources of a depot', () => {
         outcome: 'Failed',
         problem: { reason: 'SourceUnreachable' },
       })
-      expect(await fetch({})).toMatchObject({ problem: { reason: 'SourceInvalid' } })
+      // By a controller of an earlier release, during an upgrade.
+      expect(await fetch({})).toMatchObject({
+        outcome: 'Failed',
+        problem: { reason: 'ClaimNotMounted' },
+      })
     } finally {
       await server.close()
     }

@@ -29,6 +29,10 @@ export interface SourceSettings {
 
 const anonymous: SourceCredentials = { authorization: undefined, ca: undefined, hosts: undefined }
 
+/** Not for good: a newer controller comes with the next leader. */
+const noReader =
+  'The controller named no pod that reads the claim, as one of an earlier release does not. It is tried again.'
+
 /** One adapter from wherever its URI leads, on its own credentials. */
 export async function fetchSource(
   request: FetchRequest,
@@ -48,7 +52,7 @@ export async function fetchSource(
       return fetchFile(source.path, request, settings, shared)
     case 'pvc':
       return reader === undefined
-        ? refused(problem('SourceInvalid', 'Claims are read through a pod that nobody named.'))
+        ? { outcome: 'Failed', problem: problem('ClaimNotMounted', noReader) }
         : fetchFromClaim({ ...shared, reader, path: source.path })
     case 'https': {
       const read = await readCredentials(request, settings, signal)
