@@ -35,7 +35,7 @@ export interface ClusterReplicasOptions extends Pick<
   readonly now?: () => number
 }
 
-/** Paths that one message names. */
+/** Paths, or gateways, that one message names. */
 const mostNamed = 8
 /** How long the condition `TwoScalers` stays after the last foreign write. */
 const foreignMs = 600_000
@@ -339,7 +339,6 @@ const pausedVerdict: Verdict = {
 }
 
 function judgeTemplate(ignored: readonly string[]): readonly Verdict[] {
-  const more = ignored.length > mostNamed ? ` and ${ignored.length - mostNamed} more` : ''
   return ignored.length === 0
     ? []
     : [
@@ -347,7 +346,7 @@ function judgeTemplate(ignored: readonly string[]): readonly Verdict[] {
           type: 'TemplateFieldsIgnored',
           status: 'True',
           reason: 'OwnedByPool',
-          message: `These follow from other fields of the pool, and have no effect: ${ignored.slice(0, mostNamed).join(', ')}${more}.`,
+          message: `These follow from other fields of the pool, and have no effect: ${firstOf(ignored)}.`,
         },
       ]
 }
@@ -355,14 +354,19 @@ function judgeTemplate(ignored: readonly string[]): readonly Verdict[] {
 function demandUnknown({ reason, gateways }: Silence): Verdict {
   const who =
     reason === 'NoGateway'
-      ? 'No gateway has told the controller for a minute'
-      : `Gateway ${gateways.slice(0, 3).join(', ')} is ready and has not told the controller for a minute`
+      ? 'For a minute no gateway has told the controller'
+      : `For a minute ready gateways (${firstOf(gateways)}) have not told the controller`
   return {
     type: 'DemandUnknown',
     status: 'True',
     reason,
     message: `${who} what is asked of this pool: no replica goes until that is known.`,
   }
+}
+
+function firstOf(names: readonly string[]): string {
+  const more = names.length > mostNamed ? ` and ${names.length - mostNamed} more` : ''
+  return `${names.slice(0, mostNamed).join(', ')}${more}`
 }
 
 function isSame(left: ModelPool, right: ModelPool): boolean {
