@@ -21,8 +21,9 @@ interface Leaf {
   readonly preset: unknown
 }
 
-// io: 'input' is what somebody writes; Helm knows draft 7.
-const valuesSchema = z.toJSONSchema(chartValues, { io: 'input', target: 'draft-7' }) as ValueSchema
+// io: 'output' makes every value required: with --reuse-values Helm leaves out what only a newer chart has, and says so then in
+// place of rendering nothing for it. Helm knows draft 7.
+const valuesSchema = z.toJSONSchema(chartValues, { io: 'output', target: 'draft-7' }) as ValueSchema
 const presets = chartValues.parse({})
 
 export function valuesSchemaFile(): string {

@@ -245,7 +245,10 @@ const depot = z.strictObject({
   }),
   cache: z
     .strictObject({
-      size: text('50Gi', 'Of the claim, or the most the emptyDir may hold.'),
+      size: text(
+        '50Gi',
+        'Of the claim, or the most the emptyDir may hold: a node without so much free disk evicts the depot before.',
+      ),
       persistent: flag(
         false,
         'A claim in place of an emptyDir: adapters need not be fetched again after a restart.',

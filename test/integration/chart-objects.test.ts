@@ -205,6 +205,11 @@ test.each([
   ['an unknown value within', { gateway: { replica: 3 } }, /replica/],
   ['a text where a number belongs', { gateway: { replicas: 'two' } }, /replicas/],
   ['a choice that is none', { controller: { agentRollout: 'Later' } }, /agentRollout/],
+  [
+    'a value that --reuse-values left out',
+    { gateway: { maxQueueSeconds: null } },
+    /maxQueueSeconds/,
+  ],
   ['an Ingress without hosts', { ingress: { enabled: true } }, /ingress\.hosts is empty/],
   ['a route without parents', { httpRoute: { enabled: true } }, /parentRefs is empty/],
 ])('%s is refused with its name', (_what, values, words) => {
