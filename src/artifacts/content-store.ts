@@ -58,16 +58,7 @@ export class ContentStore {
 
   /** Undefined where there is no such content. Trusts what `put` verified; `verify` reads it again. */
   async get(digest: string): Promise<StoredAdapter | undefined> {
-    const path = this.#pathOf(digest)
-    let sizeBytes = 0
-    for (const name of adapterFileNames) {
-      const file = await lstat(join(path, name)).catch(undefinedIfAbsent)
-      if (file === undefined || !file.isFile()) {
-        return undefined
-      }
-      sizeBytes += file.size
-    }
-    return { digest, path, sizeBytes }
+    return contentAt(this.#pathOf(digest), digest)
   }
 
   async list(): Promise<StoredAdapter[]> {
@@ -98,12 +89,13 @@ export class ContentStore {
 
   /** False where there was nothing. The name is gone at once; the bytes follow. */
   async delete(digest: string): Promise<boolean> {
-    const sizeBytes = (await this.get(digest))?.sizeBytes ?? 0
     const aside = join(this.#root, stagingName('trash'))
     const renamed = await rename(this.#pathOf(digest), aside).then(() => true, undefinedIfAbsent)
     if (renamed === undefined) {
       return false
     }
+    // Looked at under its other name: whoever asked for the deletion found it unused a moment ago, and no later.
+    const sizeBytes = (await contentAt(aside, digest))?.sizeBytes ?? 0
     await removeFolder(aside)
     this.#room?.give(sizeBytes)
     return true
@@ -178,6 +170,18 @@ export class ContentStore {
       }
     }
   }
+}
+
+async function contentAt(path: string, digest: string): Promise<StoredAdapter | undefined> {
+  let sizeBytes = 0
+  for (const name of adapterFileNames) {
+    const file = await lstat(join(path, name)).catch(undefinedIfAbsent)
+    if (file === undefined || !file.isFile()) {
+      return undefined
+    }
+    sizeBytes += file.size
+  }
+  return { digest, path, sizeBytes }
 }
 
 function alreadyThere(error: unknown): boolean {
