@@ -5,16 +5,15 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { pino } from 'pino'
 import { request } from 'undici'
 import { expect, test, vi } from 'vitest'
+import { startDepot } from '../../test/support/start-depot.ts'
 import type { StateMessage } from '../api/agent-protocol.ts'
 import { revisionOf } from '../api/names.ts'
 import { startSimulator } from '../sim/server.ts'
-import { openAdminAuth } from '../telemetry/admin-auth.ts'
 import { createAgentLink } from '../wire/agent-link.ts'
 import { createDepotClient } from '../wire/depot-client.ts'
 import { baseKeyOf } from '../wire/depot-protocol.ts'
 import { agentToken, controllerToken, depotToken } from '../wire/internal-auth.ts'
 import { AgentProcess } from './agent-process.ts'
-import { DepotProcess } from './depot-process.ts'
 
 const fixtures = fileURLToPath(new URL('../../test/fixtures/', import.meta.url))
 const poolKey = 'team/pool'
@@ -28,24 +27,11 @@ const patience = { timeout: 20_000, interval: 20 }
 async function pod() {
   const folder = await mkdtemp(join(tmpdir(), 'loraplex-pod-'))
   const secretFile = join(folder, 'secret')
-  const depotStarts = DepotProcess.start(
-    {
-      cacheFolder: join(folder, 'cache'),
-      secretFile,
-      sources: {
-        fileRoots: [fixtures],
-        allowPrivateHosts: new Set(),
-        maxBytes: 1 << 30,
-        readSecret: () => Promise.resolve(undefined),
-      },
-      host: '127.0.0.1',
-      port: 0,
-      adminPort: 0,
-      adminAuth: openAdminAuth,
-      logger,
-    },
-    never,
-  )
+  const depotStarts = startDepot({
+    cacheFolder: join(folder, 'cache'),
+    secretFile,
+    sources: { fileRoots: [fixtures] },
+  })
   // The depot is started before the controller has made the secret.
   await writeFile(secretFile, secret)
   const depot = await depotStarts

@@ -2,13 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { pino } from 'pino'
 import { request } from 'undici'
 import { expect, test } from 'vitest'
-import { openAdminAuth } from '../telemetry/admin-auth.ts'
+import { startDepot } from '../../test/support/start-depot.ts'
 import { createDepotClient } from '../wire/depot-client.ts'
 import { controllerToken } from '../wire/internal-auth.ts'
-import { DepotProcess } from './depot-process.ts'
 
 const fixtures = fileURLToPath(new URL('../../test/fixtures/', import.meta.url))
 const never = new AbortController().signal
@@ -17,25 +15,12 @@ test('a depot tells what it holds, what it may hold, and what waits', async () =
   const folder = await mkdtemp(join(tmpdir(), 'loraplex-depot-process-'))
   const secret = Buffer.alloc(32, 9)
   await writeFile(join(folder, 'secret'), secret)
-  const depot = await DepotProcess.start(
-    {
-      cacheFolder: join(folder, 'cache'),
-      cacheBytes: 10_000_000,
-      secretFile: join(folder, 'secret'),
-      sources: {
-        fileRoots: [fixtures],
-        allowPrivateHosts: new Set(),
-        maxBytes: 1 << 30,
-        readSecret: () => Promise.resolve(undefined),
-      },
-      host: '127.0.0.1',
-      port: 0,
-      adminPort: 0,
-      adminAuth: openAdminAuth,
-      logger: pino({ level: 'silent' }),
-    },
-    never,
-  )
+  const depot = await startDepot({
+    cacheFolder: join(folder, 'cache'),
+    cacheBytes: 10_000_000,
+    secretFile: join(folder, 'secret'),
+    sources: { fileRoots: [fixtures] },
+  })
   const client = createDepotClient({ url: depot.url, token: controllerToken(secret) })
   const metric = async (name: string) => {
     const { body } = await request(`${depot.adminUrl}/metrics`)

@@ -6,7 +6,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { request } from 'undici'
 import { installationSecretName } from '../../src/api/cluster-names.ts'
 import { createAdminAuth } from '../../src/cluster/create-admin-auth.ts'
-import { DepotProcess } from '../../src/cluster/depot-process.ts'
 import { GatewayProcess } from '../../src/cluster/gateway-process.ts'
 import { createSecretReader } from '../../src/cluster/secret-reader.ts'
 import { createKubeClient } from '../../src/resources/kubernetes/kube-client.ts'
@@ -19,6 +18,7 @@ import { crdFolder } from '../support/crd-server.ts'
 import { apply } from '../support/dry-run.ts'
 import { eventually } from '../support/eventually.ts'
 import { sharedApiServer } from '../support/shared-api-server.ts'
+import { startDepot } from '../support/start-depot.ts'
 
 const api = sharedApiServer({ crdPaths: [crdFolder] })
 let bed: ControllerBed
@@ -191,24 +191,12 @@ const started: Readonly<Record<'controller' | 'gateway' | 'depot', () => Promise
   depot: async () => {
     const transport = createTransport(clusterAccessOf(await accountOf('depot')))
     const folder = await mkdtemp(join(tmpdir(), 'loraplex-depot-rbac-'))
-    const depot = await DepotProcess.start(
-      {
-        cacheFolder: folder,
-        secretFile: bed.secretFile,
-        sources: {
-          fileRoots: [],
-          allowPrivateHosts: new Set(),
-          maxBytes: 1,
-          readSecret: createSecretReader(createKubeClient({ transport })),
-        },
-        host: '127.0.0.1',
-        port: 0,
-        adminPort: 0,
-        adminAuth: await createAdminAuth({ kind: 'Kubernetes' }, transport),
-        logger: bed.options().logger,
-      },
-      new AbortController().signal,
-    )
+    const depot = await startDepot({
+      cacheFolder: folder,
+      secretFile: bed.secretFile,
+      sources: { readSecret: createSecretReader(createKubeClient({ transport })) },
+      adminAuth: await createAdminAuth({ kind: 'Kubernetes' }, transport),
+    })
     const close = async (): Promise<void> => {
       await depot.close()
       await transport.close()

@@ -8,14 +8,14 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createClaimServer } from '../../src/artifacts/claim/claim-server.ts'
 import { digestFolder } from '../../src/artifacts/digest.ts'
-import { DepotProcess } from '../../src/cluster/depot-process.ts'
+import type { DepotProcess } from '../../src/cluster/depot-process.ts'
 import type { ControllerProcess } from '../../src/cluster/controller-process.ts'
-import { openAdminAuth } from '../../src/telemetry/admin-auth.ts'
 import { listen, urlOf } from '../../src/telemetry/listen.ts'
 import { ControllerBed } from '../support/controller-bed.ts'
 import { crdFolder } from '../support/crd-server.ts'
 import { eventually } from '../support/eventually.ts'
 import { sharedApiServer } from '../support/shared-api-server.ts'
+import { startDepot } from '../support/start-depot.ts'
 
 const api = sharedApiServer({ crdPaths: [crdFolder] })
 const fixture = 'test/fixtures/adapters/acme-tickets'
@@ -35,24 +35,10 @@ const servers: FastifyInstance[] = []
 beforeEach(async () => {
   bed = await ControllerBed.create(api())
   folder = await mkdtemp(join(tmpdir(), 'loraplex-claims-'))
-  depot = await DepotProcess.start(
-    {
-      cacheFolder: join(folder, 'cache'),
-      secretFile: bed.secretFile,
-      sources: {
-        fileRoots: [],
-        allowPrivateHosts: new Set(),
-        maxBytes: 1 << 30,
-        readSecret: () => Promise.resolve(undefined),
-      },
-      host: '127.0.0.1',
-      port: 0,
-      adminPort: 0,
-      adminAuth: openAdminAuth,
-      logger,
-    },
-    new AbortController().signal,
-  )
+  depot = await startDepot({
+    cacheFolder: join(folder, 'cache'),
+    secretFile: bed.secretFile,
+  })
   await api().createNamespace('claims')
   await bed.patch('/api/v1/namespaces/claims', {
     metadata: { labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },

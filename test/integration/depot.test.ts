@@ -2,18 +2,16 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import { DepotProcess } from '../../src/cluster/depot-process.ts'
 import { createSecretReader } from '../../src/cluster/secret-reader.ts'
 import { createKubeClient } from '../../src/resources/kubernetes/kube-client.ts'
 import { createTransport } from '../../src/resources/kubernetes/transport.ts'
-import { openAdminAuth } from '../../src/telemetry/admin-auth.ts'
 import { createDepotClient } from '../../src/wire/depot-client.ts'
 import { controllerToken } from '../../src/wire/internal-auth.ts'
 import { clusterAccessOf } from '../support/cluster-access-of.ts'
 import { serveFiles, testCertificate } from '../support/https-files.ts'
 import { sharedApiServer } from '../support/shared-api-server.ts'
+import { startDepot } from '../support/start-depot.ts'
 
 const api = sharedApiServer()
 const never = new AbortController().signal
@@ -28,25 +26,15 @@ test('a depot that may only get Secrets reads the one that a source names', asyn
   const folder = await mkdtemp(join(tmpdir(), 'loraplex-depot-api-'))
   await writeFile(join(folder, 'secret'), Buffer.alloc(32, 1))
   const transport = createTransport(clusterAccessOf(account))
-  const depot = await DepotProcess.start(
-    {
-      cacheFolder: join(folder, 'cache'),
-      secretFile: join(folder, 'secret'),
-      sources: {
-        fileRoots: [],
-        allowPrivateHosts: new Set(['adapters.test']),
-        maxBytes: 1 << 20,
-        resolve: () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]),
-        readSecret: createSecretReader(createKubeClient({ transport, retries: 0 })),
-      },
-      host: '127.0.0.1',
-      port: 0,
-      adminPort: 0,
-      adminAuth: openAdminAuth,
-      logger: pino({ level: 'silent' }),
+  const depot = await startDepot({
+    cacheFolder: join(folder, 'cache'),
+    secretFile: join(folder, 'secret'),
+    sources: {
+      allowPrivateHosts: new Set(['adapters.test']),
+      resolve: () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]),
+      readSecret: createSecretReader(createKubeClient({ transport, retries: 0 })),
     },
-    never,
-  )
+  })
   const client = createDepotClient({
     url: depot.url,
     token: controllerToken(Buffer.alloc(32, 1)),

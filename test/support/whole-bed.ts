@@ -9,7 +9,7 @@ import { pino } from 'pino'
 import process from 'node:process'
 import type { Agent } from '../../src/agent/options.ts'
 import type { ControllerProcess } from '../../src/cluster/controller-process.ts'
-import { DepotProcess } from '../../src/cluster/depot-process.ts'
+import type { DepotProcess } from '../../src/cluster/depot-process.ts'
 import { GatewayProcess } from '../../src/cluster/gateway-process.ts'
 import type { ClusterAccess } from '../../src/resources/kubernetes/cluster-access.ts'
 import type { ReflectorTiming } from '../../src/resources/kubernetes/reflector-timing.ts'
@@ -18,6 +18,7 @@ import { secretOf } from './builders.ts'
 import { clusterAccessOf } from './cluster-access-of.ts'
 import { ControllerBed } from './controller-bed.ts'
 import { realPods, type RealPod, type RealPodOptions } from './real-pods.ts'
+import { startDepot } from './start-depot.ts'
 import type { StreamCall } from './stream-load.ts'
 
 export interface WholeBedOptions extends Partial<
@@ -59,7 +60,11 @@ export class WholeBed implements AsyncDisposable {
       ...options,
     }
     const objects = await ControllerBed.with(api, secret, realPods(podOptions, pods))
-    const started = await startDepot(folder, objects.secretFile)
+    const started = await startDepot({
+      cacheFolder: join(folder, 'cache'),
+      secretFile: objects.secretFile,
+      sources: { fileRoots: [join(folder, 'adapters')] },
+    })
     depot.url = started.url
     return new WholeBed({ pods, objects, depot: started, folder, options })
   }
@@ -186,27 +191,6 @@ export class WholeBed implements AsyncDisposable {
       ...this.#timing,
     })
   }
-}
-
-function startDepot(folder: string, secretFile: string): Promise<DepotProcess> {
-  return DepotProcess.start(
-    {
-      cacheFolder: join(folder, 'cache'),
-      secretFile,
-      sources: {
-        fileRoots: [join(folder, 'adapters')],
-        allowPrivateHosts: new Set(),
-        maxBytes: 1 << 30,
-        readSecret: () => Promise.resolve(undefined),
-      },
-      host: '127.0.0.1',
-      port: 0,
-      adminPort: 0,
-      adminAuth: { check: () => Promise.resolve('Allowed') },
-      logger,
-    },
-    new AbortController().signal,
-  )
 }
 
 /** Resolves once one of them is. */
