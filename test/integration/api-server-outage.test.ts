@@ -6,7 +6,7 @@ import type { GatewayProcess } from '../../src/cluster/gateway-process.ts'
 import { startApiServer, type ApiServer } from '../support/api-server.ts'
 import { ApiServerOutage } from '../support/api-server-outage.ts'
 import { crdFolder } from '../support/crd-server.ts'
-import { apiFaults, FaultyApi } from '../support/faulty-api.ts'
+import { apiFaults, ApiFaultProxy } from '../support/api-fault-proxy.ts'
 import { StreamLoad } from '../support/stream-load.ts'
 import { WholeBed, type WholeBedOptions } from '../support/whole-bed.ts'
 
@@ -81,7 +81,7 @@ describe('callers', () => {
 
   test('do not notice any other fault of it', { timeout: 400_000 }, async () => {
     await using api = await startApiServer({ crdPaths: [crdFolder] })
-    await using faulty = await FaultyApi.start(api.admin)
+    await using faulty = await ApiFaultProxy.start(api.admin)
     const { bed, gateway, load } = await serving(api, {
       access: faulty.access,
       // A watch is silent for a minute before anybody would wonder.

@@ -28,7 +28,7 @@ export const apiFaults = [
 ] as const
 export type ApiFault = (typeof apiFaults)[number]
 
-export class FaultyApi implements AsyncDisposable {
+export class ApiFaultProxy implements AsyncDisposable {
   /** Requests and watches that met a fault. */
   struck = 0
   #fault: ApiFault | undefined
@@ -37,8 +37,8 @@ export class FaultyApi implements AsyncDisposable {
   readonly #agent: Agent
   readonly #watches = new Set<ServerResponse>()
 
-  static async start(admin: ApiAccess): Promise<FaultyApi> {
-    const api = new FaultyApi(admin)
+  static async start(admin: ApiAccess): Promise<ApiFaultProxy> {
+    const api = new ApiFaultProxy(admin)
     api.#server.listen(0, '127.0.0.1')
     await once(api.#server, 'listening')
     return api
