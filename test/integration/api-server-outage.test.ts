@@ -60,9 +60,11 @@ describe('callers', () => {
       await using api = await startApiServer({ crdPaths: [crdFolder] })
       const { bed, gateway, load } = await serving(api)
       await using stack = new AsyncDisposableStack()
+      const outage = await ApiServerOutage.begin(api)
+      // Last of all but etcd: the others say goodbye to the server that came back.
+      stack.use(outage)
       stack.use(bed)
       stack.use(load)
-      await using outage = await ApiServerOutage.begin(api)
       const before = load.ends.length
       await delay(outageSeconds * 1000)
       expect(load.ends.length).toBeGreaterThan(before + outageSeconds)
