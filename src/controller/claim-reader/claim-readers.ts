@@ -183,7 +183,7 @@ export class ClaimReaders {
     const live = caches.readerDeployments.store.get(id)
     const known = this.#readersOf(pool)
     if (!known.has(id) && known.size >= maxReadersOfPool) {
-      return `${known.size} other claims are being read for this pool, which is as many as may be at once.`
+      return `${known.size} other claims are being read for this pool, or were within minutes, which is as many as may be at once.`
     }
     this.#made.set(id, keyOf(pool.metadata))
     const tokenDigest = tokenDigestOf(readerToken(secret, keyOf(pool.metadata), claim))
