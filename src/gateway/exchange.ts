@@ -166,7 +166,7 @@ export class Exchange {
   }
 
   endStream(usage: Usage | undefined): void {
-    this.#body.end('')
+    this.#endBody('')
     this.#end('ok', usage)
   }
 
@@ -199,7 +199,7 @@ export class Exchange {
     const partial = usage ?? this.#attempt?.usageSoFar()
     this.#leaveEngine()
     if (this.#response.headersSent) {
-      this.#body.end(Buffer.from(errorFrames(error)).toString('latin1'))
+      this.#endBody(Buffer.from(errorFrames(error)).toString('latin1'))
     } else {
       const body = Buffer.from(errorBody(error))
       this.#response.writeHead(error.row.status, {
@@ -301,6 +301,15 @@ export class Exchange {
       this.#response.once('drain', () => this.#onDrain())
     }
     return false
+  }
+
+  #endBody(text: string): void {
+    if (this.context.isLeaving()) {
+      // Its head may have gone out before anybody left. A caller that used the connection again would find it closed.
+      const { socket } = this.#response
+      this.#response.once('finish', () => socket?.destroySoon())
+    }
+    this.#body.end(text)
   }
 
   #commonHeaders(): Record<string, string> {
