@@ -62,7 +62,6 @@ async function mend(executable: string): Promise<void> {
   }
 }
 
-/** Each step may be repeated, so a half-made folder is completed rather than thrown away. */
 async function install(folder: string): Promise<void> {
   const log = join(folder, 'install.log')
   const python = join(folder, 'bin', 'python')
@@ -72,6 +71,9 @@ async function install(folder: string): Promise<void> {
     return await execute(command, args, log)
   }
   const pip = ['-m', 'pip', '--disable-pip-version-check', '--no-input']
+  // pip takes a package for whole whose installation was ended half-way; what was downloaded is in its cache.
+  await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { recursive: true })
   await writeFile(log, '')
   await step('making a virtual environment', findPython(), ['-m', 'venv', folder])
   await step(`downloading ${wheelName} (130 MB)`, python, [

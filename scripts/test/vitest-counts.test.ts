@@ -41,12 +41,12 @@ test('somebody who chose among the tests may find none in one tier', () => {
   expect(countTests(report(), 0, true)).toEqual({ passed: 0, failed: 0, skipped: 0, flaky: [] })
 })
 
-test('a test that passed only when it was run once more is named', () => {
+test('a test that passed only when it was run once more is named, with why', () => {
   const tests = [
     { fullName: 'shaky', status: 'passed', failureMessages: ['expected 1 to be 2'] },
     { fullName: 'steady', status: 'passed', failureMessages: [] },
     { fullName: 'broken', status: 'failed', failureMessages: ['no', 'no again'] },
   ]
   const counts = countTests({ testResults: [{ status: 'failed', assertionResults: tests }] }, 1)
-  expect(counts).toEqual({ passed: 2, failed: 1, skipped: 0, flaky: ['shaky'] })
+  expect(counts).toEqual({ passed: 2, failed: 1, skipped: 0, flaky: ['shaky: expected 1 to be 2'] })
 })

@@ -4,7 +4,7 @@ export interface TestCounts {
   /** Failed tests, and files that failed without one: those never got as far as a test. */
   readonly failed: number
   readonly skipped: number
-  /** Names of tests that failed and then passed when they were run once more; they are among `passed`. */
+  /** Tests that failed and then passed when they were run once more, each with why; they are among `passed`. */
   readonly flaky: readonly string[]
 }
 
@@ -49,6 +49,6 @@ export function countTests(
       .filter(
         ({ status, failureMessages = [] }) => status === 'passed' && failureMessages.length > 0,
       )
-      .map(({ fullName }) => fullName),
+      .map(({ fullName, failureMessages: [first = ''] = [] }) => `${fullName}: ${first}`),
   }
 }

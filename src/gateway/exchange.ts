@@ -168,7 +168,7 @@ export class Exchange {
   }
 
   endStream(usage: Usage | undefined): void {
-    this.#body.end('')
+    this.#endBody('')
     this.#end('ok', usage)
   }
 
@@ -205,7 +205,7 @@ export class Exchange {
     this.#leaveEngine()
     if (this.#response.headersSent) {
       const frames = form.stream?.ending(error, id, trail) ?? ''
-      this.#body.end(Buffer.from(frames).toString('latin1'))
+      this.#endBody(Buffer.from(frames).toString('latin1'))
     } else {
       const body = Buffer.from(errorBody(error, dialect, id))
       this.#response.writeHead(error.row.status, {
@@ -308,6 +308,15 @@ export class Exchange {
       this.#response.once('drain', () => this.#onDrain())
     }
     return false
+  }
+
+  #endBody(text: string): void {
+    if (this.context.isLeaving()) {
+      // Its head may have gone out before anybody left. A caller that used the connection again would find it closed.
+      const { socket } = this.#response
+      this.#response.once('finish', () => socket?.destroySoon())
+    }
+    this.#body.end(text)
   }
 
   #commonHeaders(): Record<string, string> {

@@ -27,6 +27,6 @@ test.each(Object.keys(kinds) as Kind[])('%s', async (kind) => {
   }
   await fc.assert(fc.asyncProperty(arbitrarySpecs[kind], readsAsWeDo), { numRuns: 400 })
   // Neither side may win by saying the same of everything.
-  expect(verdicts.taken).toBeGreaterThan(40)
-  expect(verdicts.refused).toBeGreaterThan(40)
+  expect(verdicts.taken).toBeGreaterThan(10)
+  expect(verdicts.refused).toBeGreaterThan(10)
 })

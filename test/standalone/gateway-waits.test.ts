@@ -355,6 +355,21 @@ describe('draining', () => {
     await drained
   })
 
+  test('closes a connection behind a stream that began before it', async () => {
+    const to = await start()
+    const key = keyOfTenant('acme')
+    const long = { ...hello, model: 'tickets', stream: true, max_tokens: 60, ignore_eos: true }
+    const caller = openRaw(to.port, rawPost('/v1/chat/completions', key, long))
+    let text = ''
+    caller.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    await eventually(() => text).toContain('data: ')
+    to.gateway.announceLeave()
+    await eventually(() => caller.readableEnded).toBe(true)
+    expect(text).toMatch(/data: \[DONE\]\n\n\r\n0\r\n\r\n$/)
+    expect(text.toLowerCase()).not.toContain('connection: close')
+    expect(to.gateway.draining).toBe(false)
+  })
+
   test('is not held up by connections that never said anything, or not all', async () => {
     const to = await start()
     const silent = openRaw(to.port, '')

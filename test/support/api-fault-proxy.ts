@@ -148,10 +148,12 @@ export class ApiFaultProxy implements AsyncDisposable {
     answer.on('data', (chunk: Buffer) => {
       if (this.#fault === 'SilentWatch') {
         this.struck += 1
+      } else if (response.writableEnded) {
+        // What still comes of a watch that was ended in the middle of a line.
       } else if (this.#fault === 'TruncatedLine') {
         this.struck += 1
         response.end(chunk.subarray(0, chunk.length / 2))
-      } else if (!response.writableEnded) {
+      } else {
         response.write(chunk)
       }
     })
