@@ -34,6 +34,12 @@ export interface Usage {
   readonly own: number
 }
 
+/** What the chart's NODE_OPTIONS say, and what Node makes of its memory limits: half of them for the old generation. */
+const chartFlags = {
+  controller: ['--max-semi-space-size=8', '--max-old-space-size=256'],
+  gateway: ['--max-semi-space-size=32', '--max-old-space-size=512'],
+} as const
+
 export class ScaleBed implements AsyncDisposable {
   readonly #api: ApiServer
   readonly #folder: string
@@ -154,7 +160,7 @@ export class ScaleBed implements AsyncDisposable {
         await (started.close?.() ?? started.stop(0, 0, AbortSignal.abort()))
         process.exit(0)
       })`
-    const flags = [`--max-semi-space-size=${name === 'controller' ? 8 : 32}`]
+    const flags = chartFlags[name]
     return startMeasured(script, flags, this.#profile, '"isUp":true')
   }
 
