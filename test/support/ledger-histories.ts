@@ -197,7 +197,7 @@ function holdOf(
       return {
         key: `${store.prefix}${name}${isOver ? '|next' : ''}`,
         kind,
-        class: 'Budget',
+        class: 'Rate',
         amount,
         ...(cap === undefined ? {} : { cap }),
         endsAtMs: kind === 'Lease' ? 0 : isOver ? nowMs + 10_000_000_000 : store.startMs + endsAtMs,
