@@ -1,4 +1,5 @@
 import { createClient, ErrorReply, type RedisClientType } from '@redis/client'
+import { inTime } from '../in-time.ts'
 import { LedgerError } from '../ledger-error.ts'
 import { ledgerScript } from './ledger-script.ts'
 
@@ -42,7 +43,7 @@ export class RedisConnection {
   static async open(options: RedisOptions): Promise<RedisConnection> {
     const connection = new RedisConnection(options)
     try {
-      await withinMs(silentForMs, connection.#client.connect())
+      await inTime(connection.#client.connect(), silentForMs)
       return connection
     } catch (error) {
       connection.#client.destroy()
@@ -96,14 +97,4 @@ export type Reply = readonly [string, ...(readonly string[])]
 function unavailable(error: unknown): LedgerError {
   const reason = error instanceof Error ? error.message : String(error)
   return new LedgerError('Unavailable', `Redis did not answer: ${reason}`, error)
-}
-
-async function withinMs<T>(ms: number, work: Promise<T>): Promise<T> {
-  const signal = AbortSignal.timeout(ms)
-  return Promise.race([
-    work,
-    new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
-    }),
-  ])
 }
