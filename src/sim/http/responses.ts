@@ -115,8 +115,26 @@ function conversation(context: Context, body: Json): readonly ChatMessage[] {
   const asked =
     typeof input === 'string'
       ? [{ role: 'user', content: input }]
-      : readMessages(context, { messages: Array.isArray(input) ? input : [input] })
+      : readMessages(context, { messages: itemsOf(input).map(messageOf) })
   return typeof instructions === 'string'
     ? [{ role: 'system', content: instructions }, ...asked]
     : asked
+}
+
+function itemsOf(input: unknown): readonly Json[] {
+  return (Array.isArray(input) ? input : [input]) as readonly Json[]
+}
+
+/** A call and what came of it are turns of the conversation, too. */
+function messageOf(item: Json): Json {
+  switch (item['type']) {
+    case 'function_call':
+      return { role: 'assistant', content: item['arguments'] }
+    case 'function_call_output':
+      return { role: 'tool', content: item['output'] }
+    case 'reasoning':
+      return { role: 'assistant', content: '' }
+    default:
+      return item
+  }
 }
