@@ -11,6 +11,7 @@ import { printReport, type Report } from './report.ts'
 import { burstSuite, chunkSuite } from './suites/chunk.ts'
 import { largeSuite } from './suites/large.ts'
 import { latencySuite } from './suites/latency.ts'
+import { runLedger } from './suites/ledger.ts'
 import { memorySuite } from './suites/memory.ts'
 import { requestSuite } from './suites/request.ts'
 import { runVllm } from './suites/vllm.ts'
@@ -27,6 +28,8 @@ const suites: Record<string, (bench: Bench) => Promise<Report>> = {
   latency: latencySuite,
   memory: memorySuite,
 }
+/** Those that need no targets of the usual kind. */
+const apart = ['ledger', 'vllm']
 /** Without names: what the bars of every change are about. */
 const defaultSuites = ['request', 'chunk', 'burst', 'large', 'latency']
 
@@ -38,7 +41,7 @@ const starters = {
 
 const usage = `npm run bench -- [SUITE…] [options]
 
-suites: ${Object.keys(suites).join(', ')} (default: ${defaultSuites.join(', ')}), or vllm
+suites: ${Object.keys(suites).join(', ')} (default: ${defaultSuites.join(', ')}), or ${apart.join(', ')}
   --quick               one short round: shows that it works, not how fast
   --rounds N            default 5; more on a busy machine
   --targets A,B         of ${targetNames.join(', ')}; default all
@@ -59,6 +62,16 @@ const { values, positionals } = parseArgs({
     pairs: { type: 'string', default: '10' },
   },
 })
+
+function roundsOf({
+  quick,
+  rounds,
+}: {
+  readonly quick: boolean
+  readonly rounds?: string
+}): number {
+  return Math.max(1, Number(rounds ?? (quick ? 1 : 5)))
+}
 
 async function startTargets(upstreamUrl: string, stack: AsyncDisposableStack): Promise<Target[]> {
   const wanted = values.targets.split(',')
@@ -84,7 +97,7 @@ async function runSuites(names: readonly string[], stack: AsyncDisposableStack):
   stack.defer(() => upstream.stop())
   const targets = await startTargets(upstream.url, stack)
   const { quick } = values
-  const rounds = Math.max(1, Number(values.rounds ?? (quick ? 1 : 5)))
+  const rounds = roundsOf(values)
   const reports: Report[] = []
   for (const name of names) {
     const report = await suites[name]?.({ upstream, targets, quick, rounds })
@@ -98,7 +111,7 @@ async function runSuites(names: readonly string[], stack: AsyncDisposableStack):
 
 async function main(): Promise<void> {
   const names = positionals.length === 0 ? defaultSuites : positionals
-  const unknown = names.filter((name) => name !== 'vllm' && suites[name] === undefined)
+  const unknown = names.filter((name) => !apart.includes(name) && suites[name] === undefined)
   if (values.help || unknown.length > 0) {
     console.log(unknown.length > 0 ? `no suite ${unknown.join(', ')}\n\n${usage}` : usage)
     process.exitCode = values.help ? 0 : 2
@@ -108,9 +121,14 @@ async function main(): Promise<void> {
   console.log(printFacts(machine))
   await using stack = new AsyncDisposableStack()
   const reports: unknown[] = []
-  const relayed = names.filter((name) => name !== 'vllm')
+  const relayed = names.filter((name) => !apart.includes(name))
   if (relayed.length > 0) {
     reports.push(...(await runSuites(relayed, stack)))
+  }
+  if (names.includes('ledger')) {
+    const report = await runLedger(roundsOf(values), values.quick)
+    console.log(report.text)
+    reports.push(report)
   }
   if (names.includes('vllm')) {
     const report = await runVllm(values['engine-url'], Number(values.pairs), values.quick, stack)

@@ -67,8 +67,7 @@ function labeller(unit: 'Day' | 'Month', timeZone: string): (atMs: number) => st
 /** Whether it names a time zone that `windowAt` takes. */
 export function isTimeZone(name: string): boolean {
   try {
-    new Intl.DateTimeFormat('en-CA', { timeZone: name })
-    return true
+    return Intl.DateTimeFormat('en-CA', { timeZone: name }).resolvedOptions().timeZone !== ''
   } catch {
     return false
   }

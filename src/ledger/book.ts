@@ -286,9 +286,7 @@ function valuesOf(counter: BookCounter | undefined): Counter {
   return counter === undefined ? nothing : { committed: counter.committed, held: counter.held }
 }
 
-/** One hundredth of a budget, a sixteenth of a rate, or what one request may use where that is more. */
-function blockOf({ amount, cap, class: lineClass }: Line): number {
-  const share =
-    cap === undefined ? 16 * amount : Math.floor(cap / (lineClass === 'Budget' ? 100 : 16))
-  return Math.max(amount, share)
+/** A hundredth of the cap, so some hundred writes a window; or what one request may use where that is more. */
+function blockOf({ amount, cap }: Line): number {
+  return Math.max(amount, cap === undefined ? 16 * amount : Math.floor(cap / 100))
 }

@@ -4,6 +4,7 @@ import { LateSettlements } from './late-settlements.ts'
 import { LedgerError } from './ledger-error.ts'
 import { localShare } from './local-share.ts'
 import { MemoryLedger } from './memory-ledger.ts'
+import { greatest } from './refusal.ts'
 import { released } from './released.ts'
 import type {
   Counter,
@@ -137,7 +138,7 @@ export class GuardedLedger implements Ledger {
     }
     const gateways = this.#options.gateways()
     const lines = hold.lines.map((line) =>
-      modeOf(line) === 'Open' ? withoutCap(line) : localShare(line, gateways),
+      modeOf(line) === 'Open' ? { ...line, cap: greatest } : localShare(line, gateways),
     )
     const answer = await this.#local.try({ ...hold, lines })
     if (answer.outcome === 'Granted') {
@@ -178,10 +179,6 @@ export class GuardedLedger implements Ledger {
       inTime(this.#store.settle(holdId, settlement), this.#options.timeoutMs),
     )
   }
-}
-
-function withoutCap({ cap: _, ...line }: Line): Line {
-  return line
 }
 
 function isAway(error: unknown): error is LedgerError {

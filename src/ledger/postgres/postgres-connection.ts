@@ -55,15 +55,19 @@ export class PostgresConnection {
     }
   }
 
-  /** @throws LedgerError when there is no answer. */
+  /** With a name, the server keeps the plan of its text. @throws LedgerError when there is no answer. */
   async query<Row extends pg.QueryResultRow>(
-    name: string,
+    name: string | undefined,
     text: string,
     values: unknown[],
   ): Promise<readonly Row[]> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const result = await this.#pool.query<Row>({ name, text, values })
+        const result = await this.#pool.query<Row>({
+          ...(name === undefined ? {} : { name }),
+          text,
+          values,
+        })
         return result.rows
       } catch (error) {
         if (attempt === 3 || !tryAgain.has(codeOf(error))) {
