@@ -67,6 +67,12 @@ export const errorTable = {
     fault: 'Caller',
     meaning: 'The prompt does not fit the model.',
   },
+  unsupported_task: {
+    status: 400,
+    type: 'invalid_request_error',
+    fault: 'Caller',
+    meaning: "The model's pool does something else than what the path asks for, say embeddings.",
+  },
   unsupported_media_type: {
     status: 415,
     type: 'invalid_request_error',

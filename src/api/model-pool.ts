@@ -29,7 +29,9 @@ const model = z.strictObject({
       description: 'Other names adapters may give as their base, such as mirrors.',
       ...wholeList,
     }),
-  task: z.enum(['Generate']).default('Generate').meta({ description: 'What the base does.' }),
+  task: z.enum(['Generate', 'Embed']).default('Generate').meta({
+    description: 'What the base does: write text, or embed it (and compare texts by that).',
+  }),
   maxModelLen: z
     .int()
     .min(1)

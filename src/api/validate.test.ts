@@ -182,8 +182,8 @@ describe('an object that is wrong is refused whole, in words that say what to wr
     ],
     [
       'a task for later',
-      withSpec(pool, { model: { uri: 'file:./x', task: 'Embed' } }),
-      '`spec.model.task` is "Embed"; write Generate',
+      withSpec(pool, { model: { uri: 'file:./x', task: 'Score' } }),
+      '`spec.model.task` is "Score"; write one of Generate, Embed',
     ],
     [
       'an empty field',

@@ -13,6 +13,8 @@ function engineConfiguration(pool: ModelPool): string {
   return canonical({
     model: {
       uri: model.uri,
+      // Absent for what pools were before they had a choice: an upgrade is no reason to restart engines.
+      task: model.task === 'Generate' ? undefined : model.task,
       maxModelLen: model.maxModelLen,
       quantization: model.quantization,
       cache: model.cache,

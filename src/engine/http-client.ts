@@ -2,6 +2,7 @@ import { Pool } from 'undici'
 import type { Dispatcher } from 'undici'
 import { z } from 'zod'
 import { readCanaryAnswer } from './canary-answer.ts'
+import { readEmbeddingAnswer } from './embedding-answer.ts'
 import { EngineError } from './engine-error.ts'
 import { engineMessage, parseJson } from './engine-message.ts'
 import { classifyLoad } from './load-error.ts'
@@ -61,6 +62,8 @@ class HttpEngineClient implements EngineClient {
   readonly address: EngineAddress
   readonly #timeouts: EngineTimeouts
   readonly #pool: Pool
+  /** It has no completions: a pool of `task: Embed`, or such an endpoint. */
+  #embeds = false
 
   constructor(address: EngineAddress, timeouts: EngineTimeouts) {
     this.address = address
@@ -152,21 +155,22 @@ class HttpEngineClient implements EngineClient {
   }
 
   async complete(request: CanaryRequest, signal?: AbortSignal): Promise<CanaryOutcome> {
-    const body = {
-      model: request.model,
-      prompt: request.prompt,
-      max_tokens: request.tokens,
-      temperature: 0,
-      logprobs: request.logprobs,
-      cache_salt: request.cacheSalt,
-      // Every model gives the same number of positions, and different tokens never share a key.
-      ignore_eos: true,
-      return_tokens_as_token_ids: true,
-    }
     const { completeMs } = this.#timeouts
     try {
-      const answer = await this.#post('/v1/completions', body, completeMs, signal)
-      return readCanaryAnswer(answer.status, answer.text)
+      if (!this.#embeds) {
+        const answer = await this.#post(
+          '/v1/completions',
+          completionOf(request),
+          completeMs,
+          signal,
+        )
+        this.#embeds = isNoRoute(answer)
+        if (!this.#embeds) {
+          return readCanaryAnswer(answer.status, answer.text)
+        }
+      }
+      const answer = await this.#post('/v1/embeddings', embeddingOf(request), completeMs, signal)
+      return readEmbeddingAnswer(answer.status, answer.text)
     } catch (error) {
       signal?.throwIfAborted()
       return isTimeout(error)
@@ -284,6 +288,29 @@ function explain(error: unknown, request: Request, timedOutAfterMs: number | und
   }
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? 'unknown'
   return new EngineError('Unreachable', `${what}: the connection failed (${code}).`, 0, error)
+}
+
+function completionOf(request: CanaryRequest): object {
+  return {
+    model: request.model,
+    prompt: request.prompt,
+    max_tokens: request.tokens,
+    temperature: 0,
+    logprobs: request.logprobs,
+    cache_salt: request.cacheSalt,
+    // Every model gives the same number of positions, and different tokens never share a key.
+    ignore_eos: true,
+    return_tokens_as_token_ids: true,
+  }
+}
+
+function embeddingOf({ model, prompt, cacheSalt }: CanaryRequest): object {
+  return { model, input: prompt, cache_salt: cacheSalt }
+}
+
+/** FastAPI's own 404; an unknown model is one in vLLM's shape. */
+function isNoRoute({ status, text }: Answer): boolean {
+  return status === 404 && text === '{"detail":"Not Found"}'
 }
 
 function isTimeout(error: unknown): boolean {

@@ -7,6 +7,7 @@ import type { LaunchSettings } from './types.ts'
 const settings: LaunchSettings = {
   modelPath: '/models/llama',
   servedModelName: 'base-1',
+  task: 'Generate',
   maxLoras: 8,
   maxCpuLoras: 64,
   maxRank: 16,

@@ -49,6 +49,8 @@ function modelFlags(settings: LaunchSettings): readonly string[] {
     ...flag('served-model-name', settings.servedModelName),
     ...flag('max-model-len', settings.maxModelLen),
     ...flag('quantization', settings.quantization),
+    // Without the second one a checkpoint that was made to generate would not be taken.
+    ...(settings.task === 'Embed' ? ['--runner', 'pooling', '--convert', 'embed'] : []),
   ]
 }
 

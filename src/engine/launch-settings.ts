@@ -11,6 +11,7 @@ export function launchSettingsOf(
 ): LaunchSettings {
   return {
     ...place,
+    task: model.task,
     maxLoras: lora.maxLoras,
     maxCpuLoras: lora.maxCpuLoras,
     maxRank: lora.maxRank,

@@ -68,7 +68,10 @@ export interface EngineClient {
   metrics(signal?: AbortSignal): Promise<EngineMetrics>
   load(name: string, path: string, signal?: AbortSignal): Promise<LoadOutcome>
   unload(name: string, signal?: AbortSignal): Promise<UnloadOutcome>
-  /** Greedy completion of `prompt` by `model`, `tokens` long, with top-`logprobs` log probabilities. */
+  /**
+   * Greedy completion of `prompt` by `model`, `tokens` long, with top-`logprobs` log probabilities; from an engine that
+   * embeds, the embedding.
+   */
   complete(request: CanaryRequest, signal?: AbortSignal): Promise<CanaryOutcome>
   close(): Promise<void>
 }
@@ -113,6 +116,7 @@ export interface Engine {
 export interface LaunchSettings {
   readonly modelPath: string
   readonly servedModelName: string
+  readonly task: 'Generate' | 'Embed'
   readonly maxLoras: number
   readonly maxCpuLoras: number
   readonly maxRank: number

@@ -4,18 +4,20 @@ import type { EngineFate } from './admission.ts'
 import { classifyEngineRefusal } from './engine-refusal.ts'
 import type { Exchange } from './exchange.ts'
 import type { ReplicaView } from './replica-view.ts'
-import { latin1Json } from './latin1-json.ts'
-import { endOfObject, SseRewriter, type StreamFault } from './sse-rewriter.ts'
-import { parseUsage, type Usage } from './usage.ts'
+import type { AnswerForm } from './forms/answer-form.ts'
+import {
+  noTrail,
+  type RewriteOptions,
+  type StreamFault,
+  type StreamTrail,
+} from './forms/frame-rewriter.ts'
+import { SseRewriter } from './sse-rewriter.ts'
+import { parseUsage, usageOfBroken, type Usage } from './usage.ts'
+import { rewriteWholeAnswer } from './whole-answer.ts'
 
-export interface AttemptOptions {
-  /** The name the engine must answer with (I1). */
-  readonly engineModel: string
-  readonly callerModel: string
+export interface AttemptOptions extends RewriteOptions {
+  readonly form: AnswerForm
   readonly servedModelName: string
-  readonly fingerprint: string
-  readonly includeUsage: boolean
-  readonly continuousUsage: boolean
   readonly stream: boolean
   readonly now: () => number
 }
@@ -70,12 +72,17 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     this.#controller?.resume()
   }
 
-  /** Usage of an answer that is cut short; the engine counts on every frame. */
+  /** Usage of an answer that is cut short. */
   usageSoFar(): Usage | undefined {
+    const frames = this.#rewriter?.frames
     return (
-      this.#usage ??
-      (this.#rewriter === undefined ? undefined : parseUsage(this.#rewriter.usage, true))
+      this.#usage ?? (frames === undefined ? undefined : usageOfBroken(frames.usage, frames.frames))
     )
+  }
+
+  /** What the caller has seen of the stream. */
+  get trail(): StreamTrail {
+    return this.#rewriter?.frames.trail ?? noTrail
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -93,13 +100,16 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     this.#status = status
     this.#lastDataAt = this.#options.now()
     const type = headers['content-type']
+    const { form, stream } = this.#options
     if (
       status === 200 &&
-      this.#options.stream &&
+      stream &&
+      form.stream !== undefined &&
       typeof type === 'string' &&
       type.startsWith('text/event-stream')
     ) {
-      this.#rewriter = new SseRewriter(this.#options)
+      const { maxFrameBytes } = form.stream
+      this.#rewriter = new SseRewriter(form.stream.rewriter(this.#options), maxFrameBytes)
     }
   }
 
@@ -119,10 +129,10 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     }
     if (rewriter.fault !== undefined) {
       this.#onFault(rewriter.fault)
-    } else if (rewriter.done) {
+    } else if (rewriter.frames.done) {
       // Whatever becomes of the connection now, the answer is whole.
       this.#over = true
-      this.#exchange.endStream(parseUsage(rewriter.usage, false))
+      this.#exchange.endStream(parseUsage(rewriter.frames.usage, false))
       controller.resume()
     }
   }
@@ -157,29 +167,16 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
       this.#onRefusal(this.#status, body.toString('utf8'))
       return
     }
-    const text = body.toString('latin1')
-    const needle = `"model":${latin1Json(this.#options.engineModel)}`
-    const at = text.indexOf(needle)
-    if (at === -1 || this.#options.stream) {
+    const answer = rewriteWholeAnswer(body.toString('latin1'), this.#options.form, this.#options)
+    if (answer.kind === 'WrongModel' || this.#options.stream) {
       // I1: an answer of another model, or of another kind, is not this request's.
       this.#lost('The engine gave an answer that is not to this request.', 'Lives')
-      return
-    }
-    if (text.includes('"finish_reason":"abort"')) {
+    } else if (answer.kind === 'Aborted') {
       this.#lost('The engine aborted the request.', 'Dying')
-      return
+    } else {
+      this.#over = true
+      this.#exchange.answer(answer.text, answer.usage)
     }
-    const named = `"model":"${this.#options.callerModel}","system_fingerprint":"${this.#options.fingerprint}"`
-    const rest = text
-      .slice(at + needle.length)
-      .replace(/,"system_fingerprint":(?:null|"[^"\\]*")/, '')
-    const usageAt = rest.lastIndexOf(',"usage":{')
-    const usage =
-      usageAt === -1
-        ? undefined
-        : parseUsage(rest.slice(usageAt + 9, endOfObject(rest, usageAt + 9)), false)
-    this.#over = true
-    this.#exchange.answer(text.slice(0, at) + named + rest, usage)
   }
 
   #onFault(fault: StreamFault): void {

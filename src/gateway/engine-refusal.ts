@@ -9,9 +9,12 @@ export type EngineRefusal =
   /** The process is on its way out; its successor may do better. */
   | { readonly kind: 'Dying'; readonly error: LoraplexError }
 
-/** What vLLM 0.32 says once its engine core is dead, or while it shuts down; the process ends seconds later. */
+/**
+ * What vLLM 0.32 says once its engine core is dead, or while it shuts down; the process ends seconds later. The last is
+ * what `/v1/messages` makes of it inside a stream.
+ */
 const dyingWords =
-  /EngineCore encountered an issue|cannot schedule new futures after shutdown|Server shutting down/
+  /EngineCore encountered an issue|cannot schedule new futures after shutdown|Server shutting down|validation errors? for ChatCompletionStreamResponse/
 
 /** Names inside the engine and what the caller knows them by. */
 export type NameMap = readonly (readonly [inside: string, outside: string])[]
@@ -20,6 +23,10 @@ export type NameMap = readonly (readonly [inside: string, outside: string])[]
 export function classifyEngineRefusal(status: number, body: string, names: NameMap): EngineRefusal {
   const { message, param } = readError(body)
   if (status === 400 || status === 422) {
+    const known = knownRefusal(message)
+    if (known !== undefined) {
+      return { kind: 'Caller', error: known }
+    }
     const words = restoreNames(message, names)
     const tooLong = /maximum context length|max_model_len|maximum model length/i.test(message)
     const code = tooLong ? 'context_length_exceeded' : 'invalid_request'
@@ -43,6 +50,24 @@ export function classifyEngineRefusal(status: number, body: string, names: NameM
   }
 }
 
+/** Refusals whose words are for somebody else than the caller. */
+function knownRefusal(message: string): LoraplexError | undefined {
+  if (message.includes('--tool-call-parser')) {
+    return new LoraplexError(
+      'invalid_request',
+      'Tools cannot be called on this pool: its engine has no parser of tool calls. Ask its operator.',
+      { param: 'tool_choice' },
+    )
+  }
+  // `/v1/messages` calls it the request's fault that the model wrote arguments that are no object.
+  return message.includes('for AnthropicContentBlock')
+    ? new LoraplexError(
+        'engine_failed',
+        'The model called a tool with arguments that are not an object.',
+      )
+    : undefined
+}
+
 function readError(body: string): { message: string; param: string | undefined } {
   try {
     const value = JSON.parse(body) as { error?: { message?: unknown; param?: unknown } }
@@ -50,11 +75,19 @@ function readError(body: string): { message: string; param: string | undefined }
     return {
       message:
         typeof message === 'string' ? message.slice(0, 2000) : 'The engine refused the request.',
-      param: typeof param === 'string' ? param.replace(/^body\./, '') : undefined,
+      param: paramOf(param, message),
     }
   } catch {
     return { message: 'The engine refused the request.', param: undefined }
   }
+}
+
+/** Anthropic's shape has no place for it, but vLLM's words do. */
+function paramOf(param: unknown, message: unknown): string | undefined {
+  if (typeof param === 'string') {
+    return param.replace(/^body\./, '')
+  }
+  return typeof message === 'string' ? /\(parameter=(\w+)/.exec(message)?.[1] : undefined
 }
 
 function restoreNames(message: string, names: NameMap): string {

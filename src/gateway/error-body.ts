@@ -1,13 +1,44 @@
 import type { LoraplexError } from '../errors.ts'
+import type { Dialect } from './dialect.ts'
 
-/** OpenAI's error shape; all four keys are always there. */
-export function errorBody(error: LoraplexError): string {
-  return JSON.stringify({
-    error: { message: error.message, type: error.row.type, param: error.param, code: error.code },
-  })
+/** The shape both kinds of SDK read: OpenAI's with all four keys, or Anthropic's with our code where its SDK looks for one. */
+export function errorBody(error: LoraplexError, dialect: Dialect, id: string): string {
+  const { message, code, param } = error
+  switch (dialect) {
+    case 'OpenAI':
+      return JSON.stringify({ error: { message, type: error.row.type, param, code } })
+    case 'Anthropic':
+      return JSON.stringify({
+        type: 'error',
+        error: {
+          type: anthropicType(error.row.status),
+          message,
+          details: { error_code: code, param },
+        },
+        request_id: id,
+      })
+    default:
+      return dialect satisfies never
+  }
 }
 
-/** The headers an OpenAI SDK acts on: when to retry, and whether. */
+/** Anthropic has one type a status; 529 is its own 503. */
+const anthropicTypes: ReadonlyMap<number, string> = new Map([
+  [401, 'authentication_error'],
+  [403, 'permission_error'],
+  [404, 'not_found_error'],
+  [408, 'timeout_error'],
+  [413, 'request_too_large'],
+  [429, 'rate_limit_error'],
+  [503, 'overloaded_error'],
+  [504, 'timeout_error'],
+])
+
+function anthropicType(status: number): string {
+  return anthropicTypes.get(status) ?? (status < 500 ? 'invalid_request_error' : 'api_error')
+}
+
+/** The headers an SDK acts on: when to retry, and whether. */
 export function errorHeaders(error: LoraplexError): Record<string, string> {
   const headers: Record<string, string> = { 'content-type': 'application/json; charset=utf-8' }
   if (error.retryAfterMs !== undefined) {
@@ -19,9 +50,4 @@ export function errorHeaders(error: LoraplexError): Record<string, string> {
     headers['x-should-retry'] = String(shouldRetry)
   }
   return headers
-}
-
-/** The one frame that tells a stream's reader that it ended badly, and the end both SDKs look for. */
-export function errorFrames(error: LoraplexError): string {
-  return `data: ${errorBody(error)}\n\ndata: [DONE]\n\n`
 }

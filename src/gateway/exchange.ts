@@ -4,10 +4,12 @@ import { engineNameOf, fingerprintOf } from '../api/names.ts'
 import { LoraplexError, type ErrorCode } from '../errors.ts'
 import type { EngineFate, PoolAdmission, Ticket } from './admission.ts'
 import { EngineAttempt } from './engine-attempt.ts'
-import { errorBody, errorFrames, errorHeaders } from './error-body.ts'
+import { errorBody, errorHeaders } from './error-body.ts'
+import { noTrail } from './forms/frame-rewriter.ts'
 import type { InferenceRequest } from './inference-request.ts'
 import type { Patience } from './patience.ts'
 import type { ReplicaView } from './replica-view.ts'
+import { requestIdHeaders } from './request-id-headers.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import { StreamBody } from './stream-body.ts'
 import type { Usage } from './usage.ts'
@@ -140,7 +142,7 @@ export class Exchange {
       this.#blockedSince === undefined
     ) {
       this.#writeStreamHead()
-      this.#writeText(': keep-alive\n\n')
+      this.#writeText(request.endpoint.form.stream?.keepAlive ?? '')
     }
   }
 
@@ -190,18 +192,22 @@ export class Exchange {
     admission.submit(this.#ticket)
   }
 
-  /** Ends with a refusal: a status where none was sent yet, else one error frame and `[DONE]`. */
+  /** Ends with a refusal: a status where none was sent yet, else what ends a stream of this API badly. */
   fail(error: LoraplexError, usage?: Usage): void {
     if (this.#state === 'Ended') {
       return
     }
     this.context.admission.withdraw(this.#ticket)
+    const { id, request } = this.context
+    const { dialect, form } = request.endpoint
     const partial = usage ?? this.#attempt?.usageSoFar()
+    const trail = this.#attempt?.trail ?? noTrail
     this.#leaveEngine()
     if (this.#response.headersSent) {
-      this.#body.end(Buffer.from(errorFrames(error)).toString('latin1'))
+      const frames = form.stream?.ending(error, id, trail) ?? ''
+      this.#body.end(Buffer.from(frames).toString('latin1'))
     } else {
-      const body = Buffer.from(errorBody(error))
+      const body = Buffer.from(errorBody(error, dialect, id))
       this.#response.writeHead(error.row.status, {
         ...this.#commonHeaders(),
         ...errorHeaders(error),
@@ -228,6 +234,7 @@ export class Exchange {
       includeUsage: request.includeUsage,
       continuousUsage: request.continuousUsage,
       stream: request.stream,
+      form: request.endpoint.form,
       now: this.context.now,
     })
     this.#attempt.dispatch(view, request.endpoint.path, request.build(engineModel, cacheSalt))
@@ -305,7 +312,7 @@ export class Exchange {
 
   #commonHeaders(): Record<string, string> {
     const { id, request, isLeaving } = this.context
-    const headers: Record<string, string> = { 'x-request-id': id }
+    const headers = requestIdHeaders(request.endpoint.dialect, id)
     if (request.ignoredFields.length > 0) {
       headers['x-loraplex-ignored-fields'] = request.ignoredFields.join(', ')
     }

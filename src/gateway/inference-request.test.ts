@@ -1,17 +1,17 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { smallestBodies } from '../../test/support/smallest-bodies.ts'
 import { LoraplexError } from '../errors.ts'
-import { inferenceEndpoints } from './endpoints.ts'
+import { fieldKindsOf } from './endpoints/field-kinds.ts'
+import { inferenceEndpoints } from './endpoints/inference-endpoints.ts'
+import type { InferencePath } from './endpoints/inference-endpoint.ts'
 import { readInferenceRequest, type InferenceRequest } from './inference-request.ts'
 import { requestBodyOf } from './request-body.ts'
-import {
-  droppedFields,
-  forwardedFields,
-  refusedFields,
-  rewrittenFields,
-} from './request-fields.generated.ts'
 
-const [chat, completions] = inferenceEndpoints
+const endpointAt = (path: InferencePath) =>
+  inferenceEndpoints.find((endpoint) => endpoint.path === path)
+const chat = endpointAt('/v1/chat/completions')
+const completions = endpointAt('/v1/completions')
 const hello = { model: 'tickets', messages: [{ role: 'user', content: 'hello' }] }
 
 function read(
@@ -45,6 +45,23 @@ function refusalOf(run: () => unknown): Pick<LoraplexError, 'code' | 'param' | '
   }
   throw new Error('it was taken')
 }
+
+/** Fields whose values are looked at, so that not every one is taken. */
+const judged: ReadonlySet<string> = new Set([
+  'n',
+  'messages',
+  'system',
+  'tools',
+  'response_format',
+  'items',
+  'text_1',
+  'text_2',
+  'data_1',
+  'data_2',
+])
+
+const fieldsOf = (path: InferencePath, wanted: string) =>
+  [...fieldKindsOf(path)].flatMap(([field, kind]) => (kind === wanted ? [field] : []))
 
 describe('the body for the engine', () => {
   test('has our model and salt, and everything of the caller that is generation', () => {
@@ -121,34 +138,66 @@ describe('the body for the engine', () => {
     expect(built(read(hello), 'org/"Größe" \\1')['model']).toBe('org/"Größe" \\1')
   })
 
-  test('is the original less what is dropped plus ours, for any fields', () => {
-    const forwarded = [...forwardedFields].filter(
-      (field) => !['messages', 'prompt', 'n'].includes(field),
-    )
-    const fields = fc.dictionary(
-      fc.constantFrom(...forwarded, ...droppedFields, 'unheard_of', 'x-y'),
-      fc.jsonValue({ maxDepth: 3 }),
-    )
-    fc.assert(
-      fc.property(fields, fc.boolean(), fc.integer({ min: 0, max: 2 }), (extra, stream, indent) => {
-        const original = { ...extra, ...hello, ...(stream ? { stream } : {}) }
-        const request = read(JSON.stringify(original, undefined, indent))
-        const have = built(request)
-        const want = Object.fromEntries(
-          Object.entries(extra).filter(
-            ([key, value]) => forwardedFields.has(key) && value !== null,
-          ),
-        )
-        const { model, cache_salt, stream: ours, stream_options: _, ...rest } = have
-        expect(rest).toEqual(JSON.parse(JSON.stringify({ ...want, messages: hello.messages })))
-        expect([model, cache_salt, ours === true]).toEqual(['lpx-0123', 'salt', stream])
-        const dropped = Object.entries(extra).filter(
-          ([key, value]) => !forwardedFields.has(key) && value !== null,
-        )
-        expect(new Set(request.ignoredFields)).toEqual(new Set(dropped.map(([key]) => key)))
-      }),
-    )
-  })
+  test.each(Object.entries(smallestBodies))(
+    'is the original less what is dropped plus ours, for any fields of %s',
+    (path, small) => {
+      const endpoint = endpointAt(path as InferencePath)
+      const forwarded = fieldsOf(path as InferencePath, 'Forward')
+      const free = forwarded.filter((field) => !judged.has(field) && !(field in small))
+      const dropped = fieldsOf(path as InferencePath, 'Drop').filter(
+        (field) => field !== 'background',
+      )
+      const canStream = endpoint?.form.stream !== undefined
+      const fields = fc.dictionary(
+        fc.constantFrom(...free, ...dropped, 'unheard_of', 'x-y'),
+        fc.jsonValue({ maxDepth: 3 }),
+      )
+      fc.assert(
+        fc.property(fields, fc.boolean(), fc.nat({ max: 2 }), (extra, stream, indent) => {
+          const original = { ...extra, ...small, ...(stream ? { stream } : {}) }
+          const request = read(JSON.stringify(original, undefined, indent), endpoint)
+          const isForwarded = ([key, value]: [string, unknown]) =>
+            forwarded.includes(key) && value !== null
+          const want = Object.fromEntries(
+            Object.entries({ ...extra, ...small }).filter(isForwarded),
+          )
+          const have = built(request)
+          for (const ours of ['model', 'cache_salt', 'stream', 'stream_options', 'store']) {
+            delete have[ours]
+          }
+          expect(have).toEqual(JSON.parse(JSON.stringify(want)))
+          expect(request.stream).toBe(stream && canStream)
+          const ignored = Object.entries({ ...extra, ...(stream && !canStream ? { stream } : {}) })
+            .filter(([key, value]) => !forwarded.includes(key) && value !== null)
+            .map(([key]) => key)
+          expect(new Set(request.ignoredFields)).toEqual(new Set(ignored))
+        }),
+        { numRuns: 50 },
+      )
+    },
+  )
+
+  const heads: readonly (readonly [InferencePath, object])[] = [
+    [
+      '/v1/chat/completions',
+      { cache_salt: 'salt', stream: true, stream_options: expect.anything() as object },
+    ],
+    ['/v1/responses', { cache_salt: 'salt', store: false, stream: true }],
+    ['/v1/messages', { cache_salt: 'salt', stream: true }],
+    ['/v1/messages/count_tokens', {}],
+    ['/v1/embeddings', { cache_salt: 'salt' }],
+    ['/v1/rerank', { cache_salt: 'salt' }],
+    ['/v1/score', { cache_salt: 'salt' }],
+    ['/tokenize', {}],
+  ]
+  test.each(heads)(
+    'of %s has a salt where the engine takes one, and keeps nothing',
+    (path, want) => {
+      const small = smallestBodies[path]
+      const body = built(read({ ...small, stream: true, store: true }, endpointAt(path)))
+      expect(body).toEqual({ ...small, model: 'lpx-0123', ...want })
+    },
+  )
 })
 
 test('long texts are forwarded as they are, and hide nothing that stands behind them', () => {
@@ -171,7 +220,7 @@ test('long texts are forwarded as they are, and hide nothing that stands behind 
 })
 
 describe('fields', () => {
-  test.each([...refusedFields])('%s belongs to the operator', (field) => {
+  test.each(fieldsOf('/v1/chat/completions', 'Refuse'))('%s belongs to the operator', (field) => {
     for (const value of [1, 'x', {}, false, 0, '']) {
       expect(refusalOf(() => read({ ...hello, [field]: value }))).toMatchObject({
         code: 'forbidden_field',
@@ -186,11 +235,6 @@ describe('fields', () => {
       code: 'forbidden_field',
       param: 'priority',
     })
-  })
-
-  test('the four kinds do not overlap', () => {
-    const all = [...rewrittenFields, ...forwardedFields, ...droppedFields, ...refusedFields]
-    expect(new Set(all).size).toBe(all.length)
   })
 
   test('unknown ones are dropped and named, or refused by name', () => {
@@ -309,27 +353,6 @@ const refusals: Record<string, Refusal> = {
       },
     ]),
   ),
-  'no prompt': { endpoint: completions, body: { model: 'tickets' }, want: invalid('prompt') },
-  'an empty prompt': {
-    endpoint: completions,
-    body: { model: 'tickets', prompt: '' },
-    want: invalid('prompt'),
-  },
-  'an empty list of prompts': {
-    endpoint: completions,
-    body: { model: 'tickets', prompt: [] },
-    want: invalid('prompt'),
-  },
-  'a prompt that is an object': {
-    endpoint: completions,
-    body: { model: 'tickets', prompt: { a: 1 } },
-    want: invalid('prompt'),
-  },
-  'too many prompts': {
-    endpoint: completions,
-    body: { model: 'tickets', prompt: Array.from({ length: 65 }, () => 'x') },
-    want: invalid('prompt'),
-  },
   'a body that only the scanner reads': {
     body: '{"model":"a","messages":[tru]}',
     want: { code: 'invalid_json', param: null },

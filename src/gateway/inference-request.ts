@@ -1,13 +1,10 @@
 import { LoraplexError } from '../errors.ts'
-import type { InferenceEndpoint } from './endpoints.ts'
+import { fieldKindsOf } from './endpoints/field-kinds.ts'
+import type { InferenceEndpoint } from './endpoints/inference-endpoint.ts'
 import { parseOutline, scanJsonObject, type ObjectEntry, type Span } from './json-object.ts'
 import { latin1Json } from './latin1-json.ts'
-import {
-  droppedFields,
-  forwardedFields,
-  refusedFields,
-  rewrittenFields,
-} from './request-fields.generated.ts'
+import type { FieldKind } from './request-field-policy.ts'
+import { routeFields } from './request-fields.generated.ts'
 import { requestBodyOf, type RequestBody } from './request-body.ts'
 import { checkLimits } from './request-limits.ts'
 
@@ -24,7 +21,7 @@ export interface InferenceRequest {
   readonly ignoredFields: readonly string[]
   readonly sizeBytes: number
   /**
-   * The body for one engine: bytes of the caller with our `model`, `cache_salt` and `stream_options` in front. It is made
+   * The body for one engine: bytes of the caller with our `model`, `cache_salt` and what else is ours in front. It is made
    * where the caller's body lies: the one built before is void.
    */
   build(engineModel: string, cacheSalt: string): Buffer
@@ -51,10 +48,15 @@ export function readInferenceRequest(
   const entries = scanJsonObject(body, longStrings)
   const value = parseOutline(body, longStrings)
   const ignoredFields: string[] = []
-  const kept = entries.filter((entry) => judgeField(entry, value, options, ignoredFields))
+  const kinds = fieldKindsOf(endpoint.path)
+  const kept = entries.filter((entry) =>
+    judgeField(entry, kinds.get(entry.key), value, options, ignoredFields),
+  )
   const model = readModel(value)
-  const stream = readFlag(value, 'stream')
-  const { includeUsage, continuousUsage } = readStreamOptions(value, stream)
+  const stream = endpoint.form.stream !== undefined && readFlag(value, 'stream')
+  const { includeUsage, continuousUsage } = kinds.has('stream_options')
+    ? readStreamOptions(value, stream)
+    : noUsageWanted
   checkChoices(value)
   checkLimits(kept, value)
   endpoint.check(value)
@@ -67,7 +69,7 @@ export function readInferenceRequest(
     ignoredFields,
     sizeBytes: body.length,
     build: (engineModel, cacheSalt) =>
-      splice(read, entries, kept, headOf(engineModel, cacheSalt, stream)),
+      splice(read, entries, kept, headOf(endpoint, engineModel, cacheSalt, stream)),
   }
 }
 
@@ -76,28 +78,41 @@ type Body = Readonly<Record<string, unknown>>
 /** Whether the field goes to the engine. */
 function judgeField(
   { key }: ObjectEntry,
+  kind: FieldKind | undefined,
   value: Body,
   options: InferenceRequestOptions,
   ignored: string[],
 ): boolean {
   // OpenAI reads null as absent; vLLM refuses some nulls.
-  if (rewrittenFields.has(key) || value[key] === null) {
+  if (value[key] === null) {
     return false
   }
-  if (forwardedFields.has(key)) {
-    return true
-  }
-  if (refusedFields.has(key)) {
-    throw new LoraplexError(
-      'forbidden_field',
-      `The field '${key}' cannot be set here: it belongs to the operator of this service.`,
-      {
-        param: key,
-      },
-    )
-  }
-  if (!droppedFields.has(key) && options.unknownFields === 'Reject') {
-    throw new LoraplexError('invalid_request', `Unknown field '${key}'.`, { param: key })
+  switch (kind) {
+    case 'Forward':
+      return true
+    case 'Rewrite':
+      return false
+    case 'Refuse':
+      throw new LoraplexError(
+        'forbidden_field',
+        `The field '${key}' cannot be set here: it belongs to the operator of this service.`,
+        { param: key },
+      )
+    case 'State':
+      throw new LoraplexError(
+        'invalid_request',
+        `The field '${key}' cannot be used here: nothing is kept between requests. Send the whole conversation instead.`,
+        { param: key },
+      )
+    case 'Drop':
+      break
+    case undefined:
+      if (options.unknownFields === 'Reject') {
+        throw new LoraplexError('invalid_request', `Unknown field '${key}'.`, { param: key })
+      }
+      break
+    default:
+      kind satisfies never
   }
   noteIgnored(key, ignored)
   return false
@@ -142,13 +157,15 @@ function readFlag(value: Body, key: string): boolean {
   })
 }
 
+const noUsageWanted = { includeUsage: false, continuousUsage: false }
+
 function readStreamOptions(
   value: Body,
   stream: boolean,
 ): { includeUsage: boolean; continuousUsage: boolean } {
   const options = value['stream_options']
   if (options === undefined || options === null) {
-    return { includeUsage: false, continuousUsage: false }
+    return noUsageWanted
   }
   if (typeof options !== 'object' || Array.isArray(options)) {
     throw new LoraplexError('invalid_request', "The field 'stream_options' must be an object.", {
@@ -186,18 +203,23 @@ function checkChoices(value: Body): void {
   }
 }
 
-const streamOptions =
-  ',"stream":true,"stream_options":{"include_usage":true,"continuous_usage_stats":true}'
 const comma = 0x2c
 const closing = 0x7d
 const space = 0x20
 
-function headOf(model: string, salt: string, stream: boolean): string {
-  return `{"model":${latin1Json(model)},"cache_salt":"${salt}"${stream ? streamOptions : ''}`
+/** I7: the salt stands wherever the engine's own schema has it. */
+function headOf(
+  { path, form, fixed }: InferenceEndpoint,
+  model: string,
+  salt: string,
+  stream: boolean,
+): string {
+  const salted = routeFields[path].salted ? `,"cache_salt":"${salt}"` : ''
+  return `{"model":${latin1Json(model)}${salted}${fixed}${stream ? (form.stream?.ask ?? '') : ''}`
 }
 
 /**
- * I8: `model`, `cache_salt` and `stream_options` are ours; everything else is the caller's bytes. They stay where they
+ * I8: `model`, `cache_salt` and what asks for a stream are ours; everything else is the caller's bytes. They stay where they
  * are: the head goes into the free bytes before the first field that is kept, fields that are not become spaces.
  */
 function splice(

@@ -1,7 +1,7 @@
 /**
  * What becomes of each request field. The lists a request is held to are generated from this policy and from the fields
- * that the engine declares (`npm run generate`); a field the engine has and this policy does not name fails the
- * generation, so that a new vLLM cannot open a door by itself.
+ * that the engine declares for each route (`npm run generate`); a field the engine has and this policy does not name fails
+ * the generation, so that a new vLLM cannot open a door by itself.
  */
 export type FieldKind =
   /** Sent to the engine as it is. */
@@ -10,6 +10,8 @@ export type FieldKind =
   | 'Drop'
   /** 400: it belongs to the operator (I8). */
   | 'Refuse'
+  /** 400: it means something kept between requests; on a shared engine that would be everybody's (I7). */
+  | 'State'
   /** Read and rewritten here. */
   | 'Rewrite'
 
@@ -17,6 +19,8 @@ interface FieldRule {
   readonly kind: FieldKind
   readonly fields: readonly string[]
   readonly why: string
+  /** Only there, where it goes before a rule for all routes. */
+  readonly routes?: readonly string[]
 }
 
 export const fieldPolicy: readonly FieldRule[] = [
@@ -31,8 +35,13 @@ export const fieldPolicy: readonly FieldRule[] = [
       'messages',
       'prompt',
       'suffix',
+      'input',
+      'instructions',
+      'system',
       'max_tokens',
       'max_completion_tokens',
+      'max_output_tokens',
+      'max_tool_calls',
       'min_tokens',
       'temperature',
       'top_p',
@@ -40,6 +49,7 @@ export const fieldPolicy: readonly FieldRule[] = [
       'min_p',
       'n',
       'stop',
+      'stop_sequences',
       'seed',
       'frequency_penalty',
       'presence_penalty',
@@ -51,7 +61,13 @@ export const fieldPolicy: readonly FieldRule[] = [
       'tool_choice',
       'parallel_tool_calls',
       'response_format',
+      'text',
+      'output_config',
+      'include',
+      'reasoning',
       'reasoning_effort',
+      'thinking',
+      'truncation',
       'echo',
       'stop_token_ids',
       'skip_special_tokens',
@@ -69,13 +85,55 @@ export const fieldPolicy: readonly FieldRule[] = [
     why: 'generation is the caller’s own',
   },
   {
+    kind: 'Forward',
+    fields: [
+      'dimensions',
+      'encoding_format',
+      'embed_dtype',
+      'endianness',
+      'use_activation',
+      'query',
+      'queries',
+      'items',
+      'data_1',
+      'data_2',
+      'text_1',
+      'text_2',
+      'top_n',
+      'max_tokens_per_query',
+      'max_tokens_per_doc',
+      'instruction',
+    ],
+    why: 'what is compared, and how the answer is written, is the caller’s own',
+  },
+  {
+    kind: 'Forward',
+    fields: ['documents', 'truncate_prompt_tokens'],
+    routes: ['/v1/rerank', '/v1/score'],
+    why: 'here they are the texts themselves, and how much of them counts',
+  },
+  {
+    kind: 'Forward',
+    fields: ['truncate_prompt_tokens'],
+    routes: ['/v1/embeddings'],
+    why: 'how much of a text counts is the caller’s own',
+  },
+  {
+    kind: 'Forward',
+    fields: ['add_special_tokens', 'add_generation_prompt', 'return_token_strs'],
+    routes: ['/tokenize'],
+    why: 'nothing is generated: they only say what is counted',
+  },
+  {
     kind: 'Drop',
     fields: [
       'user',
       'safety_identifier',
       'store',
+      'background',
       'metadata',
       'service_tier',
+      'context_management',
       'prompt_cache_key',
       'prompt_cache_retention',
       'verbosity',
@@ -87,7 +145,24 @@ export const fieldPolicy: readonly FieldRule[] = [
       'functions',
       'function_call',
     ],
-    why: 'OpenAI fields without a meaning on this engine',
+    why: 'fields of other services without a meaning here; `background: true` is refused',
+  },
+  {
+    kind: 'Drop',
+    fields: ['messages'],
+    routes: ['/v1/embeddings'],
+    why: 'texts to embed stand in `input`',
+  },
+  {
+    kind: 'State',
+    fields: ['previous_response_id', 'conversation', 'previous_input_messages', 'container'],
+    why: 'nothing is kept between requests',
+  },
+  {
+    kind: 'State',
+    fields: ['prompt'],
+    routes: ['/v1/responses'],
+    why: 'here it names a template that is kept elsewhere',
   },
   {
     kind: 'Refuse',
@@ -113,8 +188,12 @@ export const fieldPolicy: readonly FieldRule[] = [
       'add_generation_prompt',
       'continue_final_message',
       'add_special_tokens',
+      'padding',
+      'enable_response_messages',
+      'mcp_servers',
       'return_tokens_as_token_ids',
       'return_token_ids',
+      'return_token_strs',
       'return_prompt_text',
       'stream_interval',
       'watermarking',

@@ -7,6 +7,7 @@ import type { ObjectEntry } from './json-object.ts'
  */
 const maxEntries: Readonly<Record<string, number>> = {
   stop: 16,
+  stop_sequences: 16,
   stop_token_ids: 128,
   bad_words: 128,
   logit_bias: 1024,
@@ -17,6 +18,9 @@ const maxEntries: Readonly<Record<string, number>> = {
 const maxBytes: Readonly<Record<string, number>> = {
   response_format: 64 * 1024,
   structured_outputs: 64 * 1024,
+  text: 64 * 1024,
+  output_config: 64 * 1024,
+  tools: 512 * 1024,
 }
 
 /** @throws LoraplexError invalid_request */

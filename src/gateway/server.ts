@@ -92,7 +92,7 @@ function answerUnreadable(
     return
   }
   const refusal = refusalOf(error.code)
-  const body = errorBody(refusal)
+  const body = errorBody(refusal, 'OpenAI', requestId)
   const headers = Object.entries({
     'x-request-id': requestId,
     ...errorHeaders(refusal),

@@ -1,7 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { recordedStreams } from '../../test/support/recorded-streams.ts'
-import { SseRewriter, type RewriteOptions, type StreamFault } from './sse-rewriter.ts'
+import { ChunkFrames } from './forms/chunk-frames.ts'
+import type { RewriteOptions, StreamFault } from './forms/frame-rewriter.ts'
+import { SseRewriter } from './sse-rewriter.ts'
 import { parseUsage } from './usage.ts'
 
 type Wishes = Pick<RewriteOptions, 'includeUsage' | 'continuousUsage'>
@@ -18,17 +20,21 @@ interface Rewritten {
 }
 
 function rewrite(chunks: readonly (string | Buffer)[], model: string, wishes = unasked): Rewritten {
-  const rewriter = new SseRewriter({
-    engineModel: model,
-    callerModel: 'acme/tickets',
-    fingerprint: 'lpx_0123_simulated',
-    ...wishes,
-  })
+  const rewriter = new SseRewriter(
+    new ChunkFrames({
+      engineModel: model,
+      callerModel: 'acme/tickets',
+      fingerprint: 'lpx_0123_simulated',
+      ...wishes,
+    }),
+    1024 * 1024,
+  )
   let text = ''
   for (const chunk of chunks) {
     text += rewriter.push(Buffer.from(chunk as string))
   }
-  const { usage, done, fault } = rewriter
+  const { fault, frames } = rewriter
+  const { usage, done } = frames
   return { text: Buffer.from(text, 'latin1').toString('utf8'), usage, done, fault }
 }
 

@@ -6,6 +6,8 @@ export interface BaseModel {
   readonly maxPositions: number
   readonly vocabularySize: number
   readonly layers: number | undefined
+  /** Numbers of an embedding. */
+  readonly hiddenSize: number
   /** Input size of a module, by its last name; empty where the config is unknown. */
   readonly inputSizes: ReadonlyMap<string, number>
   /** Output size likewise. */
@@ -27,6 +29,7 @@ const unknownBase: BaseModel = {
   maxPositions: 131_072,
   vocabularySize: 128_256,
   layers: undefined,
+  hiddenSize: 4096,
   inputSizes: new Map(),
   outputSizes: new Map(),
 }
@@ -73,6 +76,7 @@ function fromConfig(config: Readonly<Record<string, unknown>>): BaseModel {
     maxPositions: size('max_position_embeddings') ?? unknownBase.maxPositions,
     vocabularySize: size('vocab_size') ?? unknownBase.vocabularySize,
     layers: size('num_hidden_layers'),
+    hiddenSize: hidden ?? unknownBase.hiddenSize,
     ...sizes,
   }
 }

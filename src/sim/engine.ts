@@ -34,6 +34,7 @@ export class SimulatedEngine implements ModelListener<Generation> {
   /** Undefined after anybody came or went. */
   #names: string | undefined
   readonly maxModelLen: number
+  readonly hiddenSize: number
   readonly metrics: EngineMetrics
   /** Unix milliseconds: the start of the simulated process. */
   readonly startedAtMs = clockMs()
@@ -44,6 +45,7 @@ export class SimulatedEngine implements ModelListener<Generation> {
     this.#listener = listener
     this.#random = seededRandom(settings.seed)
     this.maxModelLen = settings.maxModelLen ?? base.maxPositions
+    this.hiddenSize = base.hiddenSize
     const { profile, maxLoras, maxCpuLoras, maxRank, maxNumSeqs, maxNumBatchedTokens } = settings
     const slots = settings.enableLora ? maxLoras : 0
     const kvTokens = Math.max(

@@ -1,5 +1,6 @@
 import type { AdapterContent } from './adapter-content.ts'
 import { planAnswer, type AnswerLimits, type AnswerPlan } from './answer-plan.ts'
+import { embed } from './embedding.ts'
 import { tokenPlaceholder, tokenText, topLogprobs, type TokenLogprob } from './logprobs.ts'
 import type { ModelAdapter, ModelRequest } from './model-types.ts'
 import { AnswerText, baseVoice, garbageVoice, type Voice } from './text.ts'
@@ -13,6 +14,8 @@ export interface GenerationSpec extends AnswerLimits {
   readonly logprobs: number | undefined
   /** Name tokens `token_id:N` in log probabilities. */
   readonly tokensAsIds?: boolean
+  /** Of an embedding; absent where text is generated. */
+  readonly dimensions?: number
 }
 
 /** Who hears of one generation. `token` comes once a token, in order. */
@@ -99,6 +102,11 @@ export class Generation implements ModelRequest {
     return this.spec.tokensAsIds === true
       ? top.map(({ token, logprob }) => ({ token: tokenPlaceholder(token), logprob }))
       : top
+  }
+
+  /** What an engine that embeds makes of the prompt. */
+  get embedding(): readonly number[] {
+    return embed(this.#voice, this.spec.prompt, this.spec.dimensions ?? 0, this.#random)
   }
 
   /** False: its log probabilities are NaN, which vLLM cannot write as JSON. */

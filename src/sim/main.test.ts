@@ -20,6 +20,7 @@ function serve(port: number) {
     {
       modelPath: model,
       servedModelName: 'base-0123456789ab',
+      task: 'Generate',
       maxLoras: 3,
       maxCpuLoras: 9,
       maxRank: 32,

@@ -12,6 +12,10 @@ export interface SimulatorOptions {
   /** `--model`: a folder with a config.json, or any name. */
   readonly modelPath?: string
   readonly servedModelNames?: readonly string[]
+  /** `--runner pooling --convert embed`: embeddings and scores, and nothing that generates. */
+  readonly task?: 'Generate' | 'Embed'
+  /** `--tool-call-parser`. Without one vLLM refuses every choice of a tool. */
+  readonly toolCalls?: boolean
   /** Context length; default: the config's. */
   readonly maxModelLen?: number
   readonly enableLora?: boolean
@@ -68,6 +72,8 @@ export function withDefaults(options: SimulatorOptions): SimulatorSettings {
     host: '127.0.0.1',
     port: 0,
     servedModelNames: [options.modelPath ?? 'simulated'],
+    task: 'Generate',
+    toolCalls: false,
     enableLora: true,
     maxRank: 16,
     maxNumSeqs: 256,

@@ -57,6 +57,13 @@ export class Tokenizer {
     return ids
   }
 
+  /** The text of each token; only as good as the split is. */
+  pieces(prompt: string): readonly string[] {
+    return this.#byteLevel
+      ? Array.from(Buffer.from(prompt), (byte) => String.fromCodePoint(byte))
+      : (prompt.match(/[^\0- ]{1,8}/g) ?? [])
+  }
+
   /** Chained hashes of the prompt's full KV blocks, starting from `seed`: equal prefixes have equal blocks. */
   blocks(prompt: string, tokens: number, seed: number): readonly number[] {
     const blockChars = blockTokens * (this.#byteLevel ? 1 : averageTokenChars)

@@ -8,6 +8,7 @@ const switches = new Set([
   'no-enable-lora',
   'enable-force-include-usage',
   'enable-prompt-tokens-details',
+  'enable-auto-tool-choice',
   'faults',
 ])
 
@@ -38,6 +39,8 @@ export function optionsFromVllmFlags(
     runtimeLora: runtime === '1' || runtime === 'true',
     forceIncludeUsage: flags.has('enable-force-include-usage'),
     promptTokensDetails: flags.has('enable-prompt-tokens-details'),
+    task: last('runner') === 'pooling' ? 'Embed' : 'Generate',
+    toolCalls: flags.has('tool-call-parser'),
     fingerprint: last('fingerprint-mode') !== 'none',
     faults: flags.has('faults'),
     profile: profileFrom(last('profile'), last('step-ms')),

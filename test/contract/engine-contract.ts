@@ -17,14 +17,17 @@ import { running, withClient } from './running.ts'
 import type { Running } from './running.ts'
 import {
   base,
+  embedOptions,
   fixtures,
   good,
   mainOptions,
   notCompared,
   plainOptions,
   samplesFolder,
+  toolOptions,
 } from './sample-requests.ts'
 import type { Ask } from './sample-requests.ts'
+import { embeddings, routes, tools } from './route-tables.ts'
 import {
   beforeLoads,
   chats,
@@ -44,6 +47,7 @@ export function describeEngineContract(implementation: Implementation): void {
     describeSamples('chat', chats, engine)
     describeSamples('completions-and-others', completions, engine)
     describeSamples('errors', errors, engine)
+    describeSamples('routes', routes, engine)
     describeClient(engine)
     describeStreams(engine)
     describeLifeOfRequests(engine)
@@ -52,6 +56,18 @@ export function describeEngineContract(implementation: Implementation): void {
     // Last: what these adapters leave in recycled KV blocks spoils other answers.
     describeSamples('dangerous', dangerous, engine)
     describeDrain(engine)
+  })
+
+  describe(`${implementation.name} with a parser of tool calls`, () => {
+    const engine = running(implementation, toolOptions)
+    describeSamples('tools', tools, engine)
+  })
+
+  describe(`${implementation.name}, launched for embeddings`, () => {
+    const engine = running(implementation, embedOptions)
+    // First: what a broken adapter leaves behind spoils other answers.
+    describeEmbeddingCanary(engine)
+    describeSamples('embeddings', embeddings, engine)
   })
 
   describe(`${implementation.name} with its own defaults`, () => {
@@ -188,4 +204,23 @@ function describeClient(engine: Running): void {
         })
       }))
   })
+}
+
+function describeEmbeddingCanary(engine: Running): void {
+  it('is understood by our client: embeddings tell adapters from the base', () =>
+    withClient(engine, async (client) => {
+      await client.load('no-effect', join(fixtures, 'adapters-broken', 'no-effect'))
+      await client.load('shout', good('globex-shout'))
+      const answer = async (model: string) => {
+        const outcome = await client.complete(canary(model))
+        expect(outcome.outcome).toBe('Answered')
+        return outcome.outcome === 'Answered' ? outcome.answer.positions : []
+      }
+      const fromBase = await answer(base)
+      expect(fromBase).toHaveLength(1)
+      expect(largestDifference(fromBase, await answer(base))).toBeLessThan(1e-3)
+      expect(largestDifference(fromBase, await answer('shout'))).toBeGreaterThan(0.1)
+      expect(largestDifference(fromBase, await answer('no-effect'))).toBeLessThan(1e-3)
+      expect(await client.complete(canary('nobody'))).toMatchObject({ outcome: 'Failed' })
+    }))
 }

@@ -11,6 +11,9 @@ import { startSimulator } from '../../src/sim/server.ts'
 
 /** How the engine under test is set up, whatever it is. */
 export interface ContractOptions {
+  readonly task: 'Generate' | 'Embed'
+  /** `--enable-auto-tool-choice` and a parser: what a pool's `engine.args` may hold. */
+  readonly toolCalls: boolean
   readonly maxLoras: number
   readonly maxCpuLoras: number
   readonly maxRank: number
@@ -54,6 +57,8 @@ export const simulator: Implementation = {
       maxCpuLoras: options.maxCpuLoras,
       maxRank: options.maxRank,
       maxNumSeqs: 16,
+      task: options.task,
+      toolCalls: options.toolCalls,
       ...(options.apiKey === undefined ? {} : { apiKey: options.apiKey }),
       runtimeLora: options.runtimeLora,
       forceIncludeUsage: options.asLaunched,
@@ -134,7 +139,7 @@ function vllmCommand(options: ContractOptions, port: number) {
       tensorParallel: 1,
       pipelineParallel: 1,
       dataParallel: 1,
-      extraArgs: ['--max-num-seqs', '16'],
+      extraArgs: ['--max-num-seqs', '16', ...(options.toolCalls ? toolFlags : [])],
       drainTimeoutSeconds: options.drainSeconds,
     },
     { host: '127.0.0.1', port, apiKey: options.apiKey, isCpuBuild: true },
@@ -145,6 +150,8 @@ function vllmCommand(options: ContractOptions, port: number) {
     env: options.runtimeLora && gate !== undefined ? env : others,
   }
 }
+
+const toolFlags = ['--enable-auto-tool-choice', '--tool-call-parser', 'hermes']
 
 const asLaunchedFlags: ReadonlySet<string> = new Set([
   '--enable-force-include-usage',

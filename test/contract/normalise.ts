@@ -17,6 +17,11 @@ const volatile: Readonly<Record<string, string>> = {
   content: '<text>',
   text: '<text>',
   delta: '<text>',
+  arguments: '<text>',
+  partial_json: '<text>',
+  embedding: '<number>',
+  score: '<number>',
+  relevance_score: '<number>',
   token: '<token>',
   logprob: '<number>',
   rank: '<number>',
@@ -24,6 +29,8 @@ const volatile: Readonly<Record<string, string>> = {
   completion_tokens: '<count>',
   total_tokens: '<count>',
   cached_tokens: '<count>',
+  cache_creation_input_tokens: '<count>',
+  cache_read_input_tokens: '<count>',
   input_tokens: '<count>',
   original_input_tokens: '<count>',
   output_tokens: '<count>',
@@ -44,6 +51,7 @@ const tokenArrays: ReadonlySet<string> = new Set([
   'content',
   'top_logprobs',
   'prompt_logprobs',
+  'embedding',
 ])
 
 export function normalise(answer: Pick<Answer, 'status' | 'headers' | 'body'>): Normalised {
@@ -104,7 +112,7 @@ function normaliseValue(value: unknown, key: string): unknown {
   if (key in volatile && typeof value !== 'object') {
     return volatile[key]
   }
-  if ((key === 'id' || key === 'item_id') && typeof value === 'string') {
+  if (['id', 'item_id', 'call_id'].includes(key) && typeof value === 'string') {
     return value.replace(/-?_?[0-9a-f]{16,}$/, '-<hex>')
   }
   return key === 'token_logprobs' || key === 'text_offset' || key === 'bytes' ? '<number>' : value

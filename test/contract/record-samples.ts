@@ -1,5 +1,5 @@
 // Records what a real vLLM answers, byte by byte, into samples/*.json: what the simulator is built from, and what the
-// contract suite holds every engine to.   node bin/run.mjs test/contract/record-samples.ts [plain|main|death]
+// contract suite holds every engine to.   node bin/run.mjs test/contract/record-samples.ts [plain|main|routes|tools|embed|death]
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,12 +13,16 @@ import {
   base,
   chat,
   completion,
+  embedOptions,
   fixtures,
+  good,
   load,
   mainOptions,
   plainOptions,
   samplesFolder,
+  toolOptions,
 } from './sample-requests.ts'
+import { embeddings, routes, tools } from './route-tables.ts'
 import {
   beforeLoads,
   chats,
@@ -84,6 +88,7 @@ async function recordMain(engine: ContractEngine): Promise<void> {
   await record(engine, 'chat', chats)
   await record(engine, 'completions-and-others', completions)
   await record(engine, 'errors', errors)
+  await record(engine, 'routes', routes)
   const busy = ['globex', 'acme', 'initech', 'more'].map((name) =>
     take(engine, `busy ${name}`, completion(name, { max_tokens: 300 })),
   )
@@ -174,6 +179,18 @@ await mkdir(samplesFolder, { recursive: true })
 const only = process.argv[2]
 if (only === undefined || only === 'main') {
   await withEngine(mainOptions, recordMain)
+}
+if (only === 'routes') {
+  await withEngine(mainOptions, async (engine) => {
+    await ask(engine, load('globex', good('globex-shout')))
+    await record(engine, 'routes', routes)
+  })
+}
+if (only === undefined || only === 'tools') {
+  await withEngine(toolOptions, (engine) => record(engine, 'tools', tools))
+}
+if (only === undefined || only === 'embed') {
+  await withEngine(embedOptions, (engine) => record(engine, 'embeddings', embeddings))
 }
 if (only === undefined || only === 'plain') {
   await withEngine(plainOptions, (engine) => record(engine, 'plain-flags', plainFlags))

@@ -2,7 +2,8 @@
 import { base, broken, chat, completion, fixtures, good, load, unload } from './sample-requests.ts'
 import type { Ask } from './sample-requests.ts'
 
-const long = 'a long prompt '.repeat(60)
+/** Longer than the engine's context. */
+export const long = 'a long prompt '.repeat(60)
 
 export const beforeLoads: Record<string, Ask> = {
   health: { path: '/health' },

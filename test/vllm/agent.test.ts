@@ -41,6 +41,7 @@ beforeAll(async () => {
         {
           modelPath: join(fixtures, 'tiny-llama'),
           servedModelName: engine.servedModelName,
+          task: 'Generate',
           maxLoras: 4,
           maxCpuLoras: 32,
           maxRank: 64,

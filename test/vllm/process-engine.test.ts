@@ -16,6 +16,7 @@ const fixtures = join(import.meta.dirname, '..', 'fixtures')
 const settings: LaunchSettings = {
   modelPath: join(fixtures, 'tiny-llama'),
   servedModelName: 'base-1',
+  task: 'Generate',
   maxLoras: 2,
   maxCpuLoras: 8,
   maxRank: 64,

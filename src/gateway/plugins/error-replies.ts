@@ -1,9 +1,10 @@
 import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify'
 import { LoraplexError } from '../../errors.ts'
+import { dialectOf } from '../dialect.ts'
 import { errorBody, errorHeaders } from '../error-body.ts'
 import type { Gateway } from '../gateway.ts'
 
-/** Everything that ends in a refusal before an exchange began is answered here, in OpenAI's shape. */
+/** Everything that ends in a refusal before an exchange began is answered here, in the shape of its path. */
 export async function errorReplies(
   app: FastifyInstance,
   { gateway }: { readonly gateway: Gateway },
@@ -32,7 +33,11 @@ export async function errorReplies(
 Object.assign(errorReplies, { [Symbol.for('skip-override')]: true })
 
 export function sendRefusal(reply: FastifyReply, refusal: LoraplexError): FastifyReply {
-  return reply.code(refusal.row.status).headers(errorHeaders(refusal)).send(errorBody(refusal))
+  const { url, id } = reply.request
+  return reply
+    .code(refusal.row.status)
+    .headers(errorHeaders(refusal))
+    .send(errorBody(refusal, dialectOf(url), id))
 }
 
 /** Fastify's own refusals, in fixed words: its texts may carry more than a caller should read. */

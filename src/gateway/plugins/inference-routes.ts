@@ -3,11 +3,13 @@ import type { FastifyInstance } from 'fastify'
 import type { Caller } from '../../core/resolve.ts'
 import { LoraplexError } from '../../errors.ts'
 import { authenticateRequest } from '../authenticate.ts'
-import { inferenceEndpoints } from '../endpoints.ts'
+import { inferenceEndpoints } from '../endpoints/inference-endpoints.ts'
+import type { InferenceEndpoint } from '../endpoints/inference-endpoint.ts'
 import { errorBody, errorHeaders } from '../error-body.ts'
 import type { Gateway } from '../gateway.ts'
-import { readInferenceRequest } from '../inference-request.ts'
+import { readInferenceRequest, type InferenceRequest } from '../inference-request.ts'
 import { readRequestBody, type RequestBody } from '../request-body.ts'
+import { requestIdHeaders } from '../request-id-headers.ts'
 
 export interface InferenceRouteOptions {
   readonly gateway: Gateway
@@ -52,6 +54,7 @@ export async function inferenceRoutes(
         throw new LoraplexError('invalid_json', 'The request body is empty.')
       }
       const inference = readInferenceRequest(endpoint, body, readOptions)
+      requireTask(caller, inference)
       reply.hijack()
       const refuse = (error: unknown): void => {
         if (!(error instanceof LoraplexError)) {
@@ -60,7 +63,7 @@ export async function inferenceRoutes(
             'a request failed inside the gateway',
           )
         }
-        refuseRaw(reply.raw, request.id, asRefusal(error), gateway, caller)
+        refuseRaw(reply.raw, endpoint, request.id, asRefusal(error), gateway, caller)
       }
       try {
         gateway
@@ -73,6 +76,19 @@ export async function inferenceRoutes(
   }
 }
 
+/** A base that generates text has no embeddings, and the other way round. A name of nobody is told apart later. */
+function requireTask({ targets }: Caller, { model, endpoint }: InferenceRequest): void {
+  const task = targets.get(model)?.pool.spec.model.task
+  if (task !== undefined && endpoint.task !== undefined && task !== endpoint.task) {
+    const does = task === 'Generate' ? 'generates text' : 'makes embeddings'
+    throw new LoraplexError(
+      'unsupported_task',
+      `The model '${model}' ${does}: it does not answer ${endpoint.path}.`,
+      { param: 'model' },
+    )
+  }
+}
+
 function asRefusal(error: unknown): LoraplexError {
   return error instanceof LoraplexError
     ? error
@@ -81,6 +97,7 @@ function asRefusal(error: unknown): LoraplexError {
 
 function refuseRaw(
   response: ServerResponse,
+  { dialect }: InferenceEndpoint,
   id: string,
   refusal: LoraplexError,
   gateway: Gateway,
@@ -90,9 +107,9 @@ function refuseRaw(
   if (response.headersSent || response.destroyed) {
     return
   }
-  const payload = errorBody(refusal)
+  const payload = errorBody(refusal, dialect, id)
   response.writeHead(refusal.row.status, {
-    'x-request-id': id,
+    ...requestIdHeaders(dialect, id),
     ...errorHeaders(refusal),
     ...(gateway.leaving ? { connection: 'close' } : {}),
     'content-length': Buffer.byteLength(payload),

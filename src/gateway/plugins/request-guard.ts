@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { LoraplexError } from '../../errors.ts'
+import { dialectOf } from '../dialect.ts'
 import type { Gateway } from '../gateway.ts'
+import { requestIdHeaders } from '../request-id-headers.ts'
 
 /** More entries than any SDK sends; Node would drop late ones of thousands silently. */
 const maxHeaderEntries = 200
@@ -11,7 +13,7 @@ export async function requestGuard(
   { gateway }: { readonly gateway: Gateway },
 ): Promise<void> {
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id)
+    reply.headers(requestIdHeaders(dialectOf(request.url), request.id))
     if (gateway.leaving) {
       reply.header('connection', 'close')
     }

@@ -8,6 +8,7 @@ import {
   type ChunkPart,
   type Finish,
 } from './shape.ts'
+import { toolArguments, type ToolCall } from './tool-call.ts'
 import { streamErrorFrame } from './wire.ts'
 
 /** `/v1/chat/completions`. Field order is vLLM's: what stands in front may splice bytes. */
@@ -15,8 +16,10 @@ export class ChatShape implements AnswerShape {
   readonly #frame: AnswerFrame
   readonly #choices: number
   readonly #head: string
+  readonly #tool: ToolCall | undefined
 
-  constructor(frame: AnswerFrame, choices: number) {
+  constructor(frame: AnswerFrame, choices: number, tool?: ToolCall) {
+    this.#tool = tool
     this.#frame = frame
     this.#choices = choices
     this.#head = `data: {"id":"${frame.id}","object":"chat.completion.chunk","created":${frame.created},"model":${JSON.stringify(frame.model)},"choices":[`
@@ -35,16 +38,41 @@ export class ChatShape implements AnswerShape {
   chunk({ generation, index, position, delta, finish }: ChunkPart): string {
     const { continuousUsage, includeUsage, fingerprint } = this.#frame
     const logprobs = chatLogprobs(generation, position, position + 1)
-    const end =
-      finish === undefined
-        ? 'null'
-        : `"${finish}","stop_reason":${JSON.stringify(generation.stopReason)}`
     const usage = continuousUsage ? this.#usage(generation.promptTokens, position + 1) : ''
     const stamp =
       finish !== undefined && !includeUsage && fingerprint !== null
         ? `,"system_fingerprint":"${fingerprint}"`
         : ''
-    return `${this.#head}{"index":${index},"delta":{"content":${JSON.stringify(delta)}},"logprobs":${logprobs},"finish_reason":${end},"token_ids":null}]${usage}${stamp}}\n\n`
+    const chunkWith = (words: string, end: Finish | undefined): string => {
+      const reason =
+        end === undefined
+          ? 'null'
+          : `"${this.#finish(end)}","stop_reason":${JSON.stringify(generation.stopReason)}`
+      return `${this.#head}{"index":${index},"delta":{${words}},"logprobs":${logprobs},"finish_reason":${reason},"token_ids":null}]${usage}${end === undefined ? '' : stamp}}\n\n`
+    }
+    if (this.#tool === undefined) {
+      return chunkWith(`"content":${JSON.stringify(delta)}`, finish)
+    }
+    const { id, name } = this.#tool
+    const calls = (call: string): string => `"content":null,"tool_calls":[${call}]`
+    const call =
+      position > 0
+        ? ''
+        : chunkWith(
+            calls(
+              `{"id":"${id}","type":"function","index":0,"function":{"name":${JSON.stringify(name)}}}`,
+            ),
+            undefined,
+          ) +
+          chunkWith(
+            calls(`{"index":0,"function":{"arguments":${JSON.stringify(toolArguments)}}}`),
+            undefined,
+          )
+    return call + (finish === undefined ? '' : chunkWith('', finish))
+  }
+
+  #finish(finish: Finish): string {
+    return finish === 'stop' && this.#tool?.isNamed === false ? 'tool_calls' : finish
   }
 
   closing(generations: readonly Generation[]): string {
@@ -63,9 +91,9 @@ export class ChatShape implements AnswerShape {
   whole(generations: readonly Generation[], finishes: readonly Finish[]): string {
     const { id, created, model, promptTokensDetails, fingerprint } = this.#frame
     const choices = generations.map((generation, index) => {
-      const message = `{"role":"assistant","content":${JSON.stringify(generation.text)},"refusal":null,"annotations":null,"audio":null,"function_call":null,"reasoning":null}`
+      const message = `{"role":"assistant","content":${JSON.stringify(this.#tool === undefined ? generation.text : '')},"refusal":null,"annotations":null,"audio":null,"function_call":null,${this.#calls()}"reasoning":null}`
       const logprobs = chatLogprobs(generation, 0, generation.generated)
-      return `{"index":${index},"message":${message},"logprobs":${logprobs},"finish_reason":"${finishes[index] ?? 'stop'}","stop_reason":${JSON.stringify(generation.stopReason)},"token_ids":null,"routed_experts":null}`
+      return `{"index":${index},"message":${message},"logprobs":${logprobs},"finish_reason":"${this.#finish(finishes[index] ?? 'stop')}","stop_reason":${JSON.stringify(generation.stopReason)},"token_ids":null,"routed_experts":null}`
     })
     const usage = usageOf(generations, this.#choices)
     const details = promptTokensDetails
@@ -76,6 +104,12 @@ export class ChatShape implements AnswerShape {
       `"service_tier":null,"system_fingerprint":${JSON.stringify(fingerprint)},"usage":{${usageCounts(usage)},"prompt_tokens_details":${details},"completion_tokens_details":null},` +
       '"prompt_logprobs":null,"prompt_token_ids":null,"prompt_text":null,"kv_transfer_params":null,"ec_transfer_params":null,"metrics":null}'
     )
+  }
+
+  #calls(): string {
+    return this.#tool === undefined
+      ? ''
+      : `"tool_calls":[{"id":"${this.#tool.id}","type":"function","function":{"name":${JSON.stringify(this.#tool.name)},"arguments":${JSON.stringify(toolArguments)}}}],`
   }
 
   broken(message: string): string {

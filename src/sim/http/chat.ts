@@ -3,6 +3,7 @@ import { ChatShape } from './chat-shape.ts'
 import { frameFor, resolveModel, specFor, type Call, type Context } from './context.ts'
 import { generate } from './generate.ts'
 import { checkLogprobs, number, readSampling, samplingFields } from './sampling.ts'
+import type { ToolCall } from './tool-call.ts'
 import { checkFields, type Json } from './validation.ts'
 import { badRequest, invalidParameter } from './wire.ts'
 
@@ -18,6 +19,7 @@ export function chatCompletions(context: Context, call: Call): void {
   const { body } = call
   checkFields(body, fields)
   checkExtras(body)
+  const tool = readTools(context, body)
   const target = resolveModel(context, body)
   const maxTokens = number(body, 'max_completion_tokens') ?? number(body, 'max_tokens')
   const sampling = readSampling(body, maxTokens, context.engine.maxModelLen)
@@ -31,7 +33,7 @@ export function chatCompletions(context: Context, call: Call): void {
   })
   const frame = frameFor(context, call, target, sampling, 'chatcmpl-')
   const specs = Array.from({ length: sampling.n }, () => spec)
-  generate(context, call, target, new ChatShape(frame, sampling.n), specs, sampling)
+  generate(context, call, target, new ChatShape(frame, sampling.n, tool), specs, sampling)
 }
 
 function checkExtras(body: Json): void {
@@ -47,12 +49,12 @@ function checkExtras(body: Json): void {
       'Chat template is passed with request, but --trust-request-chat-template is not set. Refused request with untrusted chat template.',
     )
   }
-  checkTools(body)
 }
 
-function checkTools(body: Json): void {
+/** The call an answer has to consist of, undefined for none. Throws vLLM's 400s. */
+export function readTools(context: Context, body: Json): ToolCall | undefined {
   const tools = body['tools']
-  const choice = body['tool_choice']
+  const choice = body['tool_choice'] ?? undefined
   if (Array.isArray(tools) && tools.length === 0) {
     throw invalidParameter(
       '`tools` must not be an empty array. Either provide at least one tool or omit the field entirely.',
@@ -60,16 +62,47 @@ function checkTools(body: Json): void {
     )
   }
   if (!Array.isArray(tools)) {
-    if (choice !== undefined && choice !== null && choice !== 'none') {
+    if (choice !== undefined && choice !== 'none') {
       throw invalidParameter('When using `tool_choice`, `tools` must be set.', 'tool_choice')
     }
-    return
+    return undefined
   }
-  if (choice === undefined || choice === null || choice === 'auto') {
-    throw badRequest(
-      '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+  const names = (tools as readonly { readonly function?: { readonly name?: unknown } }[]).map(
+    (tool) => tool.function?.name,
+  )
+  return readChoice(context, choice ?? 'auto', names)
+}
+
+function readChoice(
+  context: Context,
+  choice: unknown,
+  names: readonly unknown[],
+): ToolCall | undefined {
+  if (choice === 'none') {
+    return undefined
+  }
+  const named = (choice as { readonly function?: { readonly name?: string } }).function?.name
+  if (named !== undefined && !names.includes(named)) {
+    throw invalidParameter(
+      'The tool specified in `tool_choice` does not match any of the specified `tools`',
+      'tool_choice',
     )
   }
+  if (!context.settings.toolCalls) {
+    throw badRequest(
+      choice === 'auto'
+        ? '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
+        : `tool_choice=${named === undefined ? String(choice) : `function "${named}"`} requires --tool-call-parser to be set`,
+    )
+  }
+  // Left to itself it never calls one.
+  return choice === 'auto'
+    ? undefined
+    : {
+        id: `chatcmpl-tool-${context.nextId()}`,
+        name: named ?? String(names[0]),
+        isNamed: named !== undefined,
+      }
 }
 
 /** The body's messages with their text, or vLLM's 400 for what the base cannot take. */
@@ -98,9 +131,12 @@ function readMessage(context: Context, value: unknown): ChatMessage {
 }
 
 function readPart(context: Context, part: Json): string {
-  const text = part['text'] ?? part['refusal']
+  const text = part['text'] ?? part['refusal'] ?? part['content']
   if (typeof text === 'string') {
     return text
+  }
+  if (part['type'] === 'tool_use') {
+    return JSON.stringify(part['input'])
   }
   throw badRequest(`${context.settings.servedModelNames[0] ?? ''} is not a multimodal model`)
 }

@@ -2,7 +2,7 @@ import { faultSchema } from '../faults.ts'
 import { renderChat } from '../tokenizer.ts'
 import { readMessages } from './chat.ts'
 import { resolveModel, type Call, type Context } from './context.ts'
-import { checkFields } from './validation.ts'
+import { checkFields, missingFields } from './validation.ts'
 import { metricsHeaders, send, sendError, sendJson, textHeaders } from './wire.ts'
 
 export function health(context: Context, { response }: Call): void {
@@ -71,6 +71,9 @@ function permission(id: string, created: number): object {
 export function tokenize(context: Context, call: Call): void {
   const { body, response } = call
   const isChat = body['messages'] !== undefined
+  if (!isChat && body['prompt'] === undefined) {
+    throw missingFields(body, ['prompt', 'messages'])
+  }
   checkFields(
     body,
     isChat ? { messages: { type: 'array' } } : { prompt: { type: 'string', required: true } },
@@ -84,7 +87,7 @@ export function tokenize(context: Context, call: Call): void {
     count: tokens.length,
     max_model_len: context.engine.maxModelLen,
     tokens,
-    token_strs: null,
+    token_strs: body['return_token_strs'] === true ? context.tokenizer.pieces(prompt) : null,
   }
   sendJson(response, 200, JSON.stringify(answer))
 }

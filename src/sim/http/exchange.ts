@@ -148,6 +148,10 @@ export class Exchange implements GenerationListener {
   }
 
   #write(frames: string): void {
+    // Not every token is shown, and an empty chunk would end the body.
+    if (frames === '') {
+      return
+    }
     this.#options.faults.pace(this.#response, frames)
   }
 

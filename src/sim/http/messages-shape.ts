@@ -6,6 +6,7 @@ import {
   type ChunkPart,
   type Finish,
 } from './shape.ts'
+import { toolArguments, type ToolCall } from './tool-call.ts'
 
 const stopReasons: Readonly<Record<Finish, string>> = {
   stop: 'end_turn',
@@ -15,10 +16,12 @@ const stopReasons: Readonly<Record<Finish, string>> = {
 /** `/v1/messages`: Anthropic's shapes as vLLM 0.32 writes them. */
 export class MessagesShape implements AnswerShape {
   readonly #frame: AnswerFrame
+  readonly #tool: ToolCall | undefined
   #finish: Finish = 'stop'
 
-  constructor(frame: AnswerFrame) {
+  constructor(frame: AnswerFrame, tool?: ToolCall) {
     this.#frame = frame
+    this.#tool = tool
   }
 
   opening(generations: readonly Generation[]): string {
@@ -27,12 +30,21 @@ export class MessagesShape implements AnswerShape {
     const message = `{"id":"${id}","type":"message","role":"assistant","content":[],"model":${JSON.stringify(model)},"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":${input},"output_tokens":0}}`
     return (
       event('message_start', `"message":${message}`) +
-      event('content_block_start', '"content_block":{"type":"text","text":""},"index":0')
+      event('content_block_start', `"content_block":${this.#block('""')},"index":0`)
     )
   }
 
-  chunk({ delta, finish }: ChunkPart): string {
+  chunk({ delta, finish, position }: ChunkPart): string {
     this.#finish = finish ?? this.#finish
+    if (this.#tool !== undefined) {
+      const json = JSON.stringify(toolArguments)
+      return position > 0
+        ? ''
+        : event(
+            'content_block_delta',
+            `"delta":{"type":"input_json_delta","partial_json":${json}},"index":0`,
+          )
+    }
     return delta === ''
       ? ''
       : event(
@@ -43,7 +55,7 @@ export class MessagesShape implements AnswerShape {
 
   closing(generations: readonly Generation[]): string {
     const stop = generations[0]?.stopReason ?? null
-    const reason = stop === null ? stopReasons[this.#finish] : 'stop_sequence'
+    const reason = stop === null ? this.#reason(this.#finish) : 'stop_sequence'
     return (
       event('content_block_stop', '"index":0') +
       event(
@@ -60,9 +72,19 @@ export class MessagesShape implements AnswerShape {
     const stop = generations[0]?.stopReason ?? null
     const reason =
       stop === null
-        ? `"${stopReasons[finishes[0] ?? 'stop']}"`
+        ? `"${this.#reason(finishes[0] ?? 'stop')}"`
         : `"stop_sequence","stop_sequence":${JSON.stringify(stop)}`
-    return `{"id":"${id}","type":"message","role":"assistant","content":[{"type":"text","text":${text}}],"model":${JSON.stringify(model)},"stop_reason":${reason},"usage":${usage(generations)}}`
+    return `{"id":"${id}","type":"message","role":"assistant","content":[${this.#block(text)}],"model":${JSON.stringify(model)},"stop_reason":${reason},"usage":${usage(generations)}}`
+  }
+
+  #block(text: string): string {
+    return this.#tool === undefined
+      ? `{"type":"text","text":${text}}`
+      : `{"type":"tool_use","id":"${this.#tool.id}","name":${JSON.stringify(this.#tool.name)},"input":{}}`
+  }
+
+  #reason(finish: Finish): string {
+    return finish === 'stop' && this.#tool !== undefined ? 'tool_use' : stopReasons[finish]
   }
 
   broken(message: string): string {
@@ -79,5 +101,5 @@ function event(type: string, fields: string): string {
 
 function usage(generations: readonly Generation[]): string {
   const { prompt, completion, cached } = usageOf(generations, 1)
-  return `{"input_tokens":${prompt},"output_tokens":${completion},"cache_creation_input_tokens":0,"cache_read_input_tokens":${cached}}`
+  return `{"input_tokens":${prompt - cached},"output_tokens":${completion},"cache_creation_input_tokens":0,"cache_read_input_tokens":${cached}}`
 }

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { renderChat, type ChatMessage } from '../tokenizer.ts'
-import { readMessages } from './chat.ts'
+import { readMessages, readTools } from './chat.ts'
 import { frameFor, resolveModel, specFor, type Call, type Context } from './context.ts'
 import { generate } from './generate.ts'
 import { MessagesShape } from './messages-shape.ts'
@@ -22,6 +22,7 @@ export function messages(context: Context, call: Call): void {
   const { body, response } = call
   checkFields(body, fields)
   inAnthropicShape(response, () => {
+    const tool = readTools(context, asChatTools(body))
     const target = resolveModel(context, body)
     const sampling = readSampling(
       { ...body, stop: body['stop_sequences'], stream_options: null },
@@ -32,7 +33,7 @@ export function messages(context: Context, call: Call): void {
     const tokens = context.tokenizer.count(prompt)
     const more = { salt: body['cache_salt'], logprobs: undefined }
     const spec = specFor(context, target, prompt, tokens, sampling, more)
-    const shape = new MessagesShape(frameFor(context, call, target, sampling, 'chatcmpl-'))
+    const shape = new MessagesShape(frameFor(context, call, target, sampling, 'chatcmpl-'), tool)
     generate(context, call, target, shape, [spec], {
       stream: sampling.stream,
       sendError: sendAnthropicError,
@@ -44,11 +45,29 @@ export function countTokens(context: Context, call: Call): void {
   const { body, response } = call
   checkFields(body, { model: fields.model, messages: fields.messages })
   inAnthropicShape(response, () => {
+    readTools(context, asChatTools(body))
     resolveModel(context, body)
     const count = context.tokenizer.count(renderChat(conversation(context, body)))
     const answer = { input_tokens: count, context_management: { original_input_tokens: count } }
     sendJson(response, 200, JSON.stringify(answer))
   })
+}
+
+/** VLLM turns a request into one for chat, so the words of its refusals are chat's. */
+function asChatTools(body: Json): Json {
+  const { tools, tool_choice: choice } = body
+  if (!Array.isArray(tools)) {
+    return {}
+  }
+  const { type = 'auto', name } = (choice ?? {}) as {
+    readonly type?: string
+    readonly name?: string
+  }
+  const choices: Json = { any: 'required', tool: { function: { name } } }
+  return {
+    tools: (tools as readonly Json[]).map((tool) => ({ function: { name: tool['name'] } })),
+    tool_choice: choices[type] ?? type,
+  }
 }
 
 function conversation(context: Context, body: Json): readonly ChatMessage[] {

@@ -6,11 +6,15 @@ import {
   type ChunkPart,
   type Finish,
 } from './shape.ts'
+import { toolArguments, type ToolCall } from './tool-call.ts'
 
 export interface ResponsesEcho {
   readonly temperature: number
   readonly topP: number
   readonly maxOutputTokens: number
+  readonly instructions: string | null
+  readonly tools: readonly object[]
+  readonly toolChoice: unknown
 }
 
 /** `/v1/responses` as vLLM 0.32 writes it. */
@@ -18,11 +22,13 @@ export class ResponsesShape implements AnswerShape {
   readonly #frame: AnswerFrame
   readonly #echo: ResponsesEcho
   readonly #itemId: string
+  readonly #tool: ToolCall | undefined
   #sequence = 0
 
-  constructor(frame: AnswerFrame, itemId: string, echo: ResponsesEcho) {
+  constructor(frame: AnswerFrame, itemId: string, echo: ResponsesEcho, tool?: ToolCall) {
     this.#frame = frame
-    this.#itemId = itemId
+    this.#tool = tool
+    this.#itemId = tool === undefined ? `msg_${itemId}` : `fc_${itemId}`
     this.#echo = echo
   }
 
@@ -35,14 +41,24 @@ export class ResponsesShape implements AnswerShape {
         'response.output_item.added',
         `"item":${this.#item('in_progress', '')},"output_index":0`,
       ) +
-      this.#event(
-        'response.content_part.added',
-        `"content_index":0,"item_id":"${this.#itemId}","output_index":0,"part":{"annotations":[],"text":"","type":"output_text","logprobs":[]}`,
-      )
+      this.#beginPart()
     )
   }
 
-  chunk({ delta }: ChunkPart): string {
+  #beginPart(): string {
+    return this.#tool === undefined
+      ? this.#event(
+          'response.content_part.added',
+          `"content_index":0,"item_id":"${this.#itemId}","output_index":0,"part":{"annotations":[],"text":"","type":"output_text","logprobs":[]}`,
+        )
+      : ''
+  }
+
+  chunk({ delta, position }: ChunkPart): string {
+    if (this.#tool !== undefined) {
+      const call = `"delta":${JSON.stringify(toolArguments)},"item_id":"${this.#itemId}","output_index":0`
+      return position > 0 ? '' : this.#event('response.function_call_arguments.delta', call)
+    }
     return delta === ''
       ? ''
       : this.#event(
@@ -53,14 +69,8 @@ export class ResponsesShape implements AnswerShape {
 
   closing(generations: readonly Generation[]): string {
     const text = JSON.stringify(generations[0]?.text ?? '')
-    const place = `"content_index":0,"item_id":"${this.#itemId}"`
     return (
-      this.#event(
-        'response.output_text.done',
-        `${place},"logprobs":[],"output_index":0`,
-        `"text":${text},`,
-      ) +
-      this.#event('response.content_part.done', `${place},"output_index":0,"part":${part(text)}`) +
+      this.#endPart(text) +
       this.#event(
         'response.output_item.done',
         `"item":${this.#item('completed', part(text))},"output_index":0`,
@@ -69,6 +79,26 @@ export class ResponsesShape implements AnswerShape {
         'response.completed',
         `"response":${this.whole(generations, [generations[0]?.finishReason ?? 'stop'])}`,
       )
+    )
+  }
+
+  #endPart(text: string): string {
+    if (this.#tool !== undefined) {
+      return this.#event(
+        'response.function_call_arguments.done',
+        `"arguments":${JSON.stringify(toolArguments)},"item_id":"${this.#itemId}","output_index":0`,
+        '',
+        `,"name":${JSON.stringify(this.#tool.name)}`,
+      )
+    }
+    const place = `"content_index":0,"item_id":"${this.#itemId}"`
+    return (
+      this.#event(
+        'response.output_text.done',
+        `${place},"logprobs":[],"output_index":0`,
+        `"text":${text},`,
+      ) +
+      this.#event('response.content_part.done', `${place},"output_index":0,"part":${part(text)}`)
     )
   }
 
@@ -89,10 +119,10 @@ export class ResponsesShape implements AnswerShape {
 
   #response(status: string, output: string, usage: string, details: string): string {
     const { id, created, model } = this.#frame
-    const { temperature, topP, maxOutputTokens } = this.#echo
+    const { temperature, topP, maxOutputTokens, instructions, tools, toolChoice } = this.#echo
     return (
-      `{"id":"${id}","created_at":${created},"incomplete_details":${details},"instructions":null,"metadata":null,"model":${JSON.stringify(model)},` +
-      `"object":"response","output":[${output}],"parallel_tool_calls":true,"temperature":${decimal(temperature)},"tool_choice":"none","tools":[],` +
+      `{"id":"${id}","created_at":${created},"incomplete_details":${details},"instructions":${JSON.stringify(instructions)},"metadata":null,"model":${JSON.stringify(model)},` +
+      `"object":"response","output":[${output}],"parallel_tool_calls":true,"temperature":${decimal(temperature)},"tool_choice":${JSON.stringify(toolChoice)},"tools":${JSON.stringify(tools)},` +
       `"top_p":${decimal(topP)},"background":false,"max_output_tokens":${maxOutputTokens},"max_tool_calls":null,"previous_response_id":null,` +
       `"prompt":null,"reasoning":null,"service_tier":"auto","status":"${status}","text":null,"top_logprobs":null,"truncation":"disabled",` +
       `"usage":${usage},"user":null,"presence_penalty":0.0,"frequency_penalty":0.0,"kv_transfer_params":null,"ec_transfer_params":null,` +
@@ -101,12 +131,16 @@ export class ResponsesShape implements AnswerShape {
   }
 
   #item(status: string, content: string): string {
+    if (this.#tool !== undefined) {
+      const json = JSON.stringify(status === 'completed' ? toolArguments : '')
+      return `{"arguments":${json},"call_id":"${this.#tool.id}","name":${JSON.stringify(this.#tool.name)},"type":"function_call","id":"${this.#itemId}","async":null,"caller":null,"namespace":null,"status":"${status}"}`
+    }
     return `{"id":"${this.#itemId}","content":[${content}],"role":"assistant","status":"${status}","type":"message","phase":null}`
   }
 
-  /** Fields stand in alphabetical order: `after` is what comes behind the sequence number. */
-  #event(type: string, fields: string, after = ''): string {
-    return `event: ${type}\ndata: {${fields},"sequence_number":${this.#sequence++},${after}"type":"${type}"}\n\n`
+  /** Fields stand in alphabetical order, mostly: `after` comes behind the sequence number, `last` behind the type. */
+  #event(type: string, fields: string, after = '', last = ''): string {
+    return `event: ${type}\ndata: {${fields},"sequence_number":${this.#sequence++},${after}"type":"${type}"${last}}\n\n`
   }
 }
 

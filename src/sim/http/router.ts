@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { chatCompletions } from './chat.ts'
 import { completions } from './completions.ts'
 import type { Call, Context } from './context.ts'
+import { embeddings, rerank, score } from './embeddings.ts'
 import {
   addFault,
   clearFaults,
@@ -46,13 +47,34 @@ const always: readonly Route[] = [
   { method: 'GET', path: '/load', handle: serverLoad },
   { method: 'GET', path: '/metrics', handle: metrics },
   { method: 'GET', path: '/v1/models', handle: listModels },
-  { method: 'POST', path: '/v1/chat/completions', handle: chatCompletions, json: true },
-  { method: 'POST', path: '/v1/completions', handle: completions, json: true },
-  { method: 'POST', path: '/v1/responses', handle: responses, json: true },
-  { method: 'POST', path: '/v1/messages', handle: messages, json: true },
-  { method: 'POST', path: '/v1/messages/count_tokens', handle: countTokens, json: true },
   { method: 'POST', path: '/tokenize', handle: tokenize, json: true },
 ]
+
+/** What a model is loaded for decides which of these there are. */
+const byTask: Readonly<Record<'Generate' | 'Embed', readonly Route[]>> = {
+  Generate: [
+    { method: 'POST', path: '/v1/chat/completions', handle: chatCompletions, json: true },
+    { method: 'POST', path: '/v1/completions', handle: completions, json: true },
+    { method: 'POST', path: '/v1/responses', handle: responses, json: true },
+    { method: 'POST', path: '/v1/messages', handle: messages, json: true },
+    { method: 'POST', path: '/v1/messages/count_tokens', handle: countTokens, json: true },
+  ],
+  Embed: [
+    { method: 'POST', path: '/v1/embeddings', handle: embeddings, json: true },
+    ...['/score', '/v1/score'].map((path): Route => ({
+      method: 'POST',
+      path,
+      handle: score,
+      json: true,
+    })),
+    ...['/rerank', '/v1/rerank', '/v2/rerank'].map((path): Route => ({
+      method: 'POST',
+      path,
+      handle: rerank,
+      json: true,
+    })),
+  ],
+}
 
 /** There only with VLLM_ALLOW_RUNTIME_LORA_UPDATING. */
 const runtimeLora: readonly Route[] = [
@@ -84,6 +106,7 @@ export class Router {
     const { settings } = context
     const routes = [
       ...always,
+      ...byTask[settings.task],
       ...(settings.runtimeLora ? runtimeLora : []),
       ...(settings.faults ? simulatorOnly : []),
     ]

@@ -61,6 +61,14 @@ export function checkFields(body: Json, rules: Readonly<Record<string, FieldRule
   }
 }
 
+/** What FastAPI answers where none of several request types fits: what each misses, one after another. */
+export function missingFields(body: Json, fields: readonly string[]): Refusal {
+  const input = `<dict of ${Object.keys(body).length} items>`
+  return violations(
+    fields.map((field) => ({ type: 'missing', field, message: 'Field required', input })),
+  )
+}
+
 function check(body: Json, field: string, rule: FieldRule): Violation | undefined {
   const value = body[field]
   if (value === undefined) {

@@ -1,0 +1,54 @@
+import { checkParts } from './check-parts.ts'
+import { checkTools } from './check-tools.ts'
+import { invalid, isObject, type JsonObject } from './invalid.ts'
+
+const parts: ReadonlySet<string> = new Set(['text', 'refusal'])
+
+export function checkChat(body: JsonObject): void {
+  checkMessages(body['messages'], 'messages', parts)
+  checkTools(body, ({ type, function: of }) => type === 'function' && isObject(of) && isName(of))
+  checkResponseFormat(body)
+}
+
+/** A list of objects with a role and content. */
+export function checkMessages(messages: unknown, field: string, types: ReadonlySet<string>): void {
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw invalid(`The field '${field}' is required: a list with at least one message.`, field)
+  }
+  messages.forEach((message: unknown, index) => {
+    const path = `${field}[${index}]`
+    if (!isObject(message)) {
+      throw invalid(`${path} must be an object with 'role' and 'content'.`, path)
+    }
+    if (typeof message['role'] !== 'string') {
+      throw invalid(`${path}.role is required.`, `${path}.role`)
+    }
+    checkParts(message['content'], `${path}.content`, types)
+  })
+}
+
+function isName({ name }: JsonObject): boolean {
+  return typeof name === 'string' && name !== ''
+}
+
+/** vLLM ignores what it does not know in here, and the answer would have any form. */
+function checkResponseFormat(body: JsonObject): void {
+  const format = body['response_format']
+  if (format === undefined || format === null) {
+    return
+  }
+  const { type, json_schema: schema } = isObject(format) ? format : {}
+  if (type === 'text' || type === 'json_object' || type === 'structural_tag') {
+    return
+  }
+  const path = 'response_format.json_schema'
+  if (type !== 'json_schema') {
+    throw invalid(
+      "response_format.type must be 'text', 'json_object' or 'json_schema'.",
+      'response_format.type',
+    )
+  }
+  if (!isObject(schema) || !isName(schema) || !isObject(schema['schema'])) {
+    throw invalid(`${path} must have a 'name' and a 'schema'.`, path)
+  }
+}

@@ -1,0 +1,26 @@
+import { generalFields, routeFields } from '../request-fields.generated.ts'
+import type { FieldKind } from '../request-field-policy.ts'
+import type { InferencePath } from './inference-endpoint.ts'
+
+type FieldLists = { readonly [kind in FieldKind]?: readonly string[] }
+
+const byPath = new Map<InferencePath, ReadonlyMap<string, FieldKind>>()
+
+/** What becomes of each field on this route; absent: nobody knows it there. */
+export function fieldKindsOf(path: InferencePath): ReadonlyMap<string, FieldKind> {
+  let kinds = byPath.get(path)
+  if (kinds === undefined) {
+    // A route's own rules go before those for all.
+    kinds = new Map([...entriesOf(generalFields), ...entriesOf(routeFields[path])])
+    byPath.set(path, kinds)
+  }
+  return kinds
+}
+
+const allKinds = ['Forward', 'Rewrite', 'Drop', 'State', 'Refuse'] as const
+
+function entriesOf(lists: FieldLists): readonly (readonly [string, FieldKind])[] {
+  return allKinds.flatMap((kind) =>
+    (lists[kind] ?? []).map((field): readonly [string, FieldKind] => [field, kind]),
+  )
+}

@@ -1,0 +1,376 @@
+import Anthropic from '@anthropic-ai/sdk'
+import { fetch as undiciFetch } from 'undici'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { aKey, anAdapter, anAdapterStatus, aTenant } from '../support/builders.ts'
+import { eventually } from '../support/eventually.ts'
+import { GatewayBed, keyOfTenant, revisionFor, tenants } from '../support/gateway-bed.ts'
+
+const objects = [
+  ...tenants,
+  anAdapter('paused').in('acme').suspended(),
+  anAdapter('broken').in('acme'),
+  aTenant('stopped').suspended(),
+  aKey('stopped').in('stopped'),
+]
+const statuses = {
+  'acme/broken': anAdapterStatus({ ready: ['False', 'NotFinite', 'A weight is not finite.'] }),
+}
+
+let bed: GatewayBed
+beforeAll(async () => {
+  bed = await GatewayBed.start({ objects, statuses, simulator: { toolCalls: true } })
+})
+beforeEach(() => {
+  bed.engine.faults.clear()
+  bed.setObjects(objects, statuses)
+})
+afterAll(() => bed.close())
+
+/** The client's types mean the global fetch, which is undici's of another version. */
+const send = undiciFetch as unknown as (url: unknown, init: unknown) => Promise<Response>
+
+/** The real client, and every HTTP request it made. */
+function aClient(options: Partial<ConstructorParameters<typeof Anthropic>[0]> = {}) {
+  const requests: { readonly at: number; readonly retry: string | null }[] = []
+  const client = new Anthropic({
+    apiKey: keyOfTenant('acme'),
+    baseURL: bed.url,
+    maxRetries: 0,
+    fetch: (url, init) => {
+      const headers = new Headers(init?.headers)
+      requests.push({ at: performance.now(), retry: headers.get('x-stainless-retry-count') })
+      return send(url, init)
+    },
+    ...options,
+  })
+  return { client, requests }
+}
+
+const hello = {
+  model: 'tickets',
+  messages: [{ role: 'user' as const, content: 'hello there' }],
+  max_tokens: 5,
+}
+const weather = {
+  name: 'weather',
+  input_schema: { type: 'object' as const, properties: { city: { type: 'string' } } },
+}
+
+async function errorOf(
+  promise: Promise<unknown>,
+): Promise<InstanceType<typeof Anthropic.APIError>> {
+  const outcome = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  expect(outcome).toBeInstanceOf(Anthropic.AnthropicError)
+  return outcome as InstanceType<typeof Anthropic.APIError>
+}
+
+function textOf(message: Anthropic.Message): string {
+  return message.content.map((block) => (block.type === 'text' ? block.text : '')).join('')
+}
+
+describe('answers', () => {
+  test('to a message, by x-api-key', async () => {
+    const answer = await aClient().client.messages.create(hello)
+    expect(answer).toMatchObject({
+      type: 'message',
+      role: 'assistant',
+      model: 'tickets',
+      stop_reason: 'max_tokens',
+      system_fingerprint: `lpx_${revisionFor('acme/tickets').slice(0, 12)}_simulated`,
+      usage: { output_tokens: 5 },
+    })
+    expect(textOf(answer)).not.toBe('')
+    expect(answer._request_id).toMatch(/^req_/)
+  })
+
+  test('to a bearer of the key, too', async () => {
+    const { client } = aClient({ apiKey: null, authToken: keyOfTenant('acme') })
+    expect((await client.messages.create(hello)).model).toBe('tickets')
+  })
+
+  test('streamed, the same words', async () => {
+    const { client } = aClient()
+    const whole = await client.messages.create(hello)
+    const stream = await client.messages.create({ ...hello, stream: true })
+    let words = ''
+    const types = new Set<string>()
+    for await (const event of stream) {
+      types.add(event.type)
+      if (event.type === 'message_start') {
+        expect(event.message).toMatchObject({ model: 'tickets', type: 'message' })
+      }
+      if (event.type === 'content_block_delta' && event.delta.type === 'text_delta') {
+        words += event.delta.text
+      }
+    }
+    expect(words).toBe(textOf(whole))
+    expect(types).toContain('message_stop')
+  })
+
+  test('through the stream helper, put together again', async () => {
+    const { client } = aClient()
+    const whole = await client.messages.create(hello)
+    const final = await client.messages.stream(hello).finalMessage()
+    expect(textOf(final)).toBe(textOf(whole))
+    expect(final).toMatchObject({ model: 'tickets', stop_reason: 'max_tokens' })
+    expect(final.usage).toMatchObject({ output_tokens: 5 })
+  })
+
+  test.each([false, true])('with a tool to call (streamed: %s)', async (streamed) => {
+    const { client } = aClient()
+    const body = {
+      ...hello,
+      max_tokens: 64,
+      system: 'be brief',
+      tools: [weather],
+      tool_choice: { type: 'tool' as const, name: 'weather' },
+    }
+    const answer = streamed
+      ? await client.messages.stream(body).finalMessage()
+      : await client.messages.create(body)
+    expect(answer.stop_reason).toBe('tool_use')
+    const [call] = answer.content
+    expect(call).toMatchObject({ type: 'tool_use', name: 'weather', input: {} })
+    const after = await client.messages.create({
+      ...hello,
+      tools: [weather],
+      messages: [
+        ...hello.messages,
+        { role: 'assistant', content: answer.content },
+        {
+          role: 'user',
+          content: [
+            {
+              type: 'tool_result',
+              tool_use_id: call?.type === 'tool_use' ? call.id : '',
+              content: 'sunny',
+            },
+          ],
+        },
+      ],
+    })
+    expect(textOf(after)).not.toBe('')
+  })
+
+  test('to a count of tokens', async () => {
+    const { client } = aClient()
+    const { model, messages } = hello
+    const counted = await client.messages.countTokens({ model, messages })
+    const answered = await client.messages.create(hello)
+    expect(counted.input_tokens).toBe(
+      answered.usage.input_tokens + (answered.usage.cache_read_input_tokens ?? 0),
+    )
+  })
+
+  test('bear a request id that withResponse shows', async () => {
+    const { response, request_id } = await aClient()
+      .client.messages.create({ ...hello, stream: true })
+      .withResponse()
+    expect(request_id).toMatch(/^req_/)
+    expect(response.headers.get('x-request-id')).toBe(request_id)
+    await response.body?.cancel()
+  })
+
+  test('do not mind fields of the service this client was made for', async () => {
+    const { response } = await aClient()
+      .client.messages.create({ ...hello, metadata: { user_id: 'u1' }, service_tier: 'auto' })
+      .withResponse()
+    expect(response.headers.get('x-loraplex-ignored-fields')).toBe('metadata, service_tier')
+  })
+
+  test('hold the connection with pings that the client does not show', async () => {
+    const patient = await GatewayBed.start({ gateway: { limits: { keepAliveMs: 100 } } })
+    try {
+      patient.engine.faults.add({ kind: 'Hang', afterTokens: 0, times: 1 })
+      const leave = new AbortController()
+      const { client } = aClient({ baseURL: patient.url })
+      const stream = await client.messages.create(
+        { ...hello, stream: true },
+        { signal: leave.signal },
+      )
+      const events: unknown[] = []
+      setTimeout(() => leave.abort(), 1500)
+      for await (const event of stream) {
+        events.push(event)
+      }
+      expect(events).toEqual([])
+    } finally {
+      await patient.close()
+    }
+  })
+})
+
+interface ErrorRow {
+  readonly run: (client: Anthropic) => Promise<unknown>
+  readonly key?: string
+  readonly want: abstract new (...args: never[]) => unknown
+  readonly status: number
+  readonly type: string
+  readonly code: string
+}
+
+const errors: Record<string, ErrorRow> = {
+  'an unknown key': {
+    run: (client) => client.messages.create(hello),
+    key: 'sk-nobody-nobody-nobody-nobody',
+    want: Anthropic.AuthenticationError,
+    status: 401,
+    type: 'authentication_error',
+    code: 'invalid_api_key',
+  },
+  'a suspended tenant': {
+    run: (client) => client.messages.create(hello),
+    key: keyOfTenant('stopped'),
+    want: Anthropic.PermissionDeniedError,
+    status: 403,
+    type: 'permission_error',
+    code: 'tenant_suspended',
+  },
+  'an unknown model, streamed': {
+    run: (client) => client.messages.create({ ...hello, model: 'nobody', stream: true }),
+    want: Anthropic.NotFoundError,
+    status: 404,
+    type: 'not_found_error',
+    code: 'model_not_found',
+  },
+  'a value out of range': {
+    run: (client) => client.messages.create({ ...hello, temperature: 9 } as typeof hello),
+    want: Anthropic.BadRequestError,
+    status: 400,
+    type: 'invalid_request_error',
+    code: 'invalid_request',
+  },
+  'a prompt that is too long': {
+    run: (client) =>
+      client.messages.create({
+        ...hello,
+        messages: [{ role: 'user', content: 'word '.repeat(3000) }],
+      }),
+    want: Anthropic.BadRequestError,
+    status: 400,
+    type: 'invalid_request_error',
+    code: 'context_length_exceeded',
+  },
+  'an image': {
+    run: (client) =>
+      client.messages.create({
+        ...hello,
+        messages: [
+          {
+            role: 'user',
+            content: [{ type: 'image', source: { type: 'url', url: 'http://127.0.0.1/x.png' } }],
+          },
+        ],
+      }),
+    want: Anthropic.BadRequestError,
+    status: 400,
+    type: 'invalid_request_error',
+    code: 'invalid_request',
+  },
+  'a failed adapter': {
+    run: (client) => client.messages.create({ ...hello, model: 'broken' }),
+    want: Anthropic.APIError,
+    status: 424,
+    type: 'invalid_request_error',
+    code: 'adapter_failed',
+  },
+  'a suspended adapter': {
+    run: (client) => client.messages.create({ ...hello, model: 'paused' }),
+    want: Anthropic.InternalServerError,
+    status: 503,
+    type: 'overloaded_error',
+    code: 'adapter_suspended',
+  },
+  'a route that is not here': {
+    run: (client) => client.messages.batches.list(),
+    want: Anthropic.NotFoundError,
+    status: 404,
+    type: 'not_found_error',
+    code: 'route_not_found',
+  },
+}
+
+describe('errors', () => {
+  test.each(Object.entries(errors))(
+    '%s: the class, the type, the code, an id, and no retry',
+    async (_sentence, { run, key, want, status, type, code }) => {
+      const { client, requests } = aClient({
+        maxRetries: 3,
+        ...(key === undefined ? {} : { apiKey: key }),
+      })
+      const error = await errorOf(run(client))
+      expect(error).toBeInstanceOf(want)
+      expect(error).toMatchObject({ status, type, errorCode: code })
+      expect(error.requestID).toMatch(/^req_/)
+      expect(error.error).toMatchObject({ type: 'error', request_id: error.requestID })
+      expect(requests).toHaveLength(1)
+    },
+  )
+
+  test('in the middle of a stream are thrown out of it, after the words before', async () => {
+    const { client, requests } = aClient({ maxRetries: 3 })
+    bed.engine.faults.add({ kind: 'ErrorInStream', afterTokens: 3, times: 1 })
+    const stream = await client.messages.create({ ...hello, stream: true })
+    let events = 0
+    const error = await errorOf(
+      (async () => {
+        for await (const _event of stream) {
+          events += 1
+        }
+      })(),
+    )
+    expect(error).toBeInstanceOf(Anthropic.APIError)
+    expect(error).toMatchObject({ type: 'api_error', errorCode: 'engine_failed' })
+    expect(events).toBeGreaterThan(2)
+    expect(requests).toHaveLength(1)
+  })
+})
+
+describe('retries', () => {
+  test('after a 502 reach an engine that is well again', async () => {
+    const { client, requests } = aClient({ maxRetries: 2 })
+    bed.engine.faults.add({ kind: 'ErrorInStream', afterTokens: 0, times: 1 })
+    const answer = await client.messages.stream(hello).finalMessage()
+    expect(answer.model).toBe('tickets')
+    expect(requests.map((request) => request.retry)).toEqual(['0', '1'])
+  })
+
+  test('of overload wait as long as we say, and no longer', async () => {
+    const { client, requests } = aClient({ maxRetries: 1 })
+    bed.engine.faults.add({ kind: 'Overload' })
+    const error = await errorOf(client.messages.create(hello))
+    expect(error).toBeInstanceOf(Anthropic.InternalServerError)
+    expect(error).toMatchObject({ status: 503, errorCode: 'overloaded' })
+    const [first, second] = requests
+    const waited = (second?.at ?? 0) - (first?.at ?? 0)
+    expect(requests).toHaveLength(2)
+    expect(waited).toBeGreaterThan(1900)
+    expect(waited).toBeLessThan(4500)
+  })
+})
+
+describe('a caller that has waited long enough', () => {
+  test('gets its timeout error, and the engine is free', async () => {
+    bed.engine.faults.add({ kind: 'Hang', afterTokens: 0 })
+    const { client } = aClient({ timeout: 300 })
+    const error = await errorOf(client.messages.create(hello))
+    expect(error).toBeInstanceOf(Anthropic.APIConnectionTimeoutError)
+    await eventually(() => bed.gateway.inFlight).toBe(0)
+  })
+
+  test('can leave a stream by breaking out of it', async () => {
+    const stream = await aClient().client.messages.create({
+      ...hello,
+      max_tokens: 900,
+      stream: true,
+    })
+    for await (const event of stream) {
+      expect(event.type).toBe('message_start')
+      break
+    }
+    await eventually(() => bed.engine.engine.gauges.running).toBe(0)
+  })
+})
