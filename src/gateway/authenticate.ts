@@ -45,7 +45,7 @@ export function authenticate(
   if (key === undefined) {
     throw new LoraplexError(
       'invalid_api_key',
-      'You did not provide an API key. Send it as `Authorization: Bearer YOUR_KEY`.',
+      'You did not provide an API key. Send it as `Authorization: Bearer YOUR_KEY` or `x-api-key: YOUR_KEY`.',
     )
   }
   const caller = table.callers.get(hash('sha256', key))

@@ -102,5 +102,6 @@ export interface Ledger {
   release(holdId: string): Promise<SettleOutcome>
   /** Unknown keys read as zeros. */
   read(keys: readonly string[]): Promise<readonly Counter[]>
+  /** Twice is harmless. */
   close(): Promise<void>
 }

@@ -78,7 +78,9 @@ export class PostgresConnection {
   }
 
   async close(): Promise<void> {
-    await this.#pool.end()
+    if (!this.#pool.ending) {
+      await this.#pool.end()
+    }
   }
 
   /** Processes that start together take turns. */

@@ -22,6 +22,7 @@ const maxWaiting = 10_000
 export class RedisConnection {
   readonly #client: RedisClientType
   readonly #prefix: string
+  #wasReady = false
 
   private constructor(options: RedisOptions) {
     this.#prefix = `{${options.prefix ?? 'loraplex'}:1}`
@@ -33,7 +34,8 @@ export class RedisConnection {
       socket: {
         connectTimeout: silentForMs,
         socketTimeout: silentForMs,
-        reconnectStrategy: (tries) => Math.min(25 * 2 ** tries, 1_000),
+        // The first time, whoever opens it hears at once that there is no server.
+        reconnectStrategy: (tries) => this.#wasReady && Math.min(25 * 2 ** tries, 1_000),
       },
     })
     this.#client.on('error', (error: Error) => options.log?.(`redis: ${error.message}`))
@@ -44,9 +46,10 @@ export class RedisConnection {
     const connection = new RedisConnection(options)
     try {
       await inTime(connection.#client.connect(), silentForMs)
+      connection.#wasReady = true
       return connection
     } catch (error) {
-      connection.#client.destroy()
+      await connection.close()
       throw unavailable(error)
     }
   }
@@ -85,7 +88,7 @@ export class RedisConnection {
   async close(): Promise<void> {
     if (this.#client.isReady) {
       await this.#client.close()
-    } else {
+    } else if (this.#client.isOpen) {
       this.#client.destroy()
     }
   }

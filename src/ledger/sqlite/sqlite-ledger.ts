@@ -30,6 +30,7 @@ export class SqliteLedger implements Ledger {
   #dropAtMs = 0
   /** The file is behind what is used: nothing new until it has caught up. */
   #behind: unknown
+  #isClosed = false
 
   /** @throws UserError when another process has the file, or it is no good. `:memory:` is for tests. */
   constructor(path: string, now: () => number = Date.now) {
@@ -81,6 +82,10 @@ export class SqliteLedger implements Ledger {
 
   /** Live holds are booked at their last usage. */
   async close(): Promise<void> {
+    if (this.#isClosed) {
+      return
+    }
+    this.#isClosed = true
     try {
       this.#book.tick(this.#now())
       this.#journal.write([...this.#book.counters()].filter(isFlow).map(exactly))

@@ -1,0 +1,3 @@
+import { describeEmbeddingPool } from '../support/embedding-pool.ts'
+
+describeEmbeddingPool('vllm')
