@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { WindowCache } from './window-cache.ts'
-import { isTimeZone, windowAt, type WindowUnit } from './window.ts'
+import { isTimeZone } from '../api/time-zone.ts'
+import { windowAt, type WindowUnit } from './window.ts'
 
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs

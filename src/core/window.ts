@@ -63,12 +63,3 @@ function labeller(unit: 'Day' | 'Month', timeZone: string): (atMs: number) => st
   })
   return (atMs) => format.format(atMs)
 }
-
-/** Whether it names a time zone that `windowAt` takes. */
-export function isTimeZone(name: string): boolean {
-  try {
-    return Intl.DateTimeFormat('en-CA', { timeZone: name }).resolvedOptions().timeZone !== ''
-  } catch {
-    return false
-  }
-}

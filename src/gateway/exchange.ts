@@ -7,6 +7,7 @@ import { EngineAttempt } from './engine-attempt.ts'
 import { errorBody, errorHeaders } from './error-body.ts'
 import { noTrail } from './forms/frame-rewriter.ts'
 import type { InferenceRequest } from './inference-request.ts'
+import type { Charge } from './metering/charge.ts'
 import type { Patience } from './patience.ts'
 import type { ReplicaView } from './replica-view.ts'
 import { requestIdHeaders } from './request-id-headers.ts'
@@ -39,6 +40,8 @@ export interface ExchangeContext {
   readonly request: InferenceRequest
   readonly caller: Caller
   readonly target: RouteTarget
+  /** What it takes of limits and budgets. */
+  readonly charge: Charge
   readonly cacheSalt: string
   readonly patience: Patience
   readonly admission: PoolAdmission
@@ -104,7 +107,23 @@ export class Exchange {
   }
 
   start(): void {
-    this.context.admission.submit(this.#ticket)
+    this.#seekPlace()
+  }
+
+  /** I5: nothing waits for an engine without a hold on what it may use there. */
+  #seekPlace(): void {
+    const { admission, charge } = this.context
+    const submit = (): void => {
+      if (this.#state === 'Waiting') {
+        admission.submit(this.#ticket)
+      }
+    }
+    const held = charge.permit()
+    if (held === undefined) {
+      submit()
+    } else {
+      held.then(submit, (error: unknown) => this.fail(asRefusal(error)))
+    }
   }
 
   /** Nothing but perhaps keep-alive comments has gone to the caller: another attempt would not be noticed. */
@@ -118,6 +137,7 @@ export class Exchange {
     if (this.#state === 'Ended') {
       return
     }
+    this.context.charge.renew(now, () => this.#attempt?.usageSoFar())
     const lastsMs = this.#sentAt === undefined ? 0 : now - this.#sentAt
     if (lastsMs > target.pool.spec.maxStreamSeconds * 1000) {
       this.fail(
@@ -182,6 +202,7 @@ export class Exchange {
     if (view !== undefined) {
       this.#tried.add(view.engineProcess)
     }
+    this.context.charge.settle(undefined, 'Failed')
     const isHopeless = fate === 'Lives' && !admission.hasUntried(this.#ticket)
     if (this.#attempts >= maxAttempts || isHopeless || !retries.take()) {
       this.fail(error)
@@ -189,7 +210,7 @@ export class Exchange {
     }
     this.#state = 'Waiting'
     this.#lost = { error, fate, at: now() }
-    admission.submit(this.#ticket)
+    this.#seekPlace()
   }
 
   /** Ends with a refusal: a status where none was sent yet, else what ends a stream of this API badly. */
@@ -219,7 +240,7 @@ export class Exchange {
   }
 
   #send(view: ReplicaView): void {
-    const { request, target, cacheSalt } = this.context
+    const { request, target, cacheSalt, charge } = this.context
     const engineModel =
       target.revision === undefined ? view.replica.servedModelName : engineNameOf(target.revision)
     this.#state = 'AtEngine'
@@ -237,7 +258,9 @@ export class Exchange {
       form: request.endpoint.form,
       now: this.context.now,
     })
-    this.#attempt.dispatch(view, request.endpoint.path, request.build(engineModel, cacheSalt))
+    charge.began(view.inFlight)
+    const body = request.build(engineModel, cacheSalt, charge.outputCap)
+    this.#attempt.dispatch(view, request.endpoint.path, body)
   }
 
   #leaveEngine(): ReplicaView | undefined {
@@ -272,6 +295,10 @@ export class Exchange {
     }
     this.#leaveEngine()
     this.#state = 'Ended'
+    this.context.charge.settle(
+      usage,
+      code === 'ok' ? 'Answered' : code === 'client_closed' ? 'CallerLeft' : 'Failed',
+    )
     this.context.onEnd(this, {
       code,
       usage,
@@ -311,8 +338,8 @@ export class Exchange {
   }
 
   #commonHeaders(): Record<string, string> {
-    const { id, request, isLeaving } = this.context
-    const headers = requestIdHeaders(request.endpoint.dialect, id)
+    const { id, request, charge, isLeaving } = this.context
+    const headers = { ...requestIdHeaders(request.endpoint.dialect, id), ...charge.headers }
     if (request.ignoredFields.length > 0) {
       headers['x-loraplex-ignored-fields'] = request.ignoredFields.join(', ')
     }
@@ -321,4 +348,14 @@ export class Exchange {
     }
     return headers
   }
+}
+
+function asRefusal(error: unknown): LoraplexError {
+  return error instanceof LoraplexError
+    ? error
+    : new LoraplexError(
+        'internal_error',
+        'The server had an error while processing your request.',
+        { cause: error },
+      )
 }

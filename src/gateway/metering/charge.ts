@@ -1,0 +1,272 @@
+import { costsOf, replicaCost, type PoolPrices, type TokenCounts } from '../../core/prices.ts'
+import type { Caller, RouteTarget } from '../../core/resolve.ts'
+import type { Cap } from '../../core/terms.ts'
+import { LoraplexError } from '../../errors.ts'
+import { LedgerError } from '../../ledger/ledger-error.ts'
+import type { Exactness, Granted, Line, Refused } from '../../ledger/types.ts'
+import type { InferenceRequest } from '../inference-request.ts'
+import type { Usage } from '../usage.ts'
+import { amountsOf, greatestUse, linesOf, useOf, type AttemptUse } from './attempt-use.ts'
+import { contextWindowOf, type Meter } from './meter.ts'
+import type { OutputBound } from './output-bound.ts'
+import { rateHeaders } from './rate-headers.ts'
+import { refusalOf } from './refusal-of.ts'
+import { shorterAnswer } from './shorter-answer.ts'
+
+export interface ChargeContext {
+  readonly id: string
+  readonly caller: Caller
+  readonly target: RouteTarget
+  readonly request: InferenceRequest
+  readonly caps: readonly Cap[]
+  readonly prices: PoolPrices
+  readonly output: OutputBound
+  readonly userHash: string
+}
+
+/** Why an attempt is over. */
+export type AttemptEnd = 'Answered' | 'CallerLeft' | 'Failed'
+
+/** A gateway that was killed frees what it held after this long. */
+const holdMs = 10_000
+const renewEveryMs = 1000
+/** No engine writes an answer faster than this; what a caller who left could have got is less. */
+const greatestTokensPerMs = 1
+
+/** One attempt, from its hold to its bill. */
+interface Attempt {
+  readonly id: string
+  /** Not while the hold is asked for, nor where nothing is limited. */
+  held: boolean
+  /** Ended while the hold was asked for. */
+  over: boolean
+  sentAt: number | undefined
+  /** Requests on the engine, this one included. */
+  beside: number
+  renewAt: number
+}
+
+/** What one request takes of limits and budgets: a hold for each attempt, renewed while it lasts, and its bill (I5, I6). */
+export class Charge {
+  readonly #meter: Meter
+  readonly #context: ChargeContext
+  #attempt: Attempt | undefined
+  #attempts = 0
+  #outputTokens: number
+  #isOurs: boolean
+  #headers: Record<string, string> = {}
+
+  constructor(meter: Meter, context: ChargeContext) {
+    this.#meter = meter
+    this.#context = context
+    this.#outputTokens = context.output.tokens
+    this.#isOurs = context.output.isOurs
+  }
+
+  /** What the engine has to be told, because the caller did not. */
+  get outputCap(): number | undefined {
+    return this.#isOurs ? this.#outputTokens : undefined
+  }
+
+  /** `x-ratelimit-*` as they were when the attempt was permitted. */
+  get headers(): Readonly<Record<string, string>> {
+    return this.#headers
+  }
+
+  /** Begins an attempt; undefined where nothing is limited. Rejects with a LoraplexError where there is no room. */
+  permit(): Promise<void> | undefined {
+    this.#attempts += 1
+    const { id, caps } = this.#context
+    const attempt: Attempt = {
+      id: `${id}.${this.#attempts}`,
+      held: false,
+      over: false,
+      sentAt: undefined,
+      beside: 1,
+      renewAt: 0,
+    }
+    this.#attempt = attempt
+    return caps.length === 0 ? undefined : this.#take(attempt)
+  }
+
+  /** The attempt went to an engine. @param inFlight requests there, this one included */
+  began(inFlight: number): void {
+    if (this.#attempt !== undefined) {
+      this.#attempt.sentAt = performance.now()
+      this.#attempt.beside = Math.max(1, inFlight)
+    }
+  }
+
+  /** Called now and then: the hold lives on, with what is known to be used. */
+  renew(now: number, usageSoFar: () => Usage | undefined): void {
+    const attempt = this.#attempt
+    if (attempt === undefined || !attempt.held || now < attempt.renewAt) {
+      return
+    }
+    attempt.renewAt = now + renewEveryMs
+    const usage = usageSoFar()
+    const used =
+      usage === undefined
+        ? this.#context.caps.map(() => 0)
+        : amountsOf(this.#context.caps, useOf(this.#countsOf(usage), this.#context.prices))
+    // A store that is away is asked again the next time; until then the hold has time.
+    this.#meter.ledger.renew(attempt.id, { expiresInMs: holdMs, used }).catch(this.#meter.onFault)
+  }
+
+  /** Ends the attempt: once each, whatever happened. */
+  settle(usage: Usage | undefined, end: AttemptEnd): void {
+    const attempt = this.#attempt
+    if (attempt === undefined) {
+      return
+    }
+    this.#attempt = undefined
+    attempt.over = true
+    const billed = attempt.sentAt === undefined ? undefined : this.#billOf(usage, end, attempt)
+    if (attempt.held) {
+      this.#settleHold(attempt, billed)
+    }
+    if (billed !== undefined) {
+      this.#record(attempt, billed)
+    }
+  }
+
+  async #take(attempt: Attempt): Promise<void> {
+    const { caps } = this.#context
+    let use = this.#greatestUse()
+    let lines = this.#lines(use)
+    let answer = await this.#try(attempt, lines)
+    if (answer.outcome === 'Refused') {
+      const { measure } = this.#context.request
+      const shorter =
+        measure.outputCap === undefined && measure.answers > 0
+          ? shorterAnswer(answer, caps, {
+              inputTokens: measure.inputTokens,
+              outputTokens: this.#outputTokens,
+              answers: measure.answers,
+              prices: this.#context.prices,
+            })
+          : undefined
+      if (shorter !== undefined && !attempt.over) {
+        this.#outputTokens = shorter
+        this.#isOurs = true
+        use = this.#greatestUse()
+        lines = this.#lines(use)
+        answer = await this.#try(attempt, lines)
+      }
+    }
+    const nowMs = this.#meter.now()
+    if (answer.outcome === 'Refused') {
+      throw refusalOf(answer, caps, lines, nowMs)
+    }
+    this.#headers = rateHeaders(caps, lines, answer.counters, nowMs)
+    if (attempt.over) {
+      this.#meter.ledger.release(attempt.id).catch(this.#meter.onFault)
+      return
+    }
+    attempt.held = true
+  }
+
+  async #try(attempt: Attempt, lines: readonly Line[]): Promise<Granted | Refused> {
+    try {
+      return await this.#meter.ledger.try({ id: attempt.id, lines, expiresInMs: holdMs })
+    } catch (error) {
+      if (error instanceof LedgerError) {
+        throw new LoraplexError(
+          'limits_unavailable',
+          'Limits and budgets cannot be checked just now. Please try again.',
+          { retryAfterMs: 1000, cause: error },
+        )
+      }
+      throw error
+    }
+  }
+
+  #greatestUse(): AttemptUse {
+    const { request, prices, target } = this.#context
+    const { inputTokens, answers } = request.measure
+    return greatestUse(
+      inputTokens,
+      this.#outputTokens,
+      answers,
+      prices,
+      contextWindowOf(target.pool),
+    )
+  }
+
+  #lines(use: AttemptUse): readonly Line[] {
+    return linesOf(this.#context.caps, use, this.#meter.windows, this.#meter.now())
+  }
+
+  #settleHold(attempt: Attempt, billed: Bill | undefined): void {
+    const { caps, prices } = this.#context
+    const { ledger } = this.#meter
+    const told =
+      billed === undefined
+        ? ledger.release(attempt.id)
+        : ledger.settle(attempt.id, {
+            used: amountsOf(caps, useOf(billed.counts, prices)),
+            exactness: billed.exactness === 'Exact' ? 'Exact' : 'LowerBound',
+          })
+    told.catch(this.#meter.onFault)
+  }
+
+  /** What is billed; undefined: nothing. Only for attempts that reached an engine. */
+  #billOf(usage: Usage | undefined, end: AttemptEnd, { sentAt = 0 }: Attempt): Bill | undefined {
+    const sinceMs = performance.now() - sentAt
+    if (usage !== undefined) {
+      const exactness = usage.lowerBound ? 'LowerBound' : 'Exact'
+      return { counts: this.#countsOf(usage), exactness, sinceMs }
+    }
+    const { request } = this.#context
+    const { inputTokens, answers } = request.measure
+    if (end === 'Failed') {
+      return undefined
+    }
+    const wasCounted = request.stream || (answers === 0 && inputTokens === 0)
+    if (wasCounted) {
+      const counts = { input: 0, cachedInput: 0, output: 0 }
+      return { counts, exactness: end === 'Answered' ? 'Exact' : 'LowerBound', sinceMs }
+    }
+    // Nobody counted: no more than could be written in that time, nor than was held.
+    const output = Math.min(this.#outputTokens, Math.ceil(sinceMs * greatestTokensPerMs)) * answers
+    const counts = { input: inputTokens, cachedInput: 0, output }
+    return { counts, exactness: 'Unknown', sinceMs }
+  }
+
+  /** An API that counts only at its end has no word on the prompt before. */
+  #countsOf({ promptTokens, completionTokens, cachedTokens }: Usage): TokenCounts {
+    const { inputTokens } = this.#context.request.measure
+    const input = promptTokens === 0 ? inputTokens : promptTokens
+    return { input, cachedInput: cachedTokens, output: completionTokens }
+  }
+
+  #record(attempt: Attempt, { counts, exactness, sinceMs }: Bill): void {
+    const { caller, target, prices, userHash } = this.#context
+    const gpuMs = Math.round(sinceMs / attempt.beside)
+    this.#meter.record({
+      attemptId: attempt.id,
+      atMs: this.#meter.now(),
+      tenant: caller.tenant,
+      namespace: (target.adapterKey ?? target.poolKey).split('/')[0] ?? '',
+      adapter: target.adapterKey?.split('/')[1] ?? '',
+      revision: target.revision ?? '',
+      pool: target.poolKey,
+      keyId: caller.keyKey,
+      userHash,
+      inputTokens: counts.input,
+      cachedTokens: counts.cachedInput,
+      outputTokens: counts.output,
+      gpuMs,
+      ...costsOf(prices.tokens, counts),
+      gpuNanos: replicaCost(prices, gpuMs),
+      exactness,
+    })
+  }
+}
+
+interface Bill {
+  readonly counts: TokenCounts
+  readonly exactness: Exactness
+  /** Since it was sent. */
+  readonly sinceMs: number
+}
