@@ -2,7 +2,12 @@ import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { ledgerContract } from '../../../test/support/ledger-contract.ts'
-import { disagreement, histories, historyCount } from '../../../test/support/ledger-histories.ts'
+import {
+  betweenHistoriesMs,
+  disagreement,
+  histories,
+  historyCount,
+} from '../../../test/support/ledger-histories.ts'
 import { postgresPrograms, PostgresServer } from '../../../test/support/postgres-server.ts'
 import type { Hold } from '../types.ts'
 import { PostgresLedger } from './postgres-ledger.ts'
@@ -47,7 +52,12 @@ describe.skipIf(postgresPrograms === undefined)('on a real Postgres', () => {
     await fc.assert(
       fc.asyncProperty(histories, async (steps) => {
         history += 1
-        const store = { clients, setNow, prefix: `${history}/`, startMs: nowMs }
+        const store = {
+          clients,
+          setNow,
+          prefix: `${history}/`,
+          startMs: nowMs + betweenHistoriesMs,
+        }
         expect(await disagreement(steps, store)).toBeUndefined()
       }),
       { numRuns: runs },

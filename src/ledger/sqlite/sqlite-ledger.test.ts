@@ -5,7 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { ledgerContract } from '../../../test/support/ledger-contract.ts'
-import { disagreement, histories, historyCount } from '../../../test/support/ledger-histories.ts'
+import {
+  betweenHistoriesMs,
+  disagreement,
+  histories,
+  historyCount,
+} from '../../../test/support/ledger-histories.ts'
 import { SqliteLedger } from './sqlite-ledger.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'loraplex-ledger-'))
@@ -32,7 +37,12 @@ test(`${runs} random histories: as the model answers`, { timeout: 3_600_000 }, a
   await fc.assert(
     fc.asyncProperty(histories, async (steps) => {
       history += 1
-      const store = { clients: [ledger], setNow, prefix: `${history}/`, startMs: nowMs }
+      const store = {
+        clients: [ledger],
+        setNow,
+        prefix: `${history}/`,
+        startMs: nowMs + betweenHistoriesMs,
+      }
       expect(await disagreement(steps, store)).toBeUndefined()
     }),
     { numRuns: runs },

@@ -7,6 +7,7 @@ import type {
   Counter,
   Granted,
   Hold,
+  LapsedHold,
   Ledger,
   Refused,
   Renewal,
@@ -74,6 +75,10 @@ export class SqliteLedger implements Ledger {
 
   release(holdId: string): Promise<SettleOutcome> {
     return this.settle(holdId, released)
+  }
+
+  async lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
+    return this.#book.lapsed(ageMs, this.#now())
   }
 
   async read(keys: readonly string[]): Promise<readonly Counter[]> {
