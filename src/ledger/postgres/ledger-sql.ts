@@ -133,7 +133,12 @@ begin
     else
       update counters as c
         set held = c.held + line.amount,
-          ends_at_ms = greatest(c.ends_at_ms, case line.kind when 'Flow' then line.ends else now_ms + expires_in_ms end)
+          -- A lease's is only for tidying: moved seldom, so that updates stay cheap.
+          ends_at_ms = case
+            when line.kind = 'Flow' then greatest(c.ends_at_ms, line.ends)
+            when c.ends_at_ms < now_ms + expires_in_ms then now_ms + expires_in_ms + 600000
+            else c.ends_at_ms
+          end
         from unnest(keys, kinds, amounts, ends) as line (key, kind, amount, ends) where c.key = line.key;
       insert into holds (id, state, expires_at_ms, keys, kinds, amounts, noted, note)
         values (own_id, 'Live', now_ms + expires_in_ms, keys, kinds, amounts, array_fill(0, array[cardinality(keys)]), note)
