@@ -23,7 +23,7 @@ export interface Line {
 
 /** What one attempt takes, all of it or nothing. */
 export interface Hold {
-  /** The attempt's own id, never used again. */
+  /** The attempt's own id (`attempt-id.ts`), never used again. */
   readonly id: string
   readonly lines: readonly Line[]
   /** Without a renewal, the hold lapses after this long. */

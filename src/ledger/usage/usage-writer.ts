@@ -11,7 +11,7 @@ export interface UsageWriterOptions {
 
 const defaults: Omit<UsageWriterOptions, 'log'> = {
   maxWaiting: 50_000,
-  batchSize: 200,
+  batchSize: 100,
   everyMs: 250,
 }
 
