@@ -54,7 +54,7 @@ async function leftOut(): Promise<readonly LeftOut[]> {
     ...((await findPython()) === undefined
       ? [
           {
-            what: "OpenAI's Python client (installs it into a cache, seconds)",
+            what: "OpenAI's and Anthropic's Python clients (installs them into a cache, seconds)",
             command: 'npm run test:python',
           },
         ]

@@ -366,6 +366,8 @@ describe('a pool revision', () => {
     ['the image', { engine: { image: 'vllm/vllm-openai:v0.33.0' } }, true],
     ['an argument', { engine: { image: 'vllm/vllm-openai:v0.32.0', args: ['--seed=1'] } }, true],
     ['slots', { lora: { maxLoras: 4 } }, true],
+    ['what it does', { model: { ...base.build().spec.model, task: 'Embed' } }, true],
+    ['a default in words', { model: { ...base.build().spec.model, task: 'Generate' } }, false],
     ['resources', { resources: { limits: { 'nvidia.com/gpu': 2 } } }, true],
     ['the template', { podTemplate: { spec: { nodeSelector: { a: 'b' } } } }, true],
     ['replicas', { replicas: 5 }, false],

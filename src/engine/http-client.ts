@@ -170,6 +170,8 @@ class HttpEngineClient implements EngineClient {
         }
       }
       const answer = await this.#post('/v1/embeddings', embeddingOf(request), completeMs, signal)
+      // Neither: whatever answered there, it was no engine that tells what it is.
+      this.#embeds = !isNoRoute(answer)
       return readEmbeddingAnswer(answer.status, answer.text)
     } catch (error) {
       signal?.throwIfAborted()

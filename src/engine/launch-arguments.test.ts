@@ -41,6 +41,13 @@ describe('the arguments of vllm serve', () => {
     expect(args).not.toContain('--tensor-parallel-size')
   })
 
+  it('make an engine embed only where the pool does', () => {
+    expect(launchArguments(settings, place).args).not.toContain('--runner')
+    const { args } = launchArguments({ ...settings, task: 'Embed' }, place)
+    expect(valueOf(args, '--runner')).toBe('pooling')
+    expect(valueOf(args, '--convert')).toBe('embed')
+  })
+
   it('never hold the key, which every process of the machine could read', () => {
     const { args, env } = launchArguments(settings, place)
     expect(args.join(' ')).not.toContain('the-key')

@@ -49,6 +49,8 @@ function refusalOf(run: () => unknown): Pick<LoraplexError, 'code' | 'param' | '
 /** Fields whose values are looked at, so that not every one is taken. */
 const judged: ReadonlySet<string> = new Set([
   'n',
+  'logprobs',
+  'top_logprobs',
   'messages',
   'system',
   'tools',

@@ -42,9 +42,7 @@ export class SseRewriter {
         return out
       }
     }
-    if (start < text.length) {
-      this.#keep(text.slice(start))
-    }
+    this.#keep(text.slice(start))
     return out
   }
 
@@ -65,6 +63,9 @@ export class SseRewriter {
   }
 
   #keep(text: string): void {
+    if (text === '') {
+      return
+    }
     this.#pieces.push(text)
     this.#pieceBytes += text.length
     if (this.#pieceBytes > this.#maxFrameBytes) {

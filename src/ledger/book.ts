@@ -8,6 +8,7 @@ import type {
   Counter,
   Granted,
   Hold,
+  LapsedHold,
   Line,
   LineKind,
   Refused,
@@ -42,6 +43,7 @@ interface BookLine {
 
 interface BookHold {
   readonly id: string
+  readonly note: string
   readonly lines: readonly BookLine[]
   expiresAtMs: number
   /** Where it stands among the expiries; a renewal moves it only once that comes up. */
@@ -121,6 +123,17 @@ export class LedgerBook {
     return isLate ? 'Corrected' : 'Settled'
   }
 
+  lapsed(ageMs: number, nowMs: number): readonly LapsedHold[] {
+    this.tick(nowMs)
+    return [...this.#lapsed.values()]
+      .filter(({ expiresAtMs }) => expiresAtMs + ageMs <= this.#nowMs)
+      .toSorted((a, b) => a.expiresAtMs - b.expiresAtMs || (a.id < b.id ? -1 : 1))
+      .slice(0, retention.lapsedTold)
+      .map(({ id, note, lines, expiresAtMs }) => {
+        return { id, note, used: lines.map(({ noted }) => noted), lapsedAtMs: expiresAtMs }
+      })
+  }
+
   read(keys: readonly string[], nowMs: number): readonly Counter[] {
     this.tick(nowMs)
     return keys.map((key) => valuesOf(this.#counters.get(key)))
@@ -184,6 +197,7 @@ export class LedgerBook {
     const expiresAtMs = this.#nowMs + hold.expiresInMs
     const taken: BookHold = {
       id: hold.id,
+      note: hold.note ?? '',
       lines,
       expiresAtMs,
       queuedForMs: expiresAtMs,

@@ -3,6 +3,7 @@ import type { Hold, Line } from './types.ts'
 
 export const maxLines = 64
 export const maxKeyLength = 512
+const maxNoteLength = 2_000
 const maxExpiryMs = 86_400_000
 
 /** What no store has to expect. @throws BugError */
@@ -11,6 +12,9 @@ export function checkHold(hold: Hold): void {
     throw new BugError("A hold's id has 1 to 512 characters.")
   }
   checkExpiry(hold.expiresInMs)
+  if ((hold.note?.length ?? 0) > maxNoteLength) {
+    throw new BugError(`A hold's note has at most ${maxNoteLength} characters.`)
+  }
   const { lines } = hold
   if (lines.length > maxLines) {
     throw new BugError(`A hold has at most ${maxLines} lines, not ${lines.length}.`)

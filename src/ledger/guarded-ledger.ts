@@ -10,6 +10,7 @@ import type {
   Counter,
   Granted,
   Hold,
+  LapsedHold,
   Ledger,
   Line,
   LineClass,
@@ -103,6 +104,10 @@ export class GuardedLedger implements Ledger {
 
   release(holdId: string): Promise<SettleOutcome> {
     return this.settle(holdId, released)
+  }
+
+  lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
+    return this.#ask(() => this.#store.lapsed(ageMs))
   }
 
   read(keys: readonly string[]): Promise<readonly Counter[]> {

@@ -5,6 +5,7 @@ import type {
   Counter,
   Granted,
   Hold,
+  LapsedHold,
   Ledger,
   Refused,
   Renewal,
@@ -45,6 +46,10 @@ export class LateLedger implements Ledger {
 
   release(holdId: string): Promise<SettleOutcome> {
     return this.settle(holdId, released)
+  }
+
+  async lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
+    return (await this.#store()).lapsed(ageMs)
   }
 
   async read(keys: readonly string[]): Promise<readonly Counter[]> {

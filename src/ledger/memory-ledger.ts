@@ -5,6 +5,7 @@ import type {
   Counter,
   Granted,
   Hold,
+  LapsedHold,
   Ledger,
   Refused,
   Renewal,
@@ -40,6 +41,10 @@ export class MemoryLedger implements Ledger {
 
   release(holdId: string): Promise<SettleOutcome> {
     return this.settle(holdId, released)
+  }
+
+  async lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
+    return this.#book.lapsed(ageMs, this.#now())
   }
 
   async read(keys: readonly string[]): Promise<readonly Counter[]> {

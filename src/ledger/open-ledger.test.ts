@@ -59,6 +59,7 @@ test('memory, and a file', async () => {
 
 test('other places are refused in words', async () => {
   await expect(open('mysql://x')).rejects.toThrow(/memory:, sqlite:PATH/)
+  await expect(open('redis://user:secret@[')).rejects.toThrow(/^The URL of the store of limits/)
   await expect(openUsage('redis://x', log)).rejects.toThrow(/memory:, sqlite:PATH/)
 })
 

@@ -28,7 +28,12 @@ export async function openLedger(place: LedgerPlace): Promise<Ledger> {
     const { SqliteLedger } = await import('./sqlite/sqlite-ledger.ts')
     return new SqliteLedger(url.slice('sqlite:'.length))
   }
-  const late = new LateLedger(openerOf(place))
+  const opener = openerOf(place)
+  if (!URL.canParse(url)) {
+    // Not printed: a password may be in it.
+    throw new UserError('The URL of the store of limits is none.', 2)
+  }
+  const late = new LateLedger(opener)
   await late.begin()
   return new GuardedLedger(late, { ...defaultGuard, gateways: place.gateways, ...place.guard })
 }

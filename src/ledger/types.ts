@@ -23,11 +23,13 @@ export interface Line {
 
 /** What one attempt takes, all of it or nothing. */
 export interface Hold {
-  /** The attempt's own id, never used again. */
+  /** The attempt's own id (`attempt-id.ts`), never used again. */
   readonly id: string
   readonly lines: readonly Line[]
   /** Without a renewal, the hold lapses after this long. */
   readonly expiresInMs: number
+  /** For whoever bills it, should its gateway die: see `lapsed`. Nothing that a store looks into. */
+  readonly note?: string
 }
 
 /** A counter as it stands. */
@@ -78,6 +80,15 @@ export interface Settlement {
   readonly exactness: Exactness
 }
 
+/** A hold whose gateway fell silent, as it was booked: a lower bound of what was used. */
+export interface LapsedHold {
+  readonly id: string
+  readonly note: string
+  /** In the order of the hold's lines. */
+  readonly used: readonly number[]
+  readonly lapsedAtMs: number
+}
+
 /** `Lapsed`: it expired, and was booked at its last usage. `Ended`: settled. `Forgotten`: no such hold, or long ago. */
 export type RenewOutcome = 'Renewed' | 'Lapsed' | 'Ended' | 'Forgotten'
 
@@ -100,6 +111,11 @@ export interface Ledger {
   settle(holdId: string, settlement: Settlement): Promise<SettleOutcome>
   /** Ends a hold of which nothing was used; what was noted all the same is booked. */
   release(holdId: string): Promise<SettleOutcome>
+  /**
+   * Holds that lapsed at least `ageMs` ago and were not settled since, oldest first, a hundred at most. Who has billed one
+   * settles it with nothing used, which takes it off the list; two who do so at once do no harm.
+   */
+  lapsed(ageMs: number): Promise<readonly LapsedHold[]>
   /** Unknown keys read as zeros. */
   read(keys: readonly string[]): Promise<readonly Counter[]>
   /** Twice is harmless. */

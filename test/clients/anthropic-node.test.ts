@@ -165,6 +165,14 @@ describe('answers', () => {
     )
   })
 
+  test('to what there is to call', async () => {
+    const ids: string[] = []
+    for await (const model of aClient().client.models.list()) {
+      ids.push(model.id)
+    }
+    expect(ids).toEqual(['broken', 'paused', 'tickets', 'llama-base'])
+  })
+
   test('bear a request id that withResponse shows', async () => {
     const { response, request_id } = await aClient()
       .client.messages.create({ ...hello, stream: true })

@@ -1,62 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { aKey, anAdapter, anAdapterStatus, aTenant } from '../support/builders.ts'
 import { eventually } from '../support/eventually.ts'
 import { GatewayBed, keyOfTenant, tenants } from '../support/gateway-bed.ts'
+import { PythonClient, type PythonOutcome } from '../support/python-client.ts'
 import { findPython } from '../support/python.ts'
 
 const python = await findPython()
-
-interface Outcome {
-  readonly answer?: Record<string, unknown>
-  readonly error?: {
-    readonly classes: readonly string[]
-    readonly status: number | null
-    readonly code: string | null
-    readonly param: string | null
-    readonly message: string
-    readonly request_id: string | null
-  }
-  /** Seconds, one an HTTP request. */
-  readonly attempts: readonly number[]
-}
-
-/** One Python process with the real `openai` package; does one thing at a time. */
-class PythonClient {
-  readonly #child: ChildProcess
-  readonly #lines: AsyncIterator<string>
-
-  constructor(executable: string) {
-    const script = fileURLToPath(new URL('openai_worker.py', import.meta.url))
-    this.#child = spawn(executable, [script], { stdio: ['pipe', 'pipe', 'inherit'] })
-    const { stdout } = this.#child
-    if (stdout === null) {
-      throw new Error('the worker has no output')
-    }
-    this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]()
-  }
-
-  async order(what: string, fields: object = {}): Promise<Outcome> {
-    this.#child.stdin?.write(`${JSON.stringify({ do: what, ...fields })}\n`)
-    return this.line<Outcome>()
-  }
-
-  async line<T>(): Promise<T> {
-    const { value, done } = await this.#lines.next()
-    if (done === true) {
-      throw new Error('the worker has ended')
-    }
-    return JSON.parse(value) as T
-  }
-
-  async close(): Promise<void> {
-    this.#child.stdin?.end()
-    await once(this.#child, 'exit')
-  }
-}
 
 const objects = [
   ...tenants,
@@ -87,7 +36,7 @@ describe.skipIf(python === undefined)('the openai package for Python', () => {
   let worker: PythonClient
   beforeAll(async () => {
     bed = await GatewayBed.start({ objects, statuses })
-    worker = new PythonClient(python ?? '')
+    worker = new PythonClient(python ?? '', 'openai_worker.py')
   })
   beforeEach(() => {
     bed.engine.faults.clear()
@@ -122,6 +71,31 @@ describe.skipIf(python === undefined)('the openai package for Python', () => {
       model: 'tickets',
       usage: { completion_tokens: 5 },
     })
+  })
+
+  test('asks for a response, whole and streamed', async () => {
+    const body = { model: 'tickets', input: 'hello there', max_output_tokens: 5 }
+    const whole = await worker.order('response', { ...client(), body })
+    expect(whole.answer).toMatchObject({
+      request_id: expect.stringMatching(/^req_/) as string,
+      body: { model: 'tickets', status: 'incomplete', usage: { output_tokens: 5 } },
+    })
+    const streamed = await worker.order('response_stream', { ...client(), body })
+    const events = streamed.answer?.['events'] as readonly { type: string; delta?: string }[]
+    const words = events.map(({ type, delta }) =>
+      type === 'response.output_text.delta' ? delta : '',
+    )
+    expect(words.join('')).toBe(whole.answer?.['text'])
+    expect(events.at(-1)).toMatchObject({ response: { model: 'tickets' } })
+  })
+
+  test('is told that a model which writes text has no embeddings', async () => {
+    const { error, attempts } = await worker.order('embeddings', {
+      ...client({ max_retries: 3 }),
+      body: { model: 'tickets', input: 'hello' },
+    })
+    expect(error).toMatchObject({ status: 400, code: 'unsupported_task', param: 'model' })
+    expect(attempts).toHaveLength(1)
   })
 
   test('streams the same words, usage only when asked', async () => {
@@ -261,7 +235,7 @@ describe.skipIf(python === undefined)('the openai package for Python', () => {
       tell_after: 2,
     })) as unknown as { chunks: number }
     expect(before.chunks).toBe(2)
-    const { error, attempts } = await worker.line<Outcome>()
+    const { error, attempts } = await worker.line<PythonOutcome>()
     expect(error?.classes).toContain('APIError')
     expect(error).toMatchObject({ code: 'engine_failed' })
     expect(attempts).toHaveLength(1)

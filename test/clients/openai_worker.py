@@ -51,6 +51,28 @@ def completion(client, order):
     return {"body": answer.model_dump(), "request_id": answer._request_id}
 
 
+def response(client, order):
+    answer = client.responses.create(**order["body"])
+    return {
+        "body": answer.model_dump(),
+        "text": answer.output_text,
+        "request_id": answer._request_id,
+    }
+
+
+def response_stream(client, order):
+    events = []
+    with client.responses.create(**order["body"], stream=True) as answer:
+        for event in answer:
+            events.append(event.model_dump())
+    return {"events": events}
+
+
+def embeddings(client, order):
+    answer = client.embeddings.create(**order["body"])
+    return {"body": answer.model_dump()}
+
+
 def models(client, order):
     return [model.model_dump() for model in client.models.list()]
 
@@ -86,6 +108,9 @@ orders = {
     "chat": chat,
     "stream": stream,
     "completion": completion,
+    "response": response,
+    "response_stream": response_stream,
+    "embeddings": embeddings,
     "models": models,
     "model": model,
     "raw": raw,

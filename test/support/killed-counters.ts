@@ -2,10 +2,20 @@ import type { Line } from '../../src/ledger/types.ts'
 
 const endsAtMs = Date.UTC(2200, 0)
 
-/** Of the process that is killed: budgets large and small, a rate, and one that is only counted. */
-export const killedCounters: readonly Omit<Line, 'amount'>[] = [
-  { key: 'large', kind: 'Flow', class: 'Budget', cap: 10_000_000, endsAtMs },
-  { key: 'small', kind: 'Flow', class: 'Budget', cap: 200_000, endsAtMs },
-  { key: 'rate', kind: 'Flow', class: 'Rate', cap: 10_000_000, endsAtMs },
-  { key: 'counted', kind: 'Flow', class: 'Budget', endsAtMs },
-]
+/** The most that an attempt uses of each. */
+export const killedAmount = 40
+
+/**
+ * What the process that is killed takes, attempt by attempt: budgets large and small, a rate, one that is only counted, and
+ * windows of 64 attempts with so small a cap that the file is never far ahead.
+ */
+export function killedLines(life: string, attempt: number): readonly Line[] {
+  const line = { kind: 'Flow', class: 'Budget', amount: killedAmount, endsAtMs } as const
+  return [
+    { ...line, key: 'large', cap: 10_000_000 },
+    { ...line, key: 'small', cap: 200_000 },
+    { ...line, key: 'rate', class: 'Rate', cap: 10_000_000 },
+    { ...line, key: 'counted' },
+    { ...line, key: `tight|${life}|${attempt >> 6}`, cap: 4_000 },
+  ]
+}

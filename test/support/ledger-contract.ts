@@ -162,6 +162,32 @@ export function ledgerContract(open: () => Promise<ContractStore>): void {
     expect(await read('tokens')).toEqual({ committed: 33, held: 0 })
   })
 
+  test('whoever bills what a dead gateway left behind finds it, and takes it off the list', async () => {
+    const { ledger, other, setNow, flow, lease, hold } = await begin()
+    const note = `{"tenant":"o'neil \u{1f600}"}`
+    const [first, second, settled] = [
+      { ...hold(flow('tokens', 60), lease('s', 9)), note },
+      { ...hold(flow('tokens', 60)), expiresInMs: 10_001 },
+      hold(flow('tokens', 60)),
+    ]
+    for (const one of [second, settled, first]) {
+      await ledger.try(one)
+    }
+    await ledger.renew(first.id, { used: [20, 1], expiresInMs: 1 })
+    await ledger.settle(settled.id, { used: [1], exactness: 'Exact' })
+    setNow(startMs + 15_000)
+    const mine = async (ageMs: number) =>
+      (await other.lapsed(ageMs)).filter(({ id }) => [first.id, second.id, settled.id].includes(id))
+    expect(await mine(5_000)).toEqual([
+      { id: first.id, note, used: [20, 0], lapsedAtMs: startMs + 10_000 },
+    ])
+    expect((await mine(0)).map(({ id }) => id)).toEqual([first.id, second.id])
+    expect(await other.release(first.id)).toBe('Corrected')
+    expect((await mine(0)).map(({ id }) => id)).toEqual([second.id])
+    setNow(startMs + 10_001 + 3_600_000)
+    expect(await mine(0)).toEqual([])
+  })
+
   test('a late settlement never lowers, and books no reserve', async () => {
     const { ledger, setNow, flow, hold, read } = await begin()
     const [exact, unknown] = [hold(flow('a', 60)), hold(flow('b', 60))]

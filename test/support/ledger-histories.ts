@@ -23,6 +23,7 @@ export type Step =
       readonly settlement: Settlement
     }
   | { readonly do: 'release'; readonly client: number; readonly which: number }
+  | { readonly do: 'lapsed'; readonly client: number; readonly ageMs: number }
   | { readonly do: 'pass'; readonly ms: number }
   | { readonly do: 'read'; readonly client: number }
 
@@ -97,6 +98,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('read' as const), client }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('lapsed' as const),
+      client,
+      ageMs: fc.oneof(fc.constant(0), fc.nat({ max: 60_000 })),
+    }),
+  },
 )
 
 export const histories = fc.array(step, { minLength: 1, maxLength: 24 })
@@ -105,6 +114,9 @@ export const histories = fc.array(step, { minLength: 1, maxLength: 24 })
 export function historyCount(usual: number): number {
   return Number(process.env['LORAPLEX_TEST_HISTORIES'] ?? usual)
 }
+
+/** After this long, nothing of an earlier history in the same store is remembered. */
+export const betweenHistoriesMs = 7_200_000
 
 /** A store with a clock of its own, and its clients. Names of one history are told apart by `prefix`. */
 export interface HistoryStore {
@@ -172,6 +184,8 @@ async function answersOf(
         model.settle(idOf(one.which), { used: [], exactness: 'LowerBound' }),
         await ledger.release(idOf(one.which)),
       ]
+    case 'lapsed':
+      return [model.lapsed(one.ageMs), await ledger.lapsed(one.ageMs)]
     case 'read': {
       const keys = counters.map(({ name }) => store.prefix + name)
       return [model.read(keys), await ledger.read(keys)]
@@ -191,6 +205,7 @@ function holdOf(
   return {
     id,
     expiresInMs: lasts,
+    ...(lines.length % 2 === 0 ? {} : { note: `of ${id}` }),
     lines: lines.map(({ counter, amount, cap }): Line => {
       const { name, kind, endsAtMs } = counters[counter]!
       const isOver = kind === 'Flow' && store.startMs + endsAtMs <= nowMs

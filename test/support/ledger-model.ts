@@ -2,6 +2,7 @@ import type {
   Counter,
   Exactness,
   Hold,
+  LapsedHold,
   Line,
   Renewal,
   RenewOutcome,
@@ -99,6 +100,21 @@ export class LedgerModel {
     one.state = 'Ended'
     one.endedAtMs = this.#nowMs
     return wasLapsed ? 'Corrected' : 'Settled'
+  }
+
+  lapsed(ageMs: number): readonly LapsedHold[] {
+    return this.#holds
+      .filter(({ hold, state, expiresAtMs }) => {
+        const isKnown = state === 'Lapsed' && this.#find(hold.id) !== undefined
+        return isKnown && expiresAtMs + ageMs <= this.#nowMs
+      })
+      .toSorted((a, b) => a.expiresAtMs - b.expiresAtMs || (a.hold.id < b.hold.id ? -1 : 1))
+      .map(({ hold, noted, expiresAtMs }) => ({
+        id: hold.id,
+        note: hold.note ?? '',
+        used: hold.lines.map(({ kind }, index) => (kind === 'Lease' ? 0 : noted[index]!)),
+        lapsedAtMs: expiresAtMs,
+      }))
   }
 
   read(keys: readonly string[]): readonly Counter[] {

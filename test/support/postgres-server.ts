@@ -22,12 +22,13 @@ export const postgresPrograms = (existsSync(debianFolder) ? readdirSync(debianFo
 export class PostgresServer {
   readonly url: string
   readonly #folder: string
-  readonly #process: ChildProcess
+  readonly #start: () => ChildProcess
+  #process: ChildProcess | undefined
 
-  private constructor(url: string, folder: string, running: ChildProcess) {
+  private constructor(url: string, folder: string, start: () => ChildProcess) {
     this.url = url
     this.#folder = folder
-    this.#process = running
+    this.#start = start
   }
 
   static async start(settings: readonly string[] = []): Promise<PostgresServer> {
@@ -45,27 +46,34 @@ export class PostgresServer {
     })
     const port = await freePort()
     const options = [`port=${port}`, 'listen_addresses=127.0.0.1', `unix_socket_directories=`]
-    const running = spawn(
-      join(programs, 'postgres'),
-      ['-D', data, ...[...options, ...settings].flatMap((option) => ['-c', option])],
-      child,
-    )
+    const args = ['-D', data, ...[...options, ...settings].flatMap((option) => ['-c', option])]
     const server = new PostgresServer(
       `postgres://loraplex@127.0.0.1:${port}/postgres`,
       folder,
-      running,
+      () => spawn(join(programs, 'postgres'), args, child),
     )
-    await server.#answers()
+    await server.up()
     return server
+  }
+
+  async up(): Promise<void> {
+    this.#process = this.#start()
+    await this.#answers()
+  }
+
+  /** SIGQUIT is its crash: every process of it ends at once, nothing is written, and the next start recovers. */
+  async kill(signal: NodeJS.Signals = 'SIGQUIT'): Promise<void> {
+    const running = this.#process
+    if (running !== undefined && running.exitCode === null && running.signalCode === null) {
+      const ended = once(running, 'exit')
+      running.kill(signal)
+      await ended
+    }
   }
 
   /** SIGINT: connections are cut, the files are clean. */
   async stop(): Promise<void> {
-    if (this.#process.exitCode === null && this.#process.signalCode === null) {
-      const ended = once(this.#process, 'exit')
-      this.#process.kill('SIGINT')
-      await ended
-    }
+    await this.kill('SIGINT')
     await rm(this.#folder, { recursive: true, force: true })
   }
 

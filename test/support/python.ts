@@ -8,15 +8,15 @@ import { vllmCpuFolder } from '../../src/engine/find-vllm.ts'
 const run = promisify(execFile)
 
 /** The newest when the tests were written; pinned, so that a test does not change by itself. */
-const openaiVersion = '3.52.0'
+const packages = ['openai==3.52.0', 'anthropic==2.11.0'] as const
 
 /** Beside the other prepared things, outside any checkout. */
 function pythonFolder(): string {
-  return join(dirname(vllmCpuFolder()), `openai-python-${openaiVersion}`)
+  return join(dirname(vllmCpuFolder()), packages.join('-').replaceAll('==', '-'))
 }
 
 /**
- * The path of a Python with the `openai` package, or undefined where there is none: `npm test` installs nothing on
+ * The path of a Python with the packages, or undefined where there is none: `npm test` installs nothing on
  * anybody's machine, so it is made only with `LORAPLEX_TEST_TIERS=all`.
  */
 export async function findPython(): Promise<string | undefined> {
@@ -27,7 +27,7 @@ export async function findPython(): Promise<string | undefined> {
   return process.env['LORAPLEX_TEST_TIERS'] === 'all' ? await preparePython() : undefined
 }
 
-/** The path of a Python with the `openai` package; makes a virtual environment at the first call (seconds). */
+/** The path of a Python with the packages; makes a virtual environment at the first call (seconds). */
 export async function preparePython(): Promise<string> {
   const folder = pythonFolder()
   const python = join(folder, 'bin', 'python')
@@ -39,7 +39,7 @@ export async function preparePython(): Promise<string> {
   try {
     await run(await systemPython(), ['-m', 'venv', unfinished])
     const pip = ['-m', 'pip', '--disable-pip-version-check', '--no-input', 'install', '--quiet']
-    await run(join(unfinished, 'bin', 'python'), [...pip, `openai==${openaiVersion}`])
+    await run(join(unfinished, 'bin', 'python'), [...pip, ...packages])
     // Whole or not at all, so nobody needs a lock. Python finds its packages beside itself, wherever that is.
     await rename(unfinished, folder)
   } catch (error) {

@@ -2,8 +2,7 @@
 import { openSync, writeSync } from 'node:fs'
 import process from 'node:process'
 import { SqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts'
-import type { Line } from '../../src/ledger/types.ts'
-import { killedCounters } from './killed-counters.ts'
+import { killedAmount, killedLines } from './killed-counters.ts'
 
 const [path = '', log = '', seed = ''] = process.argv.slice(2)
 const file = openSync(log, 'a')
@@ -18,13 +17,13 @@ const random = (below: number): number => {
 
 const ledger = new SqliteLedger(path)
 for (let attempt = 0; ; attempt += 1) {
-  const lines = killedCounters.map((counter): Line => ({ ...counter, amount: 40 }))
+  const lines = killedLines(seed, attempt)
   const id = `${seed}-${attempt}`
   if ((await ledger.try({ id, lines, expiresInMs: 60_000 })).outcome === 'Refused') {
     done('full')
     continue
   }
-  const used = lines.map(() => random(41))
+  const used = lines.map(() => random(killedAmount + 1))
   if (random(3) === 0) {
     await ledger.renew(id, { used: used.map((value) => value >> 1), expiresInMs: 60_000 })
     done('noted', id, ...used.map((value) => value >> 1))

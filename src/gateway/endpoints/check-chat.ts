@@ -1,3 +1,4 @@
+import { checkLogprobs } from './check-logprobs.ts'
 import { checkParts } from './check-parts.ts'
 import { checkTools } from './check-tools.ts'
 import { invalid, isObject, type JsonObject } from './invalid.ts'
@@ -8,6 +9,7 @@ export function checkChat(body: JsonObject): void {
   checkMessages(body['messages'], 'messages', parts)
   checkTools(body, ({ type, function: of }) => type === 'function' && isObject(of) && isName(of))
   checkResponseFormat(body)
+  checkLogprobs(body, 'top_logprobs')
 }
 
 /** A list of objects with a role and content. */

@@ -1,9 +1,12 @@
+import { checkLogprobs } from './check-logprobs.ts'
 import { invalid, type JsonObject } from './invalid.ts'
 
 /** Prompts in one request; vLLM's own cap is 1,024. */
 const maxPrompts = 64
 
-export function checkCompletion({ prompt }: JsonObject): void {
+export function checkCompletion(body: JsonObject): void {
+  checkLogprobs(body, 'logprobs')
+  const { prompt } = body
   if (
     prompt === undefined ||
     prompt === null ||

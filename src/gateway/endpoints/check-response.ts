@@ -1,3 +1,4 @@
+import { checkLogprobs } from './check-logprobs.ts'
 import { checkParts } from './check-parts.ts'
 import { checkTools } from './check-tools.ts'
 import { invalid, isObject, type JsonObject } from './invalid.ts'
@@ -26,6 +27,7 @@ export function checkResponse(body: JsonObject): void {
   if (body['background'] === true) {
     throw invalid("'background' cannot be true: nothing is kept between requests.", 'background')
   }
+  checkLogprobs(body, 'top_logprobs')
   checkTools(body, ({ type, name }) => type === 'function' && typeof name === 'string')
 }
 

@@ -31,6 +31,10 @@ const refusals: readonly (readonly [InferencePath, string, object, string])[] = 
   ['/v1/completions', 'an empty list of prompts', { prompt: [] }, 'prompt'],
   ['/v1/completions', 'a prompt that is an object', { prompt: { a: 1 } }, 'prompt'],
   ['/v1/completions', 'too many prompts', { prompt: Array(65).fill('x') }, 'prompt'],
+  ['/v1/completions', 'log probabilities of all tokens', { logprobs: -1 }, 'logprobs'],
+  ['/v1/completions', 'log probabilities as text', { logprobs: '5' }, 'logprobs'],
+  ['/v1/chat/completions', 'too many log probabilities', { top_logprobs: 21 }, 'top_logprobs'],
+  ['/v1/responses', 'too many log probabilities', { top_logprobs: 21 }, 'top_logprobs'],
   ['/v1/chat/completions', 'tools that are no list', { tools: {} }, 'tools'],
   ['/v1/chat/completions', 'a tool of another kind', { tools: [{ type: 'web' }] }, 'tools[0]'],
   [

@@ -161,13 +161,24 @@ describe('a stream that goes wrong', () => {
     ],
     [
       '/v1/responses',
-      'event: response.completed\ndata: {"response":{"model":"lpx-1","status":"cancelled"}}\n\n',
+      'event: response.completed\ndata: {"response":{"model":"lpx-1","service_tier":"auto","status":"cancelled","text":null}}\n\n',
     ],
   ])('of %s with an end that is none is told', (path, frame) => {
     expect(rewrite([begin[path] ?? '', frame], path, 'lpx-1')).toMatchObject({
       done: false,
       fault: { fault: 'Aborted' },
     })
+  })
+
+  test('of responses is not taken for one because of what the caller’s tools hold', () => {
+    const frame = `event: response.completed\ndata: {"response":{"model":"lpx-1","tools":[{"parameters":{"default":{"status":"failed","usage":{"input_tokens":9}}}}],"service_tier":"auto","status":"completed","text":null,"usage":{"input_tokens":3,"output_tokens":2}}}\n\n`
+    const { done, fault, usage } = rewrite(
+      [begin['/v1/responses'] ?? '', frame],
+      '/v1/responses',
+      'lpx-1',
+    )
+    expect({ done, fault }).toEqual({ done: true, fault: undefined })
+    expect(parseUsage(usage, false)).toMatchObject({ promptTokens: 3, completionTokens: 2 })
   })
 
   test.each(Object.keys(begin))('of %s: nothing passes before it says whose it is', (path) => {

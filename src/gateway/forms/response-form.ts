@@ -15,14 +15,16 @@ const names: EventNames = {
   last: new Set(['response.completed', 'response.incomplete']),
   delta: /\.delta$/,
   isAborted: (event, frame) =>
-    event === 'response.failed' ||
-    (event === 'response.completed' && frame.includes('"status":"cancelled"')),
+    event === 'response.failed' || (event === 'response.completed' && wasGivenUp.test(frame)),
 }
+
+/** With its neighbours: tools and schemas of the caller stand in the same text, and may well hold a status of their own. */
+const wasGivenUp = /"service_tier":"\w+","status":"(?:cancelled|failed)","text":/
 
 /** OpenAI's responses. vLLM 0.32 writes `response.completed` at the end even where the status is `incomplete`. */
 export const responseForm: AnswerForm = {
   named: true,
-  isAborted: (rest) => rest.includes('"status":"cancelled"') || rest.includes('"status":"failed"'),
+  isAborted: (rest) => wasGivenUp.test(rest),
   stream: {
     ask: ',"stream":true',
     // Its first frames repeat the request's instructions and tools, so one may be as long as a body.

@@ -18,11 +18,13 @@ create table if not exists holds (
   keys text[] not null,
   kinds text[] not null,
   amounts bigint[] not null,
-  noted bigint[] not null
+  noted bigint[] not null,
+  note text not null
 );
 create index if not exists live_holds on holds (expires_at_ms) where state = 'Live';
 create index if not exists counters_by_end on counters (ends_at_ms);
 create index if not exists ended_holds on holds (forget_at_ms) where state <> 'Live';
+create index if not exists lapsed_holds on holds (expires_at_ms, id) where state = 'Lapsed';
 `
 
 /**
@@ -65,6 +67,16 @@ begin
   ) as due);
 end $$;
 
+create function book_due_VERSION(now_ms bigint) returns void language plpgsql as $$
+declare
+  due text[] := due_holds_VERSION(now_ms);
+begin
+  if cardinality(due) > 0 then
+    perform lock_counters_VERSION(array(select unnest(h.keys) from holds as h where h.id = any(due)));
+    perform lapse_VERSION(due);
+  end if;
+end $$;
+
 create function own_hold_VERSION(own_id text, now_ms bigint) returns holds language plpgsql as $$
 declare
   own holds;
@@ -82,7 +94,7 @@ begin
 end $$;
 
 create function try_VERSION(
-  told_ms bigint, own_id text, expires_in_ms bigint,
+  told_ms bigint, own_id text, expires_in_ms bigint, note text,
   keys text[], kinds text[], amounts bigint[], caps bigint[], ends bigint[],
   out outcome text, out committed bigint[], out held bigint[]
 ) language plpgsql as $$
@@ -121,12 +133,17 @@ begin
     else
       update counters as c
         set held = c.held + line.amount,
-          ends_at_ms = greatest(c.ends_at_ms, case line.kind when 'Flow' then line.ends else now_ms + expires_in_ms end)
+          -- A lease's is only for tidying: moved seldom, so that updates stay cheap.
+          ends_at_ms = case
+            when line.kind = 'Flow' then greatest(c.ends_at_ms, line.ends)
+            when c.ends_at_ms < now_ms + expires_in_ms then now_ms + expires_in_ms + 600000
+            else c.ends_at_ms
+          end
         from unnest(keys, kinds, amounts, ends) as line (key, kind, amount, ends) where c.key = line.key;
-      insert into holds (id, state, expires_at_ms, keys, kinds, amounts, noted)
-        values (own_id, 'Live', now_ms + expires_in_ms, keys, kinds, amounts, array_fill(0, array[cardinality(keys)]))
+      insert into holds (id, state, expires_at_ms, keys, kinds, amounts, noted, note)
+        values (own_id, 'Live', now_ms + expires_in_ms, keys, kinds, amounts, array_fill(0, array[cardinality(keys)]), note)
         on conflict (id) do update set state = 'Live', expires_at_ms = excluded.expires_at_ms, forget_at_ms = 0,
-          keys = excluded.keys, kinds = excluded.kinds, amounts = excluded.amounts, noted = excluded.noted;
+          keys = excluded.keys, kinds = excluded.kinds, amounts = excluded.amounts, noted = excluded.noted, note = excluded.note;
     end if;
   end if;
   select array_agg(c.committed order by line.at), array_agg(c.held order by line.at) into committed, held
@@ -185,20 +202,26 @@ begin
         left join unnest(used) with ordinality as told (used, at) using (at)
     ) as line where c.key = line.key;
   update holds set state = 'Ended', forget_at_ms = now_ms + ${retention.settledMs},
-    keys = '{}', kinds = '{}', amounts = '{}', noted = '{}' where id = own_id;
+    keys = '{}', kinds = '{}', amounts = '{}', noted = '{}', note = '' where id = own_id;
   return case own.state when 'Lapsed' then 'Corrected' else 'Settled' end;
+end $$;
+
+create function lapsed_VERSION(told_ms bigint, age_ms bigint) returns setof holds language plpgsql as $$
+declare
+  now_ms bigint := clock_VERSION(told_ms);
+begin
+  perform book_due_VERSION(now_ms);
+  return query select * from holds as h
+    where h.state = 'Lapsed' and h.forget_at_ms > now_ms and h.expires_at_ms + age_ms <= now_ms
+    order by h.expires_at_ms, h.id limit ${retention.lapsedTold};
 end $$;
 
 create function read_VERSION(told_ms bigint, keys text[], out committed bigint[], out held bigint[]) language plpgsql as $$
 #variable_conflict use_variable
 declare
   now_ms bigint := clock_VERSION(told_ms);
-  due text[] := due_holds_VERSION(now_ms);
 begin
-  if cardinality(due) > 0 then
-    perform lock_counters_VERSION(array(select unnest(h.keys) from holds as h where h.id = any(due)));
-    perform lapse_VERSION(due);
-  end if;
+  perform book_due_VERSION(now_ms);
   select array_agg(coalesce(c.committed, 0) order by line.at), array_agg(coalesce(c.held, 0) order by line.at) into committed, held
     from unnest(keys) with ordinality as line (key, at)
       left join counters as c on c.key = line.key and not is_over_VERSION(c.kind, c.ends_at_ms, now_ms);

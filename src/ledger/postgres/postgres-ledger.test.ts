@@ -1,9 +1,16 @@
 import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { eventually } from '../../../test/support/eventually.ts'
 import { ledgerContract } from '../../../test/support/ledger-contract.ts'
-import { disagreement, histories, historyCount } from '../../../test/support/ledger-histories.ts'
+import {
+  betweenHistoriesMs,
+  disagreement,
+  histories,
+  historyCount,
+} from '../../../test/support/ledger-histories.ts'
 import { postgresPrograms, PostgresServer } from '../../../test/support/postgres-server.ts'
+import type { LedgerError } from '../ledger-error.ts'
 import type { Hold } from '../types.ts'
 import { PostgresLedger } from './postgres-ledger.ts'
 
@@ -47,7 +54,12 @@ describe.skipIf(postgresPrograms === undefined)('on a real Postgres', () => {
     await fc.assert(
       fc.asyncProperty(histories, async (steps) => {
         history += 1
-        const store = { clients, setNow, prefix: `${history}/`, startMs: nowMs }
+        const store = {
+          clients,
+          setNow,
+          prefix: `${history}/`,
+          startMs: nowMs + betweenHistoriesMs,
+        }
         expect(await disagreement(steps, store)).toBeUndefined()
       }),
       { numRuns: runs },
@@ -100,6 +112,21 @@ describe.skipIf(postgresPrograms === undefined)('on a real Postgres', () => {
     nowMs = 10_000_000
     await ledger.tidy()
     expect(await rows()).toBe('0 0')
+  })
+
+  test('connections that were cut are made again', async () => {
+    const ledger = await open('cut')
+    nowMs = 0
+    await ledger.read(['k'])
+    const client = new pg.Client({ connectionString: server.url })
+    await client.connect()
+    onTestFinished(() => client.end())
+    await client.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'loraplex'`,
+    )
+    await eventually(() => ledger.read(['k']).catch((error: LedgerError) => error.code)).toEqual([
+      { committed: 0, held: 0 },
+    ])
   })
 
   test('a server that may lose commits is refused for budgets', async () => {

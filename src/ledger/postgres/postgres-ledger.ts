@@ -8,6 +8,7 @@ import type {
   Counter,
   Granted,
   Hold,
+  LapsedHold,
   Ledger,
   Refused,
   Renewal,
@@ -30,6 +31,13 @@ interface CounterRow {
   /** Postgres answers whole numbers of 64 bits as text. */
   readonly committed: readonly string[] | null
   readonly held: readonly string[] | null
+}
+
+interface LapsedRow {
+  readonly id: string
+  readonly note: string
+  readonly noted: readonly string[]
+  readonly expires_at_ms: string
 }
 
 const { version, text } = ledgerSql
@@ -66,6 +74,7 @@ export class PostgresLedger implements Ledger {
     const [row] = await this.#call('try', [
       hold.id,
       hold.expiresInMs,
+      hold.note ?? '',
       lines.map(({ key }) => key),
       lines.map(({ kind }) => kind),
       lines.map(({ amount }) => amount),
@@ -100,6 +109,13 @@ export class PostgresLedger implements Ledger {
     return this.settle(holdId, released)
   }
 
+  async lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
+    const rows = await this.#call<LapsedRow>('lapsed', [ageMs])
+    return rows.map(({ id, note, noted, expires_at_ms }) => {
+      return { id, note, used: noted.map(Number), lapsedAtMs: Number(expires_at_ms) }
+    })
+  }
+
   async read(keys: readonly string[]): Promise<readonly Counter[]> {
     const [row] = await this.#call('read', [keys])
     return row === undefined ? [] : countersIn(row)
@@ -115,7 +131,10 @@ export class PostgresLedger implements Ledger {
     await this.#postgres.close()
   }
 
-  #call(op: keyof typeof calls, values: readonly unknown[]): Promise<readonly CounterRow[]> {
+  #call<Row extends object = CounterRow>(
+    op: keyof typeof calls,
+    values: readonly unknown[],
+  ): Promise<readonly Row[]> {
     return this.#postgres.query(`loraplex ${op} ${version}`, calls[op], [
       this.#now?.() ?? null,
       ...values,
@@ -124,9 +143,10 @@ export class PostgresLedger implements Ledger {
 }
 
 const calls = {
-  try: `select * from try_${version}($1, $2, $3, $4, $5, $6, $7, $8)`,
+  try: `select * from try_${version}($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
   renew: `select renew_${version}($1, $2, $3, $4) as outcome`,
   settle: `select settle_${version}($1, $2, $3, $4) as outcome`,
+  lapsed: `select id, note, noted, expires_at_ms from lapsed_${version}($1, $2)`,
   read: `select * from read_${version}($1, $2)`,
   tidy: `select tidy_${version}($1)`,
 } as const

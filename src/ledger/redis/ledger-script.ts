@@ -5,7 +5,7 @@ import { retention } from '../retention.ts'
 /**
  * The whole ledger as one script: Redis runs it alone, so a call is atomic. Below the prefix, whose braces keep all keys on
  * one shard: `epoch`; `c:KEY` a counter, hash of c (committed), h (held), e (end of the window); `h:ID` a hold, packed;
- * `x` live holds by expiry. A hold has no time to live until it ended: it is booked when somebody meets it.
+ * `x` live holds by expiry; `l` those that lapsed, by then. A hold has no time to live until it ended: it is booked when somebody meets it.
  *
  * Numbers are doubles in Lua: whole below 2^53, and written with %.0f, since Lua's own way keeps 14 digits. They are
  * answered as text: the client rounds replies just below 2^53.
@@ -69,6 +69,8 @@ local function lapse(id, hold)
   end
   hold.state, hold.forgetAt = 'Lapsed', hold.expiresAt + lapsedMs
   redis.call('ZREM', prefix .. ':x', id)
+  redis.call('ZADD', prefix .. ':l', int(hold.expiresAt), id)
+  redis.call('PEXPIRE', prefix .. ':l', int(lapsedMs + slackMs))
   save(id, hold, hold.forgetAt)
 end
 
@@ -86,6 +88,7 @@ local function sweep()
   for _, id in ipairs(due) do
     if not holdOf(id) then redis.call('ZREM', prefix .. ':x', id) end
   end
+  redis.call('ZREMRANGEBYSCORE', prefix .. ':l', '-inf', int(now - lapsedMs))
 end
 
 local function readLines(from)
@@ -102,7 +105,7 @@ local ops = {}
 
 function ops.try()
   local id, expiresIn = arg(1), tonumber(arg(2))
-  local lines, caps = readLines(3)
+  local lines, caps = readLines(4)
   local known = holdOf(id)
   if known and known.state ~= 'Live' then return { 'Used' } end
   local answer, fits, ends = { 'Granted' }, true, {}
@@ -128,7 +131,7 @@ function ops.try()
     end
   end
   redis.call('ZADD', prefix .. ':x', int(now + expiresIn), id)
-  save(id, { state = 'Live', expiresAt = now + expiresIn, forgetAt = 0, lines = lines })
+  save(id, { state = 'Live', expiresAt = now + expiresIn, forgetAt = 0, note = arg(3), lines = lines })
   return answer
 end
 
@@ -166,8 +169,24 @@ function ops.settle()
     end
   end
   redis.call('ZREM', prefix .. ':x', id)
+  redis.call('ZREM', prefix .. ':l', id)
   save(id, { state = 'Ended', forgetAt = now + settledMs }, now + settledMs)
   return { hold.state == 'Lapsed' and 'Corrected' or 'Settled' }
+end
+
+function ops.lapsed()
+  local answer = { 'Lapsed' }
+  local before = int(now - tonumber(arg(1)))
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', prefix .. ':l', '-inf', before, 'LIMIT', 0, ${retention.lapsedTold})) do
+    local hold = holdOf(id)
+    if hold then
+      local used = {}
+      for index, line in ipairs(hold.lines) do used[index] = int(line[NOTED]) end
+      answer[#answer + 1] = '{"id":' .. cjson.encode(id) .. ',"note":' .. cjson.encode(hold.note)
+        .. ',"used":[' .. table.concat(used, ',') .. '],"lapsedAtMs":' .. int(hold.expiresAt) .. '}'
+    end
+  end
+  return answer
 end
 
 function ops.read()

@@ -3,7 +3,12 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../../../test/support/eventually.ts'
 import { ledgerContract } from '../../../test/support/ledger-contract.ts'
-import { disagreement, histories, historyCount } from '../../../test/support/ledger-histories.ts'
+import {
+  betweenHistoriesMs,
+  disagreement,
+  histories,
+  historyCount,
+} from '../../../test/support/ledger-histories.ts'
 import { redisProgram, RedisServer } from '../../../test/support/redis-server.ts'
 import { RedisLedger } from './redis-ledger.ts'
 
@@ -54,7 +59,12 @@ describe.skipIf(redisProgram === undefined)('on a real redis-server', () => {
     await fc.assert(
       fc.asyncProperty(histories, async (steps) => {
         history += 1
-        const store = { clients, setNow, prefix: `${history}/`, startMs: nowMs }
+        const store = {
+          clients,
+          setNow,
+          prefix: `${history}/`,
+          startMs: nowMs + betweenHistoriesMs,
+        }
         expect(await disagreement(steps, store)).toBeUndefined()
       }),
       { numRuns: runs },
@@ -126,8 +136,9 @@ describe.skipIf(redisProgram === undefined)('on a real redis-server', () => {
       '{ttl:1}:epoch',
       '{ttl:1}:h:lapsed',
       '{ttl:1}:h:settled',
+      '{ttl:1}:l',
     ])
-    for (const name of ['c:minute', 'h:lapsed', 'h:settled']) {
+    for (const name of ['c:minute', 'h:lapsed', 'h:settled', 'l']) {
       expect(await admin.pTTL(`{ttl:1}:${name}`)).toBeGreaterThan(0)
     }
   })

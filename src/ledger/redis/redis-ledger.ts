@@ -8,6 +8,7 @@ import type {
   Counter,
   Granted,
   Hold,
+  LapsedHold,
   Ledger,
   Line,
   Refused,
@@ -78,7 +79,8 @@ export class RedisLedger implements Ledger {
     checkHold(hold)
     await this.#checkBudgets(hold.lines)
     const lines = hold.lines.flatMap(lineArguments)
-    const reply = await this.#run('try', [hold.id, String(hold.expiresInMs), ...lines])
+    const head = [hold.id, String(hold.expiresInMs), hold.note ?? '']
+    const reply = await this.#run('try', [...head, ...lines])
     switch (reply[0]) {
       case 'Granted':
         return { outcome: 'Granted', counters: countersIn(reply) }
@@ -106,6 +108,11 @@ export class RedisLedger implements Ledger {
 
   release(holdId: string): Promise<SettleOutcome> {
     return this.settle(holdId, released)
+  }
+
+  async lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
+    const [, ...told] = await this.#run('lapsed', [String(ageMs)])
+    return told.map((packed) => JSON.parse(packed) as LapsedHold)
   }
 
   async read(keys: readonly string[]): Promise<readonly Counter[]> {

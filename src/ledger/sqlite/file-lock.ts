@@ -1,6 +1,9 @@
 import { DatabaseSync } from 'node:sqlite'
 import { UserError } from '../../errors.ts'
 
+/** SQLITE_BUSY. */
+const busy = 5
+
 /** One writer a file. The kernel holds the lock, so a killed process leaves none behind. */
 export class FileLock {
   readonly #database: DatabaseSync
@@ -17,6 +20,9 @@ export class FileLock {
       return new FileLock(database)
     } catch (error) {
       database.close()
+      if (!(error instanceof Error && 'errcode' in error && error.errcode === busy)) {
+        throw error
+      }
       throw new UserError(
         `Another process keeps its counters in ${path} already.\nStop it, or give this one a file of its own; several gateways share counters in Redis or Postgres.`,
         1,

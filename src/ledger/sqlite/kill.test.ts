@@ -6,76 +6,95 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../../../test/support/eventually.ts'
-import { killedCounters } from '../../../test/support/killed-counters.ts'
+import { killedAmount, killedLines } from '../../../test/support/killed-counters.ts'
+import type { Line } from '../types.ts'
 import { SqliteLedger } from './sqlite-ledger.ts'
 
 const script = join(import.meta.dirname, '../../../test/support/sqlite-ledger-process.ts')
 const kills = 12
 
-/** What the process was told is done: settled, or noted of what never was. */
-function toldUse(log: string): readonly number[] {
+interface Told {
+  readonly line: Line
+  /** Settled, or noted of what never was. */
+  used: number
+}
+
+/** What the process was told is done, by counter. */
+function toldUse(log: string): ReadonlyMap<string, Told> {
   const holds = new Map<string, readonly number[]>()
-  for (const line of log.split('\n').slice(0, -1)) {
-    const [word, id = '', ...used] = line.split(' ')
+  for (const entry of log.split('\n').slice(0, -1)) {
+    const [word, id = '', ...used] = entry.split(' ')
     if (word !== 'full') {
       holds.set(id, used.map(Number))
     }
   }
-  return killedCounters.map((_, index) =>
-    [...holds.values()].reduce((sum, used) => sum + (used[index] ?? 0), 0),
-  )
+  const told = new Map<string, Told>()
+  for (const [id, used] of holds) {
+    const [life = '', attempt] = id.split('-')
+    for (const [index, line] of killedLines(life, Number(attempt)).entries()) {
+      const known = told.get(line.key) ?? { line, used: 0 }
+      known.used += used[index] ?? 0
+      told.set(line.key, known)
+    }
+  }
+  return told
 }
 
-function blockOf({ cap }: (typeof killedCounters)[number]): number {
-  return cap === undefined ? 16 * 40 : cap / 100
+function blockOf({ cap }: Line): number {
+  return Math.max(killedAmount, cap === undefined ? 16 * killedAmount : cap / 100)
+}
+
+/** A life of the process, ended by SIGKILL once it has done so much; what it wrote into its log. */
+async function killedAfter(lines: number, path: string, log: string, life: number) {
+  const child = spawn(process.execPath, [script, path, log, String(life)], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  const ended = once(child, 'exit')
+  const read = (): string => {
+    try {
+      return readFileSync(log, 'utf8')
+    } catch {
+      return ''
+    }
+  }
+  await eventually(() => read().split('\n').length).toBeGreaterThan(lines)
+  child.kill('SIGKILL')
+  await ended
+  return read()
 }
 
 test(`${kills} times SIGKILL: nothing that was used is forgotten, at most a block is counted too much`, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'loraplex-kill-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const path = join(folder, 'ledger.db')
-  const tooMuch = killedCounters.map(() => 0)
-  let before = killedCounters.map(() => 0)
+  const before = new Map<string, number>()
+  const tooMuch = new Map<string, number>()
   let [calls, full] = [0, 0]
-  for (let kill = 0; kill < kills; kill += 1) {
-    const log = join(folder, `log-${kill}`)
-    const child = spawn(process.execPath, [script, path, log, String(kill + 1)], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
-    const ended = once(child, 'exit')
-    const lines = (): readonly string[] => {
-      try {
-        return readFileSync(log, 'utf8').split('\n')
-      } catch {
-        return []
-      }
-    }
-    await eventually(() => lines().length).toBeGreaterThan(200 * (kill + 1))
-    child.kill('SIGKILL')
-    await ended
-
-    const told = toldUse(readFileSync(log, 'utf8'))
+  for (let life = 1; life <= kills; life += 1) {
+    const log = await killedAfter(200 * life, path, join(folder, `log-${life}`), life)
+    const told = toldUse(log)
     const ledger = new SqliteLedger(path)
-    const after = (await ledger.read(killedCounters.map(({ key }) => key))).map(
-      ({ committed }) => committed,
-    )
+    const keys = [...told.keys()]
+    const counted = await ledger.read(keys)
     // Its own clean end must not change anything.
     await ledger.close()
-    calls += lines().length
-    full += lines().filter((line) => line === 'full').length
-    for (const [index, counter] of killedCounters.entries()) {
-      const known = (before[index] ?? 0) + (told[index] ?? 0)
-      const counted = after[index] ?? 0
-      expect(counted, counter.key).toBeGreaterThanOrEqual(known)
-      // 40: what was done, and not written into the log any more.
-      expect(counted - known, counter.key).toBeLessThanOrEqual(blockOf(counter) + 40)
-      expect(counted, counter.key).toBeLessThanOrEqual(counter.cap ?? Number.MAX_SAFE_INTEGER)
-      tooMuch[index] = Math.max(tooMuch[index] ?? 0, counted - known)
+    for (const [index, key] of keys.entries()) {
+      const { line, used } = told.get(key)!
+      const known = (before.get(key) ?? 0) + used
+      const value = counted[index]!.committed
+      expect(value, key).toBeGreaterThanOrEqual(known)
+      // Something may have been done, and not come into the log any more.
+      expect(value - known, key).toBeLessThanOrEqual(blockOf(line) + killedAmount)
+      expect(value, key).toBeLessThanOrEqual(line.cap ?? Number.MAX_SAFE_INTEGER)
+      before.set(key, value)
+      const name = key.split('|')[0]!
+      tooMuch.set(name, Math.max(tooMuch.get(name) ?? 0, value - known))
     }
-    before = after
+    calls += log.split('\n').length
+    full += log.split('\n').filter((line) => line === 'full').length
   }
-  const most = killedCounters.map(
-    (counter, index) => `${counter.key} ${tooMuch[index]} (block ${blockOf(counter)})`,
+  const most = killedLines('', 0).map(
+    (line) => `${line.key} ${tooMuch.get(line.key.split('|')[0]!)} (block ${blockOf(line)})`,
   )
   console.log(
     `${calls} calls, ${kills} kills; ${full} refusals; most counted too much: ${most.join(', ')}`,

@@ -7,7 +7,9 @@ import type {
   Counter,
   Granted,
   Hold,
+  LapsedHold,
   Ledger,
+  Line,
   Refused,
   Renewal,
   RenewOutcome,
@@ -28,7 +30,7 @@ export class SqliteLedger implements Ledger {
   readonly #lock: FileLock | undefined
   readonly #now: () => number
   #dropAtMs = 0
-  /** The file is behind what is used: nothing new until it has caught up. */
+  /** Why the file is behind what is used: budgets are closed until it has caught up. */
   #behind: unknown
   #isClosed = false
 
@@ -47,7 +49,7 @@ export class SqliteLedger implements Ledger {
 
   async try(hold: Hold): Promise<Granted | Refused> {
     checkHold(hold)
-    if (this.#behind !== undefined) {
+    if (this.#behind !== undefined && hold.lines.some(isBudget)) {
       this.#write([...this.#book.counters()])
       if (this.#behind !== undefined) {
         throw new LedgerError('Unavailable', 'The ledger cannot be written.', this.#behind)
@@ -74,6 +76,10 @@ export class SqliteLedger implements Ledger {
 
   release(holdId: string): Promise<SettleOutcome> {
     return this.settle(holdId, released)
+  }
+
+  async lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
+    return this.#book.lapsed(ageMs, this.#now())
   }
 
   async read(keys: readonly string[]): Promise<readonly Counter[]> {
@@ -137,6 +143,10 @@ export class SqliteLedger implements Ledger {
       this.#dropAtMs = nowMs + retention.counterMs
     }
   }
+}
+
+function isBudget(line: Line): boolean {
+  return line.class === 'Budget' && line.cap !== undefined
 }
 
 function isFlow({ kind }: BookCounter): boolean {

@@ -11,7 +11,7 @@ export async function openUsage(url: string, log: (message: string) => void): Pr
     const { SqliteUsage } = await import('./sqlite-usage.ts')
     return new SqliteUsage(url.slice('sqlite:'.length))
   }
-  if (/^postgres(ql)?:\/\//.test(url)) {
+  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) {
     const { PostgresUsage } = await import('./postgres-usage.ts')
     return PostgresUsage.open({ url, log })
   }

@@ -1,15 +1,18 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { LedgerError } from '../ledger-error.ts'
 import { openDatabase } from '../sqlite/open-database.ts'
+import { QueryThread } from './query-thread.ts'
 import type { UsageQuery, UsageRecord, UsageRow, UsageStore } from './types.ts'
 import { usageColumns, usageFields, usageRow, usageSelect, usageTable } from './usage-sql.ts'
 
-/** Usage records in a file. Calls run on the event loop: some microseconds a record, and a query as long as it takes. */
+/** Usage records in a file. They are written on the event loop, some microseconds each; queries run in a thread. */
 export class SqliteUsage implements UsageStore {
   readonly #database: DatabaseSync
   readonly #insert: StatementSync
+  readonly #queries: QueryThread
 
   constructor(path: string) {
+    this.#queries = new QueryThread(path)
     this.#database = openDatabase(path, usageTable('text'))
     const marks = usageColumns.map(() => '?').join(', ')
     this.#insert = this.#database.prepare(
@@ -39,12 +42,8 @@ export class SqliteUsage implements UsageStore {
       () => '?',
       (sum) => `cast(${sum} as text)`,
     )
-    return this.#attempt(() =>
-      this.#database
-        .prepare(text)
-        .all(...values)
-        .map((row) => usageRow(row, query.groupBy)),
-    )
+    const rows = await this.#queries.ask({ text, values })
+    return rows.map((row) => usageRow(row, query.groupBy))
   }
 
   async forget(beforeMs: number): Promise<number> {
@@ -55,6 +54,7 @@ export class SqliteUsage implements UsageStore {
   }
 
   async close(): Promise<void> {
+    await this.#queries.close()
     this.#database.close()
   }
 

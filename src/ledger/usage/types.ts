@@ -2,7 +2,7 @@ import type { Exactness } from '../types.ts'
 
 /** What one attempt used, as it is billed. Whole numbers; money in nanos of the currency: see `core/money.ts`. */
 export interface UsageRecord {
-  /** The attempt's own id: a record told twice counts once. */
+  /** The attempt's own id (`attempt-id.ts`): a record told twice counts once. */
   readonly attemptId: string
   /** When the attempt ended. */
   readonly atMs: number

@@ -1,6 +1,7 @@
 import type { UsageRecord, UsageStore } from './types.ts'
 
 export interface UsageWriterOptions {
+  /** More than this is lost. */
   readonly maxWaiting: number
   /** A store that runs on the event loop holds it up for so many records at once. */
   readonly batchSize: number
@@ -8,9 +9,9 @@ export interface UsageWriterOptions {
   readonly log: (message: string) => void
 }
 
-export const defaultUsageWriter: Omit<UsageWriterOptions, 'log'> = {
+const defaults: Omit<UsageWriterOptions, 'log'> = {
   maxWaiting: 50_000,
-  batchSize: 200,
+  batchSize: 100,
   everyMs: 250,
 }
 
@@ -29,9 +30,12 @@ export class UsageWriter {
   #failures = 0
   #lost = 0
 
-  constructor(store: UsageStore, options: UsageWriterOptions) {
+  constructor(
+    store: UsageStore,
+    options: Partial<UsageWriterOptions> & Pick<UsageWriterOptions, 'log'>,
+  ) {
     this.#store = store
-    this.#options = options
+    this.#options = { ...defaults, ...options }
   }
 
   get waiting(): number {

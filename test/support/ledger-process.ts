@@ -1,13 +1,16 @@
-/** One gateway's ledger in a burst: `URL NAME TRIES CAP LEASE_MS`. Says what it was granted; settles when told to. */
+/** One gateway's ledger in a burst: `URL NAME TRIES LEASE_MS`. Says what it was granted; settles when told to. */
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LedgerError } from '../../src/ledger/ledger-error.ts'
+import { PostgresLedger } from '../../src/ledger/postgres/postgres-ledger.ts'
 import { RedisLedger } from '../../src/ledger/redis/redis-ledger.ts'
 import { burstLines } from './burst-lines.ts'
 
 const [url = '', name = '', tries = '', lease = ''] = process.argv.slice(2)
-const ledger = await RedisLedger.open({ url, forBudgets: true })
+const ledger = url.startsWith('redis:')
+  ? await RedisLedger.open({ url, forBudgets: true })
+  : await PostgresLedger.open({ url, forBudgets: true })
 const granted: string[] = []
 
 /** As long as the store is away, the same call again: it is taken once. */
