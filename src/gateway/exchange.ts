@@ -137,7 +137,7 @@ export class Exchange {
     if (this.#state === 'Ended') {
       return
     }
-    this.context.charge.renew(now, () => this.#attempt?.usageSoFar())
+    this.context.charge.note(now, () => this.#attempt?.usageSoFar())
     const lastsMs = this.#sentAt === undefined ? 0 : now - this.#sentAt
     if (lastsMs > target.pool.spec.maxStreamSeconds * 1000) {
       this.fail(

@@ -301,6 +301,7 @@ export class Gateway {
     this.#viewsByPool.clear()
     this.#retired.clear()
     await Promise.all(views.map((view) => view.close()))
+    this.meter.close()
   }
 
   /** A name whose first revision is still being proved: waits for the table to say what it is. */

@@ -69,6 +69,7 @@ const capFields = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'] a
 /**
  * A token is at least a byte of text, and JSON never writes text shorter than it is. So this is no guess but a bound: no
  * request uses more.
+ * @param entries those that the engine is sent
  * @throws LoraplexError invalid_request
  */
 export function measureRequest(
@@ -85,7 +86,7 @@ export function measureRequest(
   const forTools = tools ? toolTemplate + bytesOfKey(parts, 'tools') : 0
   return {
     inputTokens: bytes === 0 ? 0 : bytes + template * prompts + forTools,
-    outputCap: capField === '' ? undefined : largestCap(body),
+    outputCap: capField === '' ? undefined : largestCap(entries, body),
     answers: capField === '' ? 0 : prompts * choicesOf(body),
     capField,
     user: userOf(body),
@@ -132,14 +133,17 @@ function choicesOf({ n }: JsonObject): number {
   return typeof n === 'number' ? n : 1
 }
 
-/** The largest counts: a small one beside it must not hide it. The engine reads "64" as 64, so a cap has to be a number. */
-function largestCap(body: JsonObject): number | undefined {
+/**
+ * The largest counts: a small one beside it must not hide it, nor one that the engine is not sent. The engine reads "64" as
+ * 64, so a cap has to be a number.
+ */
+function largestCap(entries: readonly ObjectEntry[], body: JsonObject): number | undefined {
   let largest: number | undefined
   for (const field of capFields) {
-    const value = body[field]
-    if (value === undefined || value === null) {
+    if (!entries.some(({ key }) => key === field)) {
       continue
     }
+    const value = body[field]
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
       throw invalid(`The field '${field}' must be a whole number of at least 0.`, field)
     }

@@ -1,11 +1,12 @@
 import { costsOf, replicaCost, type PoolPrices, type TokenCounts } from '../../core/prices.ts'
 import type { Caller, RouteTarget } from '../../core/resolve.ts'
 import type { Cap } from '../../core/terms.ts'
-import { LoraplexError } from '../../errors.ts'
-import { LedgerError } from '../../ledger/ledger-error.ts'
-import type { Exactness, Granted, Line, Refused } from '../../ledger/types.ts'
+import { attemptId } from '../../ledger/attempt-id.ts'
+import { LiveHold } from '../../ledger/live-holds.ts'
+import type { Exactness, Line, Refused } from '../../ledger/types.ts'
 import type { InferenceRequest } from '../inference-request.ts'
 import type { Usage } from '../usage.ts'
+import { asked } from './asked.ts'
 import { amountsOf, greatestUse, linesOf, useOf, type AttemptUse } from './attempt-use.ts'
 import { contextWindowOf, type Meter } from './meter.ts'
 import type { OutputBound } from './output-bound.ts'
@@ -27,23 +28,22 @@ export interface ChargeContext {
 /** Why an attempt is over. */
 export type AttemptEnd = 'Answered' | 'CallerLeft' | 'Failed'
 
-/** A gateway that was killed frees what it held after this long. */
-const holdMs = 10_000
-const renewEveryMs = 1000
+/** How old the usage can be at which a lapsed hold is booked (I6). */
+const noteEveryMs = 1000
 /** No engine writes an answer faster than this; what a caller who left could have got is less. */
 const greatestTokensPerMs = 1
 
 /** One attempt, from its hold to its bill. */
 interface Attempt {
   readonly id: string
-  /** Not while the hold is asked for, nor where nothing is limited. */
-  held: boolean
+  /** Undefined while it is asked for, and where nothing is limited. */
+  hold: LiveHold | undefined
   /** Ended while the hold was asked for. */
   over: boolean
   sentAt: number | undefined
   /** Requests on the engine, this one included. */
   beside: number
-  renewAt: number
+  noteAt: number
 }
 
 /** What one request takes of limits and budgets: a hold for each attempt, renewed while it lasts, and its bill (I5, I6). */
@@ -51,7 +51,6 @@ export class Charge {
   readonly #meter: Meter
   readonly #context: ChargeContext
   #attempt: Attempt | undefined
-  #attempts = 0
   #outputTokens: number
   #isOurs: boolean
   #headers: Record<string, string> = {}
@@ -75,15 +74,14 @@ export class Charge {
 
   /** Begins an attempt; undefined where nothing is limited. Rejects with a LoraplexError where there is no room. */
   permit(): Promise<void> | undefined {
-    this.#attempts += 1
-    const { id, caps } = this.#context
+    const { caps } = this.#context
     const attempt: Attempt = {
-      id: `${id}.${this.#attempts}`,
-      held: false,
+      id: attemptId(this.#meter.now()),
+      hold: undefined,
       over: false,
       sentAt: undefined,
       beside: 1,
-      renewAt: 0,
+      noteAt: 0,
     }
     this.#attempt = attempt
     return caps.length === 0 ? undefined : this.#take(attempt)
@@ -97,20 +95,17 @@ export class Charge {
     }
   }
 
-  /** Called now and then: the hold lives on, with what is known to be used. */
-  renew(now: number, usageSoFar: () => Usage | undefined): void {
+  /** Called now and then, with what is known to be used. @param now monotonic milliseconds */
+  note(now: number, usageSoFar: () => Usage | undefined): void {
     const attempt = this.#attempt
-    if (attempt === undefined || !attempt.held || now < attempt.renewAt) {
+    if (attempt?.hold === undefined || now < attempt.noteAt) {
       return
     }
-    attempt.renewAt = now + renewEveryMs
+    attempt.noteAt = now + noteEveryMs
     const usage = usageSoFar()
-    const used =
-      usage === undefined
-        ? this.#context.caps.map(() => 0)
-        : amountsOf(this.#context.caps, useOf(this.#countsOf(usage), this.#context.prices))
-    // A store that is away is asked again the next time; until then the hold has time.
-    this.#meter.ledger.renew(attempt.id, { expiresInMs: holdMs, used }).catch(this.#meter.onFault)
+    if (usage !== undefined) {
+      attempt.hold.note(this.#amountsOf(this.#countsOf(usage)))
+    }
   }
 
   /** Ends the attempt: once each, whatever happened. */
@@ -122,8 +117,8 @@ export class Charge {
     this.#attempt = undefined
     attempt.over = true
     const billed = attempt.sentAt === undefined ? undefined : this.#billOf(usage, end, attempt)
-    if (attempt.held) {
-      this.#settleHold(attempt, billed)
+    if (attempt.hold !== undefined) {
+      this.#settleHold(attempt.hold, billed)
     }
     if (billed !== undefined) {
       this.#record(attempt, billed)
@@ -135,7 +130,7 @@ export class Charge {
     let use = this.#greatestUse()
     let lines = this.#lines(use)
     let answer = await this.#try(attempt, lines)
-    if (answer.outcome === 'Refused') {
+    if (!(answer instanceof LiveHold)) {
       const { measure } = this.#context.request
       const shorter =
         measure.outputCap === undefined && measure.answers > 0
@@ -155,30 +150,19 @@ export class Charge {
       }
     }
     const nowMs = this.#meter.now()
-    if (answer.outcome === 'Refused') {
+    if (!(answer instanceof LiveHold)) {
       throw refusalOf(answer, caps, lines, nowMs)
     }
     this.#headers = rateHeaders(caps, lines, answer.counters, nowMs)
     if (attempt.over) {
-      this.#meter.ledger.release(attempt.id).catch(this.#meter.onFault)
-      return
+      answer.release().catch(this.#meter.onFault)
+    } else {
+      attempt.hold = answer
     }
-    attempt.held = true
   }
 
-  async #try(attempt: Attempt, lines: readonly Line[]): Promise<Granted | Refused> {
-    try {
-      return await this.#meter.ledger.try({ id: attempt.id, lines, expiresInMs: holdMs })
-    } catch (error) {
-      if (error instanceof LedgerError) {
-        throw new LoraplexError(
-          'limits_unavailable',
-          'Limits and budgets cannot be checked just now. Please try again.',
-          { retryAfterMs: 1000, cause: error },
-        )
-      }
-      throw error
-    }
+  #try(attempt: Attempt, lines: readonly Line[]): Promise<LiveHold | Refused> {
+    return asked(this.#meter.holds.begin({ id: attempt.id, lines }))
   }
 
   #greatestUse(): AttemptUse {
@@ -197,17 +181,20 @@ export class Charge {
     return linesOf(this.#context.caps, use, this.#meter.windows, this.#meter.now())
   }
 
-  #settleHold(attempt: Attempt, billed: Bill | undefined): void {
-    const { caps, prices } = this.#context
-    const { ledger } = this.#meter
+  #settleHold(hold: LiveHold, billed: Bill | undefined): void {
     const told =
       billed === undefined
-        ? ledger.release(attempt.id)
-        : ledger.settle(attempt.id, {
-            used: amountsOf(caps, useOf(billed.counts, prices)),
+        ? hold.release()
+        : hold.settle({
+            used: this.#amountsOf(billed.counts),
             exactness: billed.exactness === 'Exact' ? 'Exact' : 'LowerBound',
           })
     told.catch(this.#meter.onFault)
+  }
+
+  #amountsOf(counts: TokenCounts): readonly number[] {
+    const { caps, prices } = this.#context
+    return amountsOf(caps, useOf(counts, prices))
   }
 
   /** What is billed; undefined: nothing. Only for attempts that reached an engine. */

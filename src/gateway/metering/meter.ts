@@ -5,20 +5,25 @@ import type { Caller, RouteTarget } from '../../core/resolve.ts'
 import { capsOfUser, type Cap } from '../../core/terms.ts'
 import { WindowCache } from '../../core/window-cache.ts'
 import { LoraplexError } from '../../errors.ts'
+import { LiveHolds } from '../../ledger/live-holds.ts'
 import type { Ledger } from '../../ledger/types.ts'
-import type { UsageRecord } from '../../ledger/usage/types.ts'
+import type { UsageRecord, UsageStore } from '../../ledger/usage/types.ts'
 import type { InferenceRequest } from '../inference-request.ts'
 import { Charge } from './charge.ts'
 import { outputBoundOf } from './output-bound.ts'
 
 export interface MeterOptions {
   readonly ledger: Ledger
+  /** Where bills can be read; absent: nowhere. */
+  readonly usage?: UsageStore
   /** Takes what was used; never waits. */
   readonly record: (record: UsageRecord) => void
   /** Key of the hashes that stand for users. */
   readonly userSecret: Buffer
+  /** ISO 4217 in lower case, of all prices; `usd` where nobody said. */
+  readonly currency?: string
   /** For what goes wrong beside a request. */
-  readonly onFault?: (error: unknown) => void
+  readonly log?: (message: string) => void
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }
@@ -26,7 +31,10 @@ export interface MeterOptions {
 /** What requests take of limits and budgets, and what they are billed. */
 export class Meter {
   readonly ledger: Ledger
+  readonly holds: LiveHolds
+  readonly usage: UsageStore | undefined
   readonly record: (record: UsageRecord) => void
+  readonly currency: string
   readonly windows = new WindowCache()
   readonly now: () => number
   /** What the ledger could not be told; it books a hold by itself when that ends. */
@@ -35,10 +43,18 @@ export class Meter {
 
   constructor(options: MeterOptions) {
     this.ledger = options.ledger
+    this.usage = options.usage
+    this.currency = options.currency ?? 'usd'
+    this.holds = new LiveHolds(options.ledger, { log: (message) => options.log?.(message) })
     this.record = options.record
     this.now = options.now ?? Date.now
-    this.onFault = options.onFault ?? (() => undefined)
+    this.onFault = (error) => options.log?.(String(error))
     this.#userSecret = options.userSecret
+  }
+
+  /** Holds are renewed no more. */
+  close(): void {
+    this.holds.close()
   }
 
   /**
@@ -68,7 +84,7 @@ export class Meter {
     return user === ''
       ? ''
       : createHmac('sha256', this.#userSecret)
-          .update(`${tenant}\0${user}`)
+          .update(`user\0${tenant}\0${user}`)
           .digest('base64url')
           .slice(0, 22)
   }
