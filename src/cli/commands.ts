@@ -14,12 +14,14 @@ import { plan } from './commands/plan.ts'
 import { readClaim } from './commands/read-claim.ts'
 import { simulate } from './commands/simulate.ts'
 import { up } from './commands/up.ts'
+import { usage } from './commands/usage.ts'
 
 /** Every command of `loraplex`, in the order of the help. */
 export const commands: readonly Command[] = [
   up,
   get,
   explain,
+  usage,
   check,
   checkAdapter,
   ...keyCommands,

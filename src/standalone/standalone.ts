@@ -151,22 +151,7 @@ async function assemble(
     createDirectorySource({ folder: options.folder, stateFolder: state.path, logger }),
     state,
   )
-  const saltSecret = state.secret('cache-salt')
-  const metering = await Metering.open({
-    ledger: options.ledger ?? `sqlite:${state.path}/ledger.db`,
-    usage: options.usageStore,
-    currency: options.currency ?? 'usd',
-    userSecret: saltSecret,
-    gateways: 1,
-    log: (message) => logger.warn(message),
-  })
-  const gateway = new Gateway({
-    saltSecret,
-    meter: metering.meter,
-    maxQueueMs: options.maxQueueMs,
-    contextWindowOf: (poolKey) =>
-      source.current().snapshot.pools.get(poolKey)?.spec.model.maxModelLen,
-  })
+  const { metering, gateway } = await openGateway(options, state, source)
   const replicas = new ReplicaSet(
     createReplicaFactory({
       engine,
@@ -225,6 +210,32 @@ async function assemble(
     admin,
     timers,
   }
+}
+
+/** The gateway, with limits and bills in the state folder unless somebody says otherwise. */
+async function openGateway(
+  options: StandaloneOptions,
+  state: StateFolder,
+  source: StarterKeySource,
+): Promise<{ readonly metering: Metering; readonly gateway: Gateway }> {
+  const { logger } = options
+  const saltSecret = state.secret('cache-salt')
+  const metering = await Metering.open({
+    ledger: options.ledger ?? `sqlite:${state.path}/ledger.db`,
+    usage: options.usageStore,
+    currency: options.currency ?? 'usd',
+    userSecret: saltSecret,
+    gateways: 1,
+    log: (message) => logger.warn(message),
+  })
+  const gateway = new Gateway({
+    saltSecret,
+    meter: metering.meter,
+    maxQueueMs: options.maxQueueMs,
+    contextWindowOf: (poolKey) =>
+      source.current().snapshot.pools.get(poolKey)?.spec.model.maxModelLen,
+  })
+  return { metering, gateway }
 }
 
 /** After every pass of the controller: the gateway gets the replicas and the table, and its acknowledgement may change. */

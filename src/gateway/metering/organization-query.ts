@@ -63,7 +63,8 @@ export function readOrganizationQuery(
 
 function groupings(query: Readonly<Record<string, unknown>>): readonly Grouping[] {
   const given = query['group_by'] ?? query['group_by[]'] ?? []
-  const names = (Array.isArray(given) ? given : String(given).split(',')).map(String)
+  const names =
+    typeof given === 'string' ? given.split(',') : Array.isArray(given) ? given.map(String) : []
   for (const name of names) {
     if (!Object.hasOwn(groupsOf, name)) {
       throw invalid(`'group_by' may hold ${Object.keys(groupsOf).join(', ')}.`, 'group_by')
