@@ -6,6 +6,7 @@ import { eventually } from '../../test/support/eventually.ts'
 import { postgresPrograms, PostgresServer } from '../../test/support/postgres-server.ts'
 import { redisProgram, RedisServer } from '../../test/support/redis-server.ts'
 import { openLedger } from './open-ledger.ts'
+import { rebuildLedger } from './rebuild-ledger.ts'
 import { RedisLedger } from './redis/redis-ledger.ts'
 import type { Hold, Ledger, Line } from './types.ts'
 import { openUsage } from './usage/open-usage.ts'
@@ -67,9 +68,7 @@ describe.skipIf(redisProgram === undefined)('Redis', () => {
   test('a server that is not there at the start: rates are shared, budgets wait for it', async () => {
     const server = await RedisServer.start()
     onTestFinished(() => server.stop())
-    const first = await RedisLedger.open({ url: server.url, forBudgets: true })
-    await first.rebuild()
-    await first.close()
+    await rebuildLedger(server.url, [])
     await server.kill()
     const ledger = await open(server.url)
     expect(await answer(ledger, 'Rate')).toBe('Granted')
@@ -98,6 +97,21 @@ describe.skipIf(redisProgram === undefined)('Redis', () => {
     server.resume()
     await eventually(() => answer(ledger, 'Budget')).toBe('Granted')
     await eventually(async () => (await direct.read(['Budget']))[0]?.committed).toBe(1)
+  })
+
+  test('an empty server is closed for budgets until somebody says that it may be', async () => {
+    const server = await RedisServer.start()
+    onTestFinished(() => server.stop())
+    const ledger = await open(server.url)
+    expect(await answer(ledger, 'Budget')).toBe('Closed')
+    expect(await answer(ledger, 'Rate')).toBe('Granted')
+    const known = [{ key: 'Budget', committed: 99, endsAtMs: Date.UTC(2200, 0) }]
+    expect(await rebuildLedger(server.url, known)).toBe(true)
+    expect(await rebuildLedger(server.url, [])).toBe(false)
+    await eventually(() => answer(ledger, 'Budget')).toBe('Granted')
+    expect(await answer(ledger, 'Budget')).toBe('Refused')
+    await ledger.close()
+    await expect(rebuildLedger('postgres://x', [])).rejects.toThrow(/^Only limits in Redis/)
   })
 
   test('one that must not keep budgets ends the start', async () => {

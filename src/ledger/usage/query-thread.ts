@@ -39,7 +39,7 @@ export class QueryThread {
       this.#waiting.push({ resolve, reject })
       this.#worker ??= this.#start()
       this.#worker.ref()
-      this.#worker.postMessage(message)
+      this.#worker.postMessage(message, [])
     })
   }
 
