@@ -10,6 +10,7 @@ import { fetchModel } from './commands/fetch-model.ts'
 import { gateway } from './commands/gateway.ts'
 import { get } from './commands/get.ts'
 import { keyCommands } from './commands/keys.ts'
+import { rebuild } from './commands/ledger.ts'
 import { plan } from './commands/plan.ts'
 import { readClaim } from './commands/read-claim.ts'
 import { simulate } from './commands/simulate.ts'
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   get,
   explain,
   usage,
+  rebuild,
   check,
   checkAdapter,
   ...keyCommands,

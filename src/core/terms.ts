@@ -58,13 +58,13 @@ export interface TargetTerms {
 
 export function termsOf(tenant: ModelTenant, key: TenantKey): Terms {
   const { name } = tenant.metadata
-  const { limits, perUser, budgets } = tenant.spec
+  const { limits, perUser } = tenant.spec
   const keyName = `${key.metadata.namespace}/${key.metadata.name}`
   return {
     caps: [
       ...capsOf('tenant', [name], limits),
       ...capsOf('key', [name, 'key', keyName], key.spec.limits),
-      ...budgets.flatMap((budget) => capsOfBudget(name, budget)),
+      ...budgetCapsOf(tenant),
     ],
     perUser,
     limits: [
@@ -74,6 +74,10 @@ export function termsOf(tenant: ModelTenant, key: TenantKey): Terms {
         : [{ scope: 'key', limits: key.spec.limits } as const]),
     ],
   }
+}
+
+export function budgetCapsOf(tenant: ModelTenant): readonly Cap[] {
+  return tenant.spec.budgets.flatMap((budget) => capsOfBudget(tenant.metadata.name, budget))
 }
 
 /**
