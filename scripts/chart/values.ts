@@ -222,12 +222,9 @@ const gateway = z.strictObject({
         '',
         'Secret in the release’s namespace whose `url` and `usageUrl` go before these: for URLs with passwords.',
       ),
-      ports: z
-        .array(z.int().min(1).max(65_535))
-        .default([5432, 6379])
-        .meta({
-          description: 'Ports of those stores, which the network policy lets gateways reach.',
-        }),
+      ports: z.array(z.int().min(1).max(65_535)).default([5432, 6379]).meta({
+        description: 'Ports of those stores, which the network policy lets gateways reach.',
+      }),
       currency: text('usd', 'What prices and budgets are in, as ISO 4217 writes it.'),
     })
     .prefault({}),

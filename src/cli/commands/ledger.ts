@@ -1,5 +1,5 @@
 import { UserError } from '../../errors.ts'
-import { budgetCounters } from '../../ledger/budget-counters.ts'
+import { budgetCounters } from '../budget-counters.ts'
 import { rebuildLedger } from '../../ledger/rebuild-ledger.ts'
 import { openUsage } from '../../ledger/usage/open-usage.ts'
 import { defineCommand } from '../command.ts'

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { aTenant } from '../../test/support/builders.ts'
 import { budgetCounters } from './budget-counters.ts'
-import { MemoryUsage } from './usage/memory-usage.ts'
-import type { UsageRecord } from './usage/types.ts'
+import { MemoryUsage } from '../ledger/usage/memory-usage.ts'
+import type { UsageRecord } from '../ledger/usage/types.ts'
 
 function record(attemptId: string, tenant: string, atMs: number): UsageRecord {
   const names = { namespace: '', adapter: '', revision: '', pool: '', keyId: '', userHash: '' }

@@ -1,9 +1,9 @@
 import type { ModelTenant } from '../api/model-tenant.ts'
 import { budgetCapsOf } from '../core/terms.ts'
 import { windowAt } from '../core/window.ts'
-import { counterKey } from './counter-key.ts'
-import type { KnownCounter } from './redis/redis-ledger.ts'
-import type { UsageStore } from './usage/types.ts'
+import { counterKey } from '../ledger/counter-key.ts'
+import type { KnownCounter } from '../ledger/redis/redis-ledger.ts'
+import type { UsageStore } from '../ledger/usage/types.ts'
 
 /** What of each budget is used already, by the bills. Rates are not in there: their windows are short. @throws LedgerError */
 export async function budgetCounters(
