@@ -1,5 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { counterKey } from '../../src/ledger/counter-key.ts'
+import { openLedger } from '../../src/ledger/open-ledger.ts'
+import { rebuildLedger } from '../../src/ledger/rebuild-ledger.ts'
+import type { Ledger } from '../../src/ledger/types.ts'
 import { MemoryLedger } from '../../src/ledger/memory-ledger.ts'
 import { MemoryUsage } from '../../src/ledger/usage/memory-usage.ts'
 import type { UsageQuery, UsageRecord } from '../../src/ledger/usage/types.ts'
@@ -9,6 +12,7 @@ import { windowAt } from '../../src/core/window.ts'
 import { tiny } from '../../src/sim/profile.ts'
 import { aKey, anAdapter, aPool, aTenant } from '../support/builders.ts'
 import { eventually } from '../support/eventually.ts'
+import { redisProgram, RedisServer } from '../support/redis-server.ts'
 import { GatewayBed, keyOfTenant, type BedOptions } from '../support/gateway-bed.ts'
 import { call, type HttpAnswer } from '../support/http-caller.ts'
 
@@ -43,14 +47,14 @@ const foreign: UsageRecord = {
 
 interface Metered {
   readonly bed: GatewayBed
-  readonly ledger: MemoryLedger
+  readonly ledger: Ledger
   readonly usage: MemoryUsage
   readonly records: UsageRecord[]
 }
 
 const closers: (() => Promise<void>)[] = []
 afterEach(async () => {
-  for (const close of closers.splice(0)) {
+  for (const close of closers.splice(0).reverse()) {
     await close()
   }
 })
@@ -59,11 +63,12 @@ afterEach(async () => {
 async function metered(
   tenant: Readonly<Record<string, unknown>>,
   options: BedOptions & {
+    readonly ledger?: Ledger
     readonly key?: Readonly<Record<string, unknown>>
     readonly pool?: Readonly<Record<string, unknown>>
   } = {},
 ): Promise<Metered> {
-  const ledger = new MemoryLedger()
+  const ledger = options.ledger ?? new MemoryLedger()
   const records: UsageRecord[] = []
   const usage = new MemoryUsage()
   const meter = new Meter({
@@ -114,7 +119,7 @@ interface Refusal {
 }
 const errorOf = (answer: HttpAnswer) => (answer.json() as Refusal).error
 
-async function leases(ledger: MemoryLedger): Promise<number | undefined> {
+async function leases(ledger: Ledger): Promise<number | undefined> {
   const [counter] = await ledger.read([counterKey('acme', 'concurrentRequests')])
   return counter?.held
 }
@@ -315,6 +320,57 @@ describe('budgets', () => {
     expect(refused).toHaveLength(200 - granted.length)
   })
 })
+
+describe.skipIf(redisProgram === undefined)('three gateways on one Redis', () => {
+  test('grant a burst of 200 exactly as many as there is room for, together', async () => {
+    const server = await RedisServer.start()
+    closers.push(() => server.stop())
+    expect(await rebuildLedger(server.url, [])).toBe(true)
+    const budgets = [{ name: 'monthly', window: 'Month', tokens: 4000 }]
+    const beds = await Promise.all(
+      [1, 2, 3].map(async () => {
+        const ledger = await openLedger({
+          url: server.url,
+          forBudgets: true,
+          gateways: () => 3,
+          guard: { timeoutMs: 20_000 },
+          log: () => undefined,
+        })
+        const { bed } = await metered(
+          { budgets },
+          { ledger, simulator: { profile: { ...tiny, stepMs: 60 } } },
+        )
+        closers.push(() => ledger.close())
+        return { bed, ledger }
+      }),
+    )
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_none, at) => {
+        const { bed } = beds[at % 3] ?? never()
+        return chat(bed, { max_tokens: 100, ignore_eos: true })
+      }),
+    )
+    const granted = answers.filter(({ status }) => status === 200)
+    const refused = answers.filter(({ status }) => status === 429)
+    const [held = ''] = /\d+(?= tokens\. )/.exec(refused[0]?.text ?? '') ?? []
+    expect(granted).toHaveLength(Math.floor(4000 / Number(held)))
+    expect(refused).toHaveLength(200 - granted.length)
+    const used = granted
+      .map((answer) => (answer.json() as { usage: { total_tokens: number } }).usage.total_tokens)
+      .reduce((sum, tokens) => sum + tokens, 0)
+    const { id } = windowAt('Month', 'UTC', Date.now())
+    const key = counterKey('acme', 'budget', 'monthly', 'Tokens', 'Month', id)
+    const { ledger } = beds[0] ?? never()
+    await eventually(async () => (await ledger.read([key]))[0]).toEqual({
+      committed: used,
+      held: 0,
+    })
+  })
+})
+
+function never(): never {
+  throw new Error('there are three')
+}
 
 describe('what is left and what was used', () => {
   const budgets = [{ name: 'monthly', window: 'Month', timeZone: 'Europe/Berlin', amount: '5' }]
