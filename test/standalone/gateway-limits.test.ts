@@ -469,6 +469,62 @@ describe('what the engine counted', () => {
   })
 })
 
+describe('an attempt that an engine lost', () => {
+  const limits = { requestsPerDay: 10, concurrentRequests: 5, tokensPerDay: 100_000 }
+  const counterOf = async (ledger: Ledger, name: string) => {
+    const { id } = windowAt('Day', 'UTC', Date.now())
+    const [counter] = await ledger.read([counterKey('acme', name, id)])
+    return counter
+  }
+
+  test('gives back what it held, and the next one is permitted anew', async () => {
+    const { bed, ledger, records } = await metered({ limits }, { replicas: 2 })
+    bed.engine.faults.add({ kind: 'Reset', afterTokens: 0 })
+    const answer = await chat(bed, { stream: true, stream_options: { include_usage: true } })
+    expect(answer.status).toBe(200)
+    expect(await bed.gateway.metrics.registry.metrics()).toMatch(/loraplex_retries_total 1\b/)
+    expect(records).toHaveLength(1)
+    const { inputTokens = 0, outputTokens = 0 } = records[0] ?? {}
+    expect(await counterOf(ledger, 'requestsPerDay')).toEqual({ committed: 1, held: 0 })
+    const committed = inputTokens + outputTokens
+    expect(await counterOf(ledger, 'tokensPerDay')).toEqual({ committed, held: 0 })
+    expect(await leases(ledger)).toBe(0)
+  })
+
+  test('costs nothing where no other takes it', async () => {
+    const { bed, ledger, records } = await metered({ limits })
+    bed.engine.faults.add({ kind: 'Overload' })
+    expect((await chat(bed)).status).toBeGreaterThanOrEqual(500)
+    expect(records).toEqual([])
+    expect(await counterOf(ledger, 'requestsPerDay')).toEqual({ committed: 0, held: 0 })
+    expect(await leases(ledger)).toBe(0)
+  })
+})
+
+test('a caller who leaves before an answer without a stream pays for its time, not for the reserve', async () => {
+  const { bed, ledger, records } = await metered(
+    { limits: { tokensPerDay: 100_000 } },
+    { simulator: { profile: { ...tiny, stepMs: 100 } } },
+  )
+  const abort = new AbortController()
+  const gone = call(`${bed.url}/v1/chat/completions`, {
+    ...acme,
+    body: { model: 'tickets', messages: prompt, max_tokens: 1500, ignore_eos: true },
+    signal: abort.signal,
+  }).catch(() => undefined)
+  await eventually(() => bed.gateway.views()[0]?.inFlight).toBe(1)
+  abort.abort()
+  await gone
+  await eventually(() => records.length).toBe(1)
+  expect(records[0]?.exactness).toBe('Unknown')
+  expect(records[0]?.outputTokens).toBeLessThan(20_000)
+  const { id } = windowAt('Day', 'UTC', Date.now())
+  const committed = (records[0]?.inputTokens ?? 0) + (records[0]?.outputTokens ?? 0)
+  expect(await ledger.read([counterKey('acme', 'tokensPerDay', id)])).toEqual([
+    { committed, held: 0 },
+  ])
+})
+
 async function engineTokens(bed: GatewayBed): Promise<{ input: number; output: number }> {
   const { text } = await call(`${bed.engine.url}/metrics`)
   const sum = (name: string): number =>

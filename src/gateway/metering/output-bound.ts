@@ -10,8 +10,11 @@ export interface OutputBound {
   readonly isOurs: boolean
 }
 
-/** Without a cap and with a context window that nobody wrote down. */
-const unknownWindow = 8192
+/**
+ * Without a cap and with a context window that nobody wrote down: vLLM refuses a cap above its window, and smaller windows
+ * are rare.
+ */
+const unknownWindow = 2048
 
 /**
  * The caller's own cap; else the smallest `maxOutputTokens`; else the context window, above which the engine does not go.
