@@ -28,6 +28,8 @@ export interface RouteTarget {
 export interface Caller {
   readonly keyKey: string
   readonly tenant: string
+  /** The tenant's share of a contended pool, beside the others'. */
+  readonly weight: number
   readonly suspended: boolean
   readonly revoked: boolean
   readonly expiresAtMs: number
@@ -348,11 +350,15 @@ export const comingReasons: ReadonlySet<string> = new Set([
   'WaitingForGateways',
 ])
 
+/** Of a tenant that says nothing else. */
+const defaultWeight = 1
+
 function callerOf(key: TenantKey, tenant: ModelTenant, scope: Scope): Caller {
   const { targets, listed } = key.spec.models === undefined ? scope : narrow(scope, key.spec.models)
   return {
     keyKey: keyOf(key.metadata),
     tenant: tenant.metadata.name,
+    weight: defaultWeight,
     suspended: tenant.spec.suspend,
     revoked: key.spec.revoked,
     expiresAtMs:

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { LoraplexError } from '../errors.ts'
-import type { EngineFate } from './admission.ts'
+import type { EngineFate } from './engine-fate.ts'
 import { classifyEngineRefusal } from './engine-refusal.ts'
 import type { Exchange } from './exchange.ts'
 import type { ReplicaView } from './replica-view.ts'
@@ -76,6 +76,11 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
       this.#usage ??
       (this.#rewriter === undefined ? undefined : parseUsage(this.#rewriter.usage, true))
     )
+  }
+
+  /** Of a stream, at least: a frame holds one or more. */
+  get tokensSoFar(): number {
+    return this.#rewriter?.frames ?? 0
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

@@ -2,7 +2,9 @@ import type { ServerResponse } from 'node:http'
 import type { Caller, RouteTarget } from '../core/resolve.ts'
 import { engineNameOf, fingerprintOf } from '../api/names.ts'
 import { LoraplexError, type ErrorCode } from '../errors.ts'
-import type { EngineFate, PoolAdmission, Ticket } from './admission.ts'
+import type { PoolAdmission } from './admission.ts'
+import type { EngineFate } from './engine-fate.ts'
+import type { Ticket } from './ticket.ts'
 import { EngineAttempt } from './engine-attempt.ts'
 import { errorBody, errorFrames, errorHeaders } from './error-body.ts'
 import type { InferenceRequest } from './inference-request.ts'
@@ -86,6 +88,7 @@ export class Exchange {
     return {
       revision: target.revision,
       tenant: caller.tenant,
+      weight: caller.weight,
       sizeBytes: request.sizeBytes,
       ...patience,
       tried: this.#tried,
@@ -115,6 +118,9 @@ export class Exchange {
     const { limits, request, target } = this.context
     if (this.#state === 'Ended') {
       return
+    }
+    if (this.#view !== undefined && this.#attempt !== undefined) {
+      this.context.admission.progress(this.#ticket, this.#view, this.#attempt.tokensSoFar)
     }
     const lastsMs = this.#sentAt === undefined ? 0 : now - this.#sentAt
     if (lastsMs > target.pool.spec.maxStreamSeconds * 1000) {
@@ -176,7 +182,7 @@ export class Exchange {
    */
   attemptLost(error: LoraplexError, fate: EngineFate): void {
     const { admission, retries, now } = this.context
-    const view = this.#leaveEngine()
+    const view = this.#leaveEngine(undefined)
     if (view !== undefined) {
       this.#tried.add(view.engineProcess)
     }
@@ -197,7 +203,7 @@ export class Exchange {
     }
     this.context.admission.withdraw(this.#ticket)
     const partial = usage ?? this.#attempt?.usageSoFar()
-    this.#leaveEngine()
+    this.#leaveEngine(partial)
     if (this.#response.headersSent) {
       this.#body.end(Buffer.from(errorFrames(error)).toString('latin1'))
     } else {
@@ -233,13 +239,19 @@ export class Exchange {
     this.#attempt.dispatch(view, request.endpoint.path, request.build(engineModel, cacheSalt))
   }
 
-  #leaveEngine(): ReplicaView | undefined {
+  #leaveEngine(usage: Usage | undefined): ReplicaView | undefined {
     const view = this.#view
     const attempt = this.#attempt
     this.#view = undefined
     this.#attempt = undefined
     attempt?.abandon()
-    view?.release(this.context.target.revision)
+    if (view !== undefined) {
+      const tokens =
+        usage === undefined
+          ? undefined
+          : { input: usage.promptTokens, output: usage.completionTokens }
+      this.context.admission.release(this.#ticket, view, tokens)
+    }
     return view
   }
 
@@ -249,7 +261,7 @@ export class Exchange {
     }
     this.context.admission.withdraw(this.#ticket)
     const usage = this.#attempt?.usageSoFar()
-    this.#leaveEngine()
+    this.#leaveEngine(usage)
     this.#end('client_closed', usage)
   }
 
@@ -263,7 +275,7 @@ export class Exchange {
     if (this.#state === 'Ended') {
       return
     }
-    this.#leaveEngine()
+    this.#leaveEngine(usage)
     this.#state = 'Ended'
     this.context.onEnd(this, {
       code,

@@ -431,6 +431,7 @@ export class Gateway {
       gateway: `${this.#id}.${this.#viewsMade}`,
       maxInFlight: this.#options.maxInFlightPerReplica ?? 256,
       now: () => performance.now(),
+      order: this.#poolOf(replica.poolKey).admission,
       onChange: () => this.#pools.get(replica.poolKey)?.admission.pump(),
     })
   }
