@@ -60,6 +60,7 @@ export class PlaceDesk {
     this.#window.note(load, sum([...this.#gateways.values()].map(({ inFlight }) => inFlight)))
   }
 
+  debug() { return { limit: this.#window.limit, g: [...this.#gateways.values()].map((a) => [a.inFlight, a.waits.map((w) => [w.tenant, Math.round(w.turn), Math.round(w.cost), w.count].join(' '))]) } }
   /** Another engine process. */
   reset(): void {
     this.#window.reset()

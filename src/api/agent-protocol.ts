@@ -61,6 +61,8 @@ export const shareReport = z.strictObject({
   served: z.record(z.string(), z.number()),
   /** Virtual time, see FairShare. */
   now: z.number().min(0),
+  /** By revision, wanted or granted: the least turn of the tenants who call it. Slots go to the least. */
+  turns: z.record(z.string(), z.number()),
   /** Who lacks nothing but a place at this engine; those with most right, where there are too many. */
   waits: z
     .array(

@@ -136,6 +136,88 @@ test('lines take turns, so that a short one does not wait for a long one to end'
   expect(log.map((one) => one.slice(0, 2))).toEqual(['a1', 'b1', 'c1', 'a2', 'c2', 'a3', 'a4'])
 })
 
+describe('tenants take turns by what they were served', () => {
+  const served = () => log.map((one) => one.slice(0, one.indexOf('@')))
+
+  /** Tickets of two tenants that all wait, the greedy one's first. */
+  function crowd(to: PoolAdmission, weight = 1): void {
+    first().room = 0
+    for (let at = 1; at <= 6; at += 1) {
+      to.submit(ticket(`greedy${at}`, { tenant: 'greedy', revision: 'a' }))
+    }
+    for (let at = 1; at <= 4; at += 1) {
+      to.submit(ticket(`victim${at}`, { tenant: 'victim', revision: 'b', weight }))
+    }
+    first().room = 1
+    to.pump()
+  }
+
+  test('so that one with a long queue does not keep another waiting', () => {
+    const to = admission()
+    crowd(to)
+    release(to, first(), 4)
+    expect(served()).toEqual(['greedy1', 'victim1', 'greedy2', 'victim2', 'greedy3'])
+  })
+
+  test('by weight', () => {
+    const to = admission()
+    crowd(to, 3)
+    release(to, first(), 5)
+    expect(served()).toEqual(['greedy1', 'victim1', 'victim2', 'victim3', 'greedy2', 'victim4'])
+  })
+
+  test('in tokens that the engine counted, and the other gateways are told', () => {
+    const to = admission()
+    first().room = 0
+    const [long, short] = [
+      ticket('greedy1', { tenant: 'greedy', revision: 'a' }),
+      ticket('victim1', { tenant: 'victim', revision: 'b' }),
+    ]
+    crowd(to)
+    to.submit(long)
+    to.submit(short)
+    first().room = 0
+    for (const [name, output] of [
+      ['greedy', 100],
+      ['victim', 10],
+    ] as const) {
+      const one = ticket('own', { tenant: name, revision: 'c' })
+      first().room = 1000
+      to.submit(one)
+      first().room = 0
+      first().inFlight = 0
+      to.release(one, first() as unknown as ReplicaView, { input: 10, output })
+    }
+    expect(to.fair.turnOf('greedy')).toBeGreaterThan(to.fair.turnOf('victim') + 100)
+    expect(first().charged.get('greedy')).toBeGreaterThanOrEqual(210)
+  })
+
+  test('and no place stays free for one who cannot go now', () => {
+    const to = admission()
+    first().placements.set('b', 'NeedsSlot')
+    crowd(to)
+    release(to, first(), 5)
+    expect(served()).toEqual(['greedy1', 'greedy2', 'greedy3', 'greedy4', 'greedy5', 'greedy6'])
+    first().placements.set('b', 'Now')
+    release(to, first(), 3)
+    expect(served().slice(6)).toEqual(['victim1', 'victim2', 'victim3'])
+  })
+
+  test('and who waits for a place only is told to the agent, those with most right first', () => {
+    const to = admission()
+    crowd(to)
+    const waits = to.waitsFor((revision) => revision !== 'none')
+    expect(waits.map(({ tenant, count }) => [tenant, count])).toEqual([
+      ['victim', 4],
+      ['greedy', 5],
+    ])
+    expect(to.waitsFor((revision) => revision === 'a').map(({ tenant }) => tenant)).toEqual([
+      'greedy',
+    ])
+    expect(first().placesWanted).toBeGreaterThan(0)
+  })
+})
+
 describe('a wait is over', () => {
   const rows: Record<string, [(view: FakeView) => void, ErrorCode, number]> = {
     'for a slot': [(view) => view.placements.set('a', 'NeedsSlot'), 'overloaded', 2000],

@@ -65,9 +65,9 @@ export class PoolAdmission {
   waitsFor(couldTake: (revision: string | undefined) => boolean): readonly TenantWait[] {
     const waits: TenantWait[] = []
     for (const tenant of this.#lines.tenants) {
-      const tickets = this.#lines
-        .of(tenant)
-        .flatMap((line) => (couldTake(line.revision) ? line.tickets : []))
+      const lines = this.#lines.of(tenant).filter((line) => couldTake(line.revision))
+      // One that failed may be waiting for another process than this engine's.
+      const tickets = lines.flatMap((line) => line.tickets.filter(({ tried }) => tried.size === 0))
       const [first] = tickets
       if (first !== undefined) {
         const cost = this.fair.costOf(tenant, first.weight, inputOf(first))
@@ -75,6 +75,18 @@ export class PoolAdmission {
       }
     }
     return waits.sort((left, right) => left.turn - right.turn)
+  }
+
+  /** By revision that somebody waits for or is served by: the least turn of those tenants. */
+  turns(): ReadonlyMap<string, number> {
+    const turns = new Map<string, number>()
+    for (const { revision, tenant } of [...this.#lines.all(), ...this.#charges.keys()]) {
+      if (revision !== undefined) {
+        const turn = this.fair.turnOf(tenant)
+        turns.set(revision, Math.min(turns.get(revision) ?? turn, turn))
+      }
+    }
+    return turns
   }
 
   get queued(): number {
@@ -238,11 +250,8 @@ export class PoolAdmission {
       const view = findPlace(this.#views(), ticket)
       if (view !== undefined) {
         line.tickets.splice(at, 1)
-        if (line.tickets.length > 0) {
-          this.#lines.putBehind(line)
-        } else {
-          this.#dropIfEmpty(line)
-        }
+        this.#lines.putBehind(line)
+        this.#dropIfEmpty(line)
         this.#place(ticket, view, () => this.#leave(ticket))
         return true
       }

@@ -7,6 +7,8 @@ export interface PoolOrder {
   readonly fair: Pick<FairShare, 'learn' | 'now'>
   /** Who lacks nothing but a place there, those with most right first. */
   waitsFor(couldTake: (revision: string | undefined) => boolean): readonly TenantWait[]
+  /** By revision that somebody waits for or is served by: the least turn of those tenants. */
+  turns(): ReadonlyMap<string, number>
 }
 
 export interface PlaceShareOptions {
@@ -70,6 +72,7 @@ export class PlaceShare {
   /** What goes with the next call; then either `answered` or `failed`. */
   report(
     inFlight: number,
+    revisions: Iterable<string>,
     couldTake: (revision: string | undefined) => boolean,
   ): ShareReport | undefined {
     const { order, now } = this.#options
@@ -81,7 +84,12 @@ export class PlaceShare {
     this.#sent = Object.fromEntries(this.#unsent)
     this.#unsent.clear()
     const waits = order.waitsFor(couldTake).slice(0, maxWaits)
-    return { inFlight, served: this.#sent, now: order.fair.now, waits: [...waits] }
+    const turnOf = order.turns()
+    const turns: Record<string, number> = {}
+    for (const revision of revisions) {
+      turns[revision] = turnOf.get(revision) ?? order.fair.now
+    }
+    return { inFlight, served: this.#sent, now: order.fair.now, turns, waits: [...waits] }
   }
 
   answered(answer: ShareAnswer | undefined): void {

@@ -280,7 +280,11 @@ export class ReplicaView {
       }
     }
     const sentAt = this.#options.now()
-    const share = this.#share.report(this.#total, this.#couldTake)
+    const share = this.#share.report(
+      this.#total,
+      [...wanted, ...Object.keys(inFlight)],
+      this.#couldTake,
+    )
     const request = { gateway: this.#options.gateway, wanted, inFlight }
     this.replica.link.lease(share === undefined ? request : { ...request, share }).then(
       (answer) => this.#onLease(answer, sentAt),

@@ -6,9 +6,15 @@ import { parseArgs } from 'node:util'
 import { FairnessBed, type BedTenant } from '../support/fairness-bed.ts'
 import { TenantLoad, type TenantCalls } from '../support/tenant-load.ts'
 
-/** An engine of 16 requests at once, 25 tokens a stream: a place becomes free every 33 ms. */
-const engine = { maxNumSeqs: 16, stepMs: 20, maxLoras: 4, isFifo: false } as const
+/** An engine of 16 requests at once, 25 tokens a stream: a place becomes free every 66 ms. */
+const engine = { maxNumSeqs: 16, stepMs: 40, maxLoras: 4, isFifo: false } as const
 const warmUpMs = 6000
+
+/** Requests a second of one of two tenants, with 25 tokens and one step for the prompt: half of what the engine can do. */
+const share = engine.maxNumSeqs / (26 * (engine.stepMs + 1.6)) / 2 * 1000
+
+/** Of its own share. At all of it, a Poisson stream's queue has no end, whatever the neighbour does. */
+const victimPart = 0.7
 
 export interface FairnessOptions {
   readonly gateways: number
@@ -25,9 +31,8 @@ export interface NeighbourFigures {
 
 /** p99 of a victim's time to first token, its neighbour at its share and at ten times that. */
 export async function neighbour(options: FairnessOptions, adapters = 0): Promise<NeighbourFigures> {
-  const capacity = 26
-  const atShare = await victimBeside(options, adapters, capacity / 2)
-  const atTenTimes = await victimBeside(options, adapters, capacity * 5)
+  const atShare = await victimBeside(options, adapters, share)
+  const atTenTimes = await victimBeside(options, adapters, share * 10)
   return {
     atShareMs: percentile(atShare.firstByteMs, 0.99),
     atTenTimesMs: percentile(atTenTimes.firstByteMs, 0.99),
@@ -46,7 +51,7 @@ async function victimBeside(
   await using bed = await FairnessBed.start({ ...engine, gateways, tenants })
   await using load = new TenantLoad(bed.urls)
   load.open(callsOf(tenants[1] ?? aTenant('greedy'), [10, 40]), perSecond, 2)
-  load.open(callsOf(tenants[0] ?? aTenant('victim'), [10, 40]), 11.5, 1)
+  load.open(callsOf(tenants[0] ?? aTenant('victim'), [10, 40]), share * victimPart, 1)
   await delay(warmUpMs)
   const before = load.recordOf('victim').firstByteMs.length
   await delay(seconds * 1000)

@@ -49,6 +49,10 @@ export class FakeView {
     this.placesWanted += 1
   }
 
+  release(): void {
+    this.inFlight -= 1
+  }
+
   acquire(): void {
     this.inFlight += 1
   }
