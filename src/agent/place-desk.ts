@@ -12,6 +12,7 @@ export interface PlaceDeskTimes {
 
 interface GatewayAccount {
   calledAtMs: number
+  now: number
   inFlight: number
   waits: ShareReport['waits']
   /** What the others served since its last call, by tenant. */
@@ -24,7 +25,6 @@ export class PlaceDesk {
   readonly #times: PlaceDeskTimes
   readonly #window = new EngineWindow()
   readonly #gateways = new Map<string, GatewayAccount>()
-  #now = 0
 
   constructor(clock: Clock, times: PlaceDeskTimes) {
     this.#clock = clock
@@ -43,7 +43,7 @@ export class PlaceDesk {
       account.owed.clear()
       return undefined
     }
-    this.#now = Math.max(this.#now, share.now)
+    account.now = share.now
     this.#pass(gateway, share.served)
     const { owed } = account
     account.owed = new Map()
@@ -51,7 +51,7 @@ export class PlaceDesk {
       places: this.#placesOf(gateway),
       shared: this.#gateways.size > 1,
       served: Object.fromEntries(owed),
-      now: this.#now,
+      now: this.#nowOfOthers(gateway),
     }
   }
 
@@ -72,6 +72,14 @@ export class PlaceDesk {
     return places[names.indexOf(gateway)] ?? 0
   }
 
+  #nowOfOthers(gateway: string): number {
+    let now = 0
+    for (const [name, account] of this.#gateways) {
+      now = name === gateway ? now : Math.max(now, account.now)
+    }
+    return now
+  }
+
   #pass(from: string, served: ShareReport['served']): void {
     for (const [name, { owed }] of this.#gateways) {
       if (name !== from) {
@@ -85,6 +93,7 @@ export class PlaceDesk {
   #accountOf(gateway: string): GatewayAccount {
     const account = this.#gateways.get(gateway) ?? {
       calledAtMs: 0,
+      now: 0,
       inFlight: 0,
       waits: [],
       owed: new Map<string, number>(),

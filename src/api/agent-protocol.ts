@@ -84,7 +84,7 @@ export interface ShareAnswer {
   readonly shared: boolean
   /** By tenant: what the other gateways charged since the last answer. */
   readonly served: Readonly<Record<string, number>>
-  /** The furthest virtual time of all gateways. */
+  /** The furthest virtual time of the other gateways. */
   readonly now: number
 }
 

@@ -30,8 +30,14 @@ const outputCost = 2
  */
 const firstOutput = 0
 
-/** How much one answer moves the average. */
-const outputShare = 0.2
+/** How much one answer moves an average. */
+const averagePart = 0.2
+
+/**
+ * Of so many requests a tenant keeps what it was behind when it comes back from idling: one that stays within its share
+ * is not made to wait for its own small bursts. So much, and no more, is gained by idling.
+ */
+const keptRequests = 8
 
 /**
  * What a tenant that waited for something else than its turn (a load, a slot) may be behind the others. Without an end to
@@ -42,17 +48,36 @@ const maxCredit = 32_768
 /**
  * Whose turn it is in a pool (I15): a counter of tokens by weight for each tenant, and the least one is next. Charged when
  * a request begins, by estimate, and corrected by what the engine counted. Whoever comes back from idling begins where the
- * others are: nothing is saved up. VTC's rules, with the virtual time of start-time fair queueing for the lift, so that it
+ * others are, or a few requests before: no more is saved up. VTC's rules, with the virtual time of start-time fair queueing for the lift, so that it
  * also holds between times of contention.
  */
 export class FairShare {
   readonly #accounts = new Map<string, Account>()
   #now = 0
+  /** The furthest of the other gateways. */
+  #nowElsewhere = 0
+  /** Tickets that wait. */
+  #waiting = 0
   #output = firstOutput
+  /** Moving average of what requests added to counters. */
+  #amount = 0
 
-  /** Virtual time: where the last request began that was ahead of all before it. */
+  /** Virtual time here: where the last request began that was ahead of all before it. */
   get now(): number {
     return this.#now
+  }
+
+  /**
+   * Where the busy ones are: those who wait here. Counters of one tenant differ a little between gateways, so the others'
+   * time would put a newcomer behind them. Only where nobody waits is it the better knowledge.
+   */
+  get #level(): number {
+    return this.#waiting > 0 ? this.#now : Math.max(this.#now, this.#nowElsewhere)
+  }
+
+  /** Where newcomers begin. */
+  get #entry(): number {
+    return this.#level - Math.min(maxCredit, keptRequests * this.#amount)
   }
 
   /** Tenants whose counters are kept. */
@@ -61,7 +86,7 @@ export class FairShare {
   }
 
   turnOf(tenant: string): number {
-    return this.#accounts.get(tenant)?.counter ?? this.#now
+    return this.#accounts.get(tenant)?.counter ?? this.#entry
   }
 
   /** What one request of this tenant adds to its counter, by what is known of it. */
@@ -73,6 +98,7 @@ export class FairShare {
   /** One request more waits. */
   enter(tenant: string): void {
     this.#open(tenant).waiting += 1
+    this.#waiting += 1
   }
 
   /** One that waited does not any more: it was placed, after `begin`, or it went away. */
@@ -80,6 +106,7 @@ export class FairShare {
     const account = this.#accounts.get(tenant)
     if (account !== undefined) {
       account.waiting -= 1
+      this.#waiting -= 1
     }
   }
 
@@ -87,7 +114,7 @@ export class FairShare {
   begin(tenant: string, weight: number, inputTokens: number): Charge {
     const account = this.#open(tenant)
     account.running += 1
-    const start = Math.max(account.counter, this.#now - maxCredit)
+    const start = Math.max(account.counter, this.#level - maxCredit)
     this.#now = Math.max(this.#now, start)
     const amount = this.costOf(tenant, weight, inputTokens)
     account.counter = start + amount
@@ -106,23 +133,24 @@ export class FairShare {
     if (account !== undefined) {
       account.running -= 1
       if (tokens !== undefined) {
-        account.output += outputShare * (tokens.output - account.output)
-        this.#output += outputShare * (tokens.output - this.#output)
+        account.output += averagePart * (tokens.output - account.output)
+        this.#output += averagePart * (tokens.output - this.#output)
       }
     }
     const real = tokens ?? { input: charge.input, output: 0 }
+    this.#amount += averagePart * (costOf(real) / charge.weight - this.#amount)
     return this.#correct(charge, costOf(real) / charge.weight)
   }
 
   /** What other gateways served in this pool since they last said so, and how far they are. */
   learn(served: Readonly<Record<string, number>>, now: number): void {
-    this.#now = Math.max(this.#now, now)
+    this.#nowElsewhere = now
     for (const [tenant, amount] of Object.entries(served)) {
       const account = this.#accounts.get(tenant)
       if (account !== undefined) {
         account.counter += amount
       } else if (amount > 0) {
-        this.#accounts.set(tenant, this.#newAccount(this.#now + amount))
+        this.#accounts.set(tenant, this.#newAccount(this.#entry + amount))
       }
     }
   }
@@ -130,16 +158,16 @@ export class FairShare {
   /** Forgets who is idle and would begin where the others are in any case. */
   tidy(): void {
     for (const [tenant, { counter, waiting, running }] of this.#accounts) {
-      if (waiting === 0 && running === 0 && counter <= this.#now) {
+      if (waiting === 0 && running === 0 && counter <= this.#entry) {
         this.#accounts.delete(tenant)
       }
     }
   }
 
   #open(tenant: string): Account {
-    const account = this.#accounts.get(tenant) ?? this.#newAccount(this.#now)
+    const account = this.#accounts.get(tenant) ?? this.#newAccount(this.#entry)
     if (account.waiting === 0) {
-      account.counter = Math.max(account.counter, this.#now)
+      account.counter = Math.max(account.counter, this.#entry)
     }
     this.#accounts.set(tenant, account)
     return account
