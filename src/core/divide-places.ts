@@ -20,20 +20,25 @@ interface Contender {
   readonly left: { readonly at: number; count: number }[]
 }
 
-/** Of so many places that will be free next, one is looked at ahead; at least two are. */
-const aheadShare = 16
+/** Of so many places, one that will be free next is given away before it is; at least two are. */
+const aheadShare = 64
 
 /**
- * How many requests each gateway may have at one engine; the sum is `limit`. Whoever waits in the order of FairShare gets
+ * How many requests each gateway may have at one engine; of several, the sum is a little less than `limit`. Whoever waits in the order of FairShare gets
  * what is free, and what is going to be free next: a gateway with more right than another may send a little before the
  * other's request has ended, and the other does not fill that place again. So a gateway that holds all places cannot
  * keep them, and no place stays empty while somebody is told.
  */
 export function dividePlaces(limit: number, reports: readonly PlaceReport[]): readonly number[] {
+  if (reports.length === 1) {
+    return [limit]
+  }
   const held = reports.map((report) => report.inFlight)
   const total = sum(held)
-  const free = limit - total
-  const ahead = Math.min(total, Math.max(2, Math.ceil(limit / aheadShare)))
+  const most = Math.max(2, Math.ceil(limit / aheadShare))
+  // What is sent early comes on top, and is not to wait long inside the engine.
+  const free = limit - Math.floor(most / 2) - total
+  const ahead = Math.min(total, most)
   const taken = takeInTurn(reports, Math.max(0, free + ahead))
   const missing = sum(taken) - free
   const change =

@@ -71,7 +71,7 @@ export interface ShareFigures {
   readonly longestGapMs: number
 }
 
-/** Tenants that always want more, with other lengths of answers. */
+/** Tenants that always want more, each third with other lengths of answers where they are few. */
 export async function shares(
   { gateways, seconds }: FairnessOptions,
   tenants: readonly BedTenant[],
@@ -86,7 +86,8 @@ export async function shares(
     [30, 60],
   ] as const
   for (const [at, tenant] of tenants.entries()) {
-    load.closed(callsOf(tenant, lengths[at % 3] ?? [10, 40]), callersEach, at * 1000)
+    const tokens = tenants.length > lengths.length ? undefined : lengths[at]
+    load.closed(callsOf(tenant, tokens ?? [10, 40]), callersEach, at * 1000)
   }
   await delay(warmUpMs)
   const fromMs = performance.now()
