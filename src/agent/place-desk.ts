@@ -51,6 +51,7 @@ export class PlaceDesk {
       places: this.#placesOf(gateway),
       shared: this.#gateways.size > 1,
       served: Object.fromEntries(owed),
+      turns: this.#turnsOfOthers(gateway),
       now: this.#nowOfOthers(gateway),
     }
   }
@@ -60,7 +61,15 @@ export class PlaceDesk {
     this.#window.note(load, sum([...this.#gateways.values()].map(({ inFlight }) => inFlight)))
   }
 
-  debug() { return { limit: this.#window.limit, g: [...this.#gateways.values()].map((a) => [a.inFlight, a.waits.map((w) => [w.tenant, Math.round(w.turn), Math.round(w.cost), w.count].join(' '))]) } }
+  debug() {
+    return {
+      limit: this.#window.limit,
+      g: [...this.#gateways.values()].map((a) => [
+        a.inFlight,
+        a.waits.map((w) => [w.tenant, Math.round(w.turn), Math.round(w.cost), w.count].join(' ')),
+      ]),
+    }
+  }
   /** Another engine process. */
   reset(): void {
     this.#window.reset()
@@ -70,6 +79,16 @@ export class PlaceDesk {
     const names = [...this.#gateways.keys()]
     const places = dividePlaces(this.#window.limit, [...this.#gateways.values()])
     return places[names.indexOf(gateway)] ?? 0
+  }
+
+  #turnsOfOthers(gateway: string): Record<string, number> {
+    const turns: Record<string, number> = {}
+    for (const [name, { waits }] of this.#gateways) {
+      for (const { tenant, turn } of name === gateway ? [] : waits) {
+        turns[tenant] = Math.max(turns[tenant] ?? turn, turn)
+      }
+    }
+    return turns
   }
 
   #nowOfOthers(gateway: string): number {

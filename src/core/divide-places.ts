@@ -43,12 +43,32 @@ export function dividePlaces(limit: number, reports: readonly PlaceReport[]): re
   const missing = sum(taken) - free
   const change =
     missing > 0
-      ? apportion(missing, held).map((count) => -count)
+      ? giveBack(missing, ahead, held, taken).map((count) => -count)
       : apportion(
           -missing,
           reports.map(() => 1),
         )
   return held.map((count, at) => Math.max(0, count + (taken[at] ?? 0) + (change[at] ?? 0)))
+}
+
+/**
+ * Places not to be filled again by those who hold them: one of each gateway that is not next, so that whichever ends
+ * first is given away; as many as are missing in any case. It is asked again before many end.
+ */
+function giveBack(
+  missing: number,
+  ahead: number,
+  held: readonly number[],
+  taken: readonly number[],
+): readonly number[] {
+  const notNext = held
+    .map((count, at) => ({ count, at }))
+    .filter(({ count, at }) => count > 0 && taken[at] === 0)
+    .sort((left, right) => right.count - left.count)
+    .slice(0, Math.max(missing, 2 * ahead))
+  const back = held.map((_, at) => (notNext.some((one) => one.at === at) ? 1 : 0))
+  const rest = apportion(Math.max(0, missing - notNext.length), held)
+  return back.map((count, at) => count + (rest[at] ?? 0))
 }
 
 /** The first `count` of all who wait, by gateway. A tenant's counter moves with each, wherever it waits. */

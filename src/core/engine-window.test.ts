@@ -5,10 +5,7 @@ import { EngineWindow } from './engine-window.ts'
 function look(window: EngineWindow, capacity: number, times: number): readonly number[] {
   return Array.from({ length: times }, () => {
     const used = window.limit
-    window.note(
-      { running: Math.min(used, capacity), waiting: Math.max(0, used - capacity) },
-      used,
-    )
+    window.note({ running: Math.min(used, capacity), waiting: Math.max(0, used - capacity) }, used)
     return window.limit
   })
 }

@@ -170,9 +170,19 @@ describe('a counter', () => {
     const [here, there] = [new FairShare(), new FairShare()]
     const charge = there.begin('a', 1, 500)
     there.begin('a', 1, 500)
-    here.learn({ a: charge.amount, b: 10 }, there.now)
+    here.learn({ served: { a: charge.amount, b: 10 }, turns: {}, now: there.now })
     here.enter('c')
     expect([here.turnOf('a'), here.turnOf('b'), here.turnOf('c')]).toEqual([1000, 510, 500])
+  })
+
+  test('is the highest of all gateways where they differ by more than two requests', () => {
+    const fair = new FairShare()
+    fair.end(fair.begin('other', 1, 50), { input: 50, output: 0 })
+    fair.enter('near')
+    fair.enter('far')
+    const [near, far] = [fair.turnOf('near'), fair.turnOf('far')]
+    fair.learn({ served: {}, turns: { near: near + 15, far: far + 500, gone: 9 }, now: 0 })
+    expect([fair.turnOf('near'), fair.turnOf('far')]).toEqual([near, far + 500])
   })
 
   test('of an idle tenant is forgotten once it would begin there anyway', () => {

@@ -12,12 +12,21 @@ export interface Charge {
   amount: number
 }
 
+/** What the other gateways of the pool say, by tenant. */
+export interface Elsewhere {
+  readonly served: Readonly<Record<string, number>>
+  readonly turns: Readonly<Record<string, number>>
+  readonly now: number
+}
+
 interface Account {
   counter: number
   waiting: number
   running: number
   /** Moving average, for what is charged before the engine has counted. */
   output: number
+  /** Moving average of what one request adds to the counter. */
+  amount: number
 }
 
 /** VTC (OSDI'24): a token of output costs an engine about as much as two of input. */
@@ -38,6 +47,9 @@ const averagePart = 0.2
  * is not made to wait for its own small bursts. So much, and no more, is gained by idling.
  */
 const keptRequests = 8
+
+/** Of so many requests a tenant's counters may differ between gateways. */
+const toleratedRequests = 2
 
 /**
  * What a tenant that waited for something else than its turn (a load, a slot) may be behind the others. Without an end to
@@ -130,20 +142,26 @@ export class FairShare {
   /** It is over; answers by how much the charge was wrong. Tokens are undefined where the engine counted none. */
   end(charge: Charge, tokens: ServedTokens | undefined): number {
     const account = this.#accounts.get(charge.tenant)
+    const real = tokens ?? { input: charge.input, output: 0 }
+    const amount = costOf(real) / charge.weight
     if (account !== undefined) {
       account.running -= 1
+      account.amount += averagePart * (amount - account.amount)
       if (tokens !== undefined) {
         account.output += averagePart * (tokens.output - account.output)
         this.#output += averagePart * (tokens.output - this.#output)
       }
     }
-    const real = tokens ?? { input: charge.input, output: 0 }
-    this.#amount += averagePart * (costOf(real) / charge.weight - this.#amount)
-    return this.#correct(charge, costOf(real) / charge.weight)
+    this.#amount += averagePart * (amount - this.#amount)
+    return this.#correct(charge, amount)
   }
 
-  /** What other gateways served in this pool since they last said so, and how far they are. */
-  learn(served: Readonly<Record<string, number>>, now: number): void {
+  /**
+   * What the other gateways served since they last said so, and how far they are. A tenant that begins where others are
+   * does so at one gateway; what its counters differ by for that reason would let each gateway prefer another tenant for
+   * as long. So the higher one holds, but for what may still be on its way by another engine's agent.
+   */
+  learn({ served, turns, now }: Elsewhere): void {
     this.#nowElsewhere = now
     for (const [tenant, amount] of Object.entries(served)) {
       const account = this.#accounts.get(tenant)
@@ -151,6 +169,12 @@ export class FairShare {
         account.counter += amount
       } else if (amount > 0) {
         this.#accounts.set(tenant, this.#newAccount(this.#entry + amount))
+      }
+    }
+    for (const [tenant, turn] of Object.entries(turns)) {
+      const account = this.#accounts.get(tenant)
+      if (account !== undefined && turn - account.counter > toleratedRequests * account.amount) {
+        account.counter = turn
       }
     }
   }
@@ -174,7 +198,7 @@ export class FairShare {
   }
 
   #newAccount(counter: number): Account {
-    return { counter, waiting: 0, running: 0, output: this.#output }
+    return { counter, waiting: 0, running: 0, output: this.#output, amount: this.#amount }
   }
 
   #correct(charge: Charge, amount: number): number {

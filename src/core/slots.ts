@@ -229,7 +229,8 @@ export class SlotTable {
       const seat = this.#seats.get(revision)
       const servable = this.#seats.size < this.#capacity + (seat === undefined ? 0 : 1)
       // A seat that nobody reclaimed is shared at once; otherwise it is strictly one after the other.
-      const mayPass = waiting.length === 0 || (seat !== undefined && seat.reclaimedAtMs === undefined)
+      const mayPass =
+        waiting.length === 0 || (seat !== undefined && seat.reclaimedAtMs === undefined)
       if (view.isRoutable(revision)) {
         if (servable && mayPass) {
           this.#serve(revision, gateways, view.nowMs)

@@ -17,7 +17,7 @@ beforeEach(() => {
 })
 
 const report = () => share.report(3, ['a', 'b'], () => true)
-const answer = { places: 12, shared: true, served: { acme: 50 }, now: 40 }
+const answer = { places: 12, shared: true, served: { acme: 50 }, turns: {}, now: 40 }
 
 describe('a gateway’s part of an engine', () => {
   test('is all of it where the agent is from before there were shares', () => {

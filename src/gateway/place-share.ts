@@ -97,7 +97,7 @@ export class PlaceShare {
     if (answer !== undefined) {
       this.#places = answer.places
       this.#isShared = answer.shared
-      this.#options.order?.fair.learn(answer.served, answer.now)
+      this.#options.order?.fair.learn(answer)
     }
   }
 

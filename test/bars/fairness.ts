@@ -11,7 +11,7 @@ const engine = { maxNumSeqs: 16, stepMs: 40, maxLoras: 4, isFifo: false } as con
 const warmUpMs = 6000
 
 /** Requests a second of one of two tenants, with 25 tokens and one step for the prompt: half of what the engine can do. */
-const share = engine.maxNumSeqs / (26 * (engine.stepMs + 1.6)) / 2 * 1000
+const share = (engine.maxNumSeqs / (26 * (engine.stepMs + 1.6)) / 2) * 1000
 
 /** Of its own share. At all of it, a Poisson stream's queue has no end, whatever the neighbour does. */
 const victimPart = 0.7
