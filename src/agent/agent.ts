@@ -28,7 +28,6 @@ import {
   type AgentSettings,
   type AgentSnapshot,
 } from './options.ts'
-import { PlaceDesk } from './place-desk.ts'
 import { ResidencyLoop } from './residency-loop.ts'
 import { SlotDesk } from './slot-desk.ts'
 import { StateFeed } from './state-feed.ts'
@@ -47,7 +46,6 @@ class EngineAgent implements Agent {
   readonly #ledger: AdapterLedger
   readonly #sentinel: BaseSentinel
   readonly #desk: SlotDesk
-  readonly #places: PlaceDesk
   readonly #feed: StateFeed
   readonly #link: EngineLink
   readonly #loop: ResidencyLoop
@@ -84,7 +82,6 @@ class EngineAgent implements Agent {
       isRoutable: (revision) => this.#ledger.isRoutable(revision),
       onStale: (gateways) => this.#feed.slots(gateways),
     })
-    this.#places = new PlaceDesk(this.#clock, this.#settings.slots)
     this.#sentinel = new BaseSentinel({
       servedModelName: options.engine.servedModelName,
       clock: this.#clock,
@@ -160,13 +157,12 @@ class EngineAgent implements Agent {
         this.#ledger.use(revision, true)
       }
     }
-    const share = this.#places.call(request)
     const answer = this.#desk.lease(request)
     if (becameWanted || this.#loop.awaitsRelease) {
       this.#loop.wake()
     }
     this.#feed.loadSoon()
-    return Promise.resolve(share === undefined ? answer : { ...answer, share })
+    return Promise.resolve(answer)
   }
 
   async drain(): Promise<void> {
@@ -305,7 +301,6 @@ class EngineAgent implements Agent {
     this.#silence = undefined
     this.#suspectedAtMs = undefined
     if (isNewProcess) {
-      this.#places.reset()
       this.#starts.add(this.#clock.now() - this.#downSinceMs)
     }
     this.#ledger.engineArrived(isNewProcess, this.#downSinceMs)
@@ -339,7 +334,7 @@ class EngineAgent implements Agent {
   #scraped(metrics: EngineMetrics): void {
     this.#metrics = metrics
     this.#idle.note(metrics.running + metrics.waiting)
-    this.#places.note(metrics)
+    this.#desk.note(metrics)
     this.#silence = undefined
     // Not at once: what answers metrics but not us would be asked without end.
     const { firstRetryMs } = this.#settings.times

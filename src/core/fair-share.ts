@@ -60,8 +60,8 @@ const maxCredit = 32_768
 /**
  * Whose turn it is in a pool (I15): a counter of tokens by weight for each tenant, and the least one is next. Charged when
  * a request begins, by estimate, and corrected by what the engine counted. Whoever comes back from idling begins where the
- * others are, or a few requests before: no more is saved up. VTC's rules, with the virtual time of start-time fair queueing for the lift, so that it
- * also holds between times of contention.
+ * others are, or a few requests before: no more is saved up. VTC's rules, with the virtual time of start-time fair queueing
+ * for the lift, so that it also holds between times of contention.
  */
 export class FairShare {
   readonly #accounts = new Map<string, Account>()

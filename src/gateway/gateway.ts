@@ -240,8 +240,7 @@ export class Gateway {
       )
     }
     const target = resolveTarget(caller, request.model)
-    const { admission } = this.#poolOf(target.poolKey)
-    const isCold = admission.warmth.warmSince === undefined
+    const isCold = this.#poolOf(target.poolKey).admission.warmth.warmSince === undefined
     const patience = patienceOf(target.pool, this.#waits, {
       waitMs,
       isCold,

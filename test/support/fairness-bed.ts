@@ -89,7 +89,7 @@ export class FairnessBed implements AsyncDisposable {
       gateways.map(({ url }) => url),
       engine,
       [
-        ...gateways.map(({ close }) => close),
+        ...gateways.map((gateway) => () => gateway.close()),
         () => wired[Symbol.asyncDispose](),
         () => agent.close(),
         () => engine.stop(),
