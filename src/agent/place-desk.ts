@@ -61,15 +61,6 @@ export class PlaceDesk {
     this.#window.note(load, sum([...this.#gateways.values()].map(({ inFlight }) => inFlight)))
   }
 
-  debug() {
-    return {
-      limit: this.#window.limit,
-      g: [...this.#gateways.values()].map((a) => [
-        a.inFlight,
-        a.waits.map((w) => [w.tenant, Math.round(w.turn), Math.round(w.cost), w.count].join(' ')),
-      ]),
-    }
-  }
   /** Another engine process. */
   reset(): void {
     this.#window.reset()
@@ -82,13 +73,15 @@ export class PlaceDesk {
   }
 
   #turnsOfOthers(gateway: string): Record<string, number> {
-    const turns: Record<string, number> = {}
+    const turns = new Map<string, number[]>()
     for (const [name, { waits }] of this.#gateways) {
       for (const { tenant, turn } of name === gateway ? [] : waits) {
-        turns[tenant] = Math.max(turns[tenant] ?? turn, turn)
+        turns.set(tenant, [...(turns.get(tenant) ?? []), turn])
       }
     }
-    return turns
+    return Object.fromEntries(
+      [...turns].map(([tenant, each]) => [tenant, sum(each) / each.length] as const),
+    )
   }
 
   #nowOfOthers(gateway: string): number {

@@ -84,7 +84,7 @@ export interface ShareAnswer {
   readonly shared: boolean
   /** By tenant: what the other gateways charged since the last answer. */
   readonly served: Readonly<Record<string, number>>
-  /** By tenant that waits at another gateway: its highest counter there, with all of `served` in it. */
+  /** By tenant that waits at another gateway: its counter there, the mean of several, with all of `served` in it. */
   readonly turns: Readonly<Record<string, number>>
   /** The furthest virtual time of the other gateways. */
   readonly now: number

@@ -175,14 +175,15 @@ describe('a counter', () => {
     expect([here.turnOf('a'), here.turnOf('b'), here.turnOf('c')]).toEqual([1000, 510, 500])
   })
 
-  test('is the highest of all gateways where they differ by more than two requests', () => {
+  test('comes together with those of the other gateways', () => {
     const fair = new FairShare()
-    fair.end(fair.begin('other', 1, 50), { input: 50, output: 0 })
-    fair.enter('near')
-    fair.enter('far')
-    const [near, far] = [fair.turnOf('near'), fair.turnOf('far')]
-    fair.learn({ served: {}, turns: { near: near + 15, far: far + 500, gone: 9 }, now: 0 })
-    expect([fair.turnOf('near'), fair.turnOf('far')]).toEqual([near, far + 500])
+    fair.enter('ahead')
+    fair.enter('behind')
+    for (let answer = 0; answer < 60; answer += 1) {
+      fair.learn({ served: {}, turns: { ahead: -500, behind: 500, gone: 9 }, now: 0 })
+    }
+    expect(fair.turnOf('ahead')).toBeCloseTo(-500, -1)
+    expect(fair.turnOf('behind')).toBeCloseTo(500, -1)
   })
 
   test('of an idle tenant is forgotten once it would begin there anyway', () => {

@@ -25,8 +25,6 @@ interface Account {
   running: number
   /** Moving average, for what is charged before the engine has counted. */
   output: number
-  /** Moving average of what one request adds to the counter. */
-  amount: number
 }
 
 /** VTC (OSDI'24): a token of output costs an engine about as much as two of input. */
@@ -48,8 +46,8 @@ const averagePart = 0.2
  */
 const keptRequests = 8
 
-/** Of so many requests a tenant's counters may differ between gateways. */
-const toleratedRequests = 2
+/** How far a counter goes towards the other gateways' with each answer. */
+const agreement = 0.1
 
 /**
  * What a tenant that waited for something else than its turn (a load, a slot) may be behind the others. Without an end to
@@ -146,7 +144,6 @@ export class FairShare {
     const amount = costOf(real) / charge.weight
     if (account !== undefined) {
       account.running -= 1
-      account.amount += averagePart * (amount - account.amount)
       if (tokens !== undefined) {
         account.output += averagePart * (tokens.output - account.output)
         this.#output += averagePart * (tokens.output - this.#output)
@@ -159,7 +156,7 @@ export class FairShare {
   /**
    * What the other gateways served since they last said so, and how far they are. A tenant that begins where others are
    * does so at one gateway; what its counters differ by for that reason would let each gateway prefer another tenant for
-   * as long. So the higher one holds, but for what may still be on its way by another engine's agent.
+   * as long. So they move together, up as well as down: what is still on its way evens out.
    */
   learn({ served, turns, now }: Elsewhere): void {
     this.#nowElsewhere = now
@@ -173,8 +170,8 @@ export class FairShare {
     }
     for (const [tenant, turn] of Object.entries(turns)) {
       const account = this.#accounts.get(tenant)
-      if (account !== undefined && turn - account.counter > toleratedRequests * account.amount) {
-        account.counter = turn
+      if (account !== undefined) {
+        account.counter += agreement * (turn - account.counter)
       }
     }
   }
@@ -198,7 +195,7 @@ export class FairShare {
   }
 
   #newAccount(counter: number): Account {
-    return { counter, waiting: 0, running: 0, output: this.#output, amount: this.#amount }
+    return { counter, waiting: 0, running: 0, output: this.#output }
   }
 
   #correct(charge: Charge, amount: number): number {

@@ -72,6 +72,15 @@ describe('a gateway’s part of an engine', () => {
     expect(share.hasNews(0)).toBe(false)
   })
 
+  test('has something to say while somebody waits and nothing of it is there', () => {
+    share.begin(true, true)
+    share.answered({ ...answer, places: 0 })
+    share.report(0, [], () => true)
+    share.ask(() => undefined)
+    expect(share.hasNews(0)).toBe(true)
+    share.close()
+  })
+
   test('is asked for at once, and then every 20 ms at most; never where nobody shares it', async () => {
     share.begin(true, true)
     let asked = 0

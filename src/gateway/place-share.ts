@@ -36,6 +36,8 @@ export class PlaceShare {
   #toldInFlight = 0
   #places: number | undefined
   #isShared = false
+  /** Somebody has waited since the last call. */
+  #isAsked = false
   #askedAt = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
 
@@ -66,7 +68,10 @@ export class PlaceShare {
 
   /** The agent has to hear something, even if no slot is in use. */
   hasNews(inFlight: number): boolean {
-    return this.#isUnderstood && (inFlight > 0 || this.#toldInFlight > 0 || this.#unsent.size > 0)
+    return (
+      this.#isUnderstood &&
+      (this.#isAsked || inFlight > 0 || this.#toldInFlight > 0 || this.#unsent.size > 0)
+    )
   }
 
   /** What goes with the next call; then either `answered` or `failed`. */
@@ -80,6 +85,7 @@ export class PlaceShare {
       return undefined
     }
     this.#askedAt = now()
+    this.#isAsked = false
     this.#toldInFlight = inFlight
     this.#sent = Object.fromEntries(this.#unsent)
     this.#unsent.clear()
@@ -114,6 +120,7 @@ export class PlaceShare {
     if (!this.#isUnderstood || (!this.#isShared && this.#places !== undefined)) {
       return
     }
+    this.#isAsked = true
     const sinceMs = this.#options.now() - this.#askedAt
     if (sinceMs >= askEveryMs) {
       call()
