@@ -199,6 +199,7 @@ class EngineAgent implements Agent {
 
   snapshot(): AgentSnapshot {
     const { process } = this.#link
+    const { total, used, waiting } = this.#desk.table
     return {
       replica: this.replica,
       engineProcess: process?.identity ?? '',
@@ -208,11 +209,7 @@ class EngineAgent implements Agent {
       detail: this.#words,
       draining: this.#draining,
       residency: this.#ledger.residencies,
-      slots: {
-        total: this.#desk.table.total,
-        used: this.#desk.table.used,
-        waiting: this.#desk.table.waiting,
-      },
+      slots: { total, used, waiting },
       hostCache: {
         capacity: this.#options.maxCpuLoras,
         registered: this.#ledger.registered,
