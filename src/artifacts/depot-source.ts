@@ -1,7 +1,5 @@
 import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { Pool, type Dispatcher } from 'undici'
-import { extract } from 'tar-stream'
 import { depotRoutes, poolHeader } from '../wire/depot-protocol.ts'
 import { WireError } from '../wire/wire-error.ts'
 import { isAdapterFileName, maxConfigBytes } from './adapter-files.ts'
@@ -9,6 +7,7 @@ import type { ContentStore } from './content-store.ts'
 import { sourceFailed, tooLarge } from './folder-source.ts'
 import type { StagingFolder } from './staging-folder.ts'
 import { codeOf, StorageError } from './storage-error.ts'
+import { tarEntries } from './tar-entries.ts'
 import type { FetchOutcome } from './types.ts'
 
 export interface DepotSourceOptions {
@@ -108,23 +107,17 @@ async function fillFromTar(
   body: Readable,
   maxBytes: number,
 ): Promise<FetchOutcome | undefined> {
-  const reader = extract()
-  const feeding = pipeline(body, reader)
-  // Both ends see the same failure; it is told by the reading one.
-  feeding.catch(() => undefined)
   try {
-    for await (const entry of reader) {
-      const { name, type } = entry.header
+    for await (const { header, content } of tarEntries(body)) {
+      const { name, type } = header
       if (type !== 'file' || !isAdapterFileName(name) || staging.digestOfFile(name) !== undefined) {
         return sourceFailed('SourceUnreadable', 'The depot sent something that is no adapter.')
       }
       const limit = name === 'adapter_config.json' ? maxConfigBytes : maxBytes
-      const content = entry as unknown as AsyncIterable<Uint8Array>
       if ((await staging.write(name, content, limit)) === 'TooLarge') {
         return { outcome: 'Refused', problem: tooLarge(name, maxBytes) }
       }
     }
-    await feeding
   } catch (error) {
     if (error instanceof StorageError) {
       throw error

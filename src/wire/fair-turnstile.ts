@@ -1,6 +1,6 @@
 /**
  * Lets so many in at once, and by turns those who wait for different groups. A group comes in while it holds fewer
- * places than are free: alone it has half of them, and whoever else comes finds one.
+ * places than are free: alone it has half of them, and whoever else comes finds one. Groups of one each come in as they came.
  */
 export class FairTurnstile {
   /** The next group first. */

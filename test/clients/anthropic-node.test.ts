@@ -1,20 +1,10 @@
 import Anthropic from '@anthropic-ai/sdk'
-import { fetch as undiciFetch } from 'undici'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { aKey, anAdapter, anAdapterStatus, aTenant } from '../support/builders.ts'
 import { eventually } from '../support/eventually.ts'
-import { GatewayBed, keyOfTenant, revisionFor, tenants } from '../support/gateway-bed.ts'
+import { GatewayBed, keyOfTenant, revisionFor } from '../support/gateway-bed.ts'
+import { recordedFetch, refusalOf, withRefusals } from '../support/sdk-clients.ts'
 
-const objects = [
-  ...tenants,
-  anAdapter('paused').in('acme').suspended(),
-  anAdapter('broken').in('acme'),
-  aTenant('stopped').suspended(),
-  aKey('stopped').in('stopped'),
-]
-const statuses = {
-  'acme/broken': anAdapterStatus({ ready: ['False', 'NotFinite', 'A weight is not finite.'] }),
-}
+const { objects, statuses } = withRefusals
 
 let bed: GatewayBed
 beforeAll(async () => {
@@ -26,21 +16,14 @@ beforeEach(() => {
 })
 afterAll(() => bed.close())
 
-/** The client's types mean the global fetch, which is undici's of another version. */
-const send = undiciFetch as unknown as (url: unknown, init: unknown) => Promise<Response>
-
 /** The real client, and every HTTP request it made. */
 function aClient(options: Partial<ConstructorParameters<typeof Anthropic>[0]> = {}) {
-  const requests: { readonly at: number; readonly retry: string | null }[] = []
+  const { requests, fetch } = recordedFetch()
   const client = new Anthropic({
     apiKey: keyOfTenant('acme'),
     baseURL: bed.url,
     maxRetries: 0,
-    fetch: (url, init) => {
-      const headers = new Headers(init?.headers)
-      requests.push({ at: performance.now(), retry: headers.get('x-stainless-retry-count') })
-      return send(url, init)
-    },
+    fetch,
     ...options,
   })
   return { client, requests }
@@ -56,16 +39,8 @@ const weather = {
   input_schema: { type: 'object' as const, properties: { city: { type: 'string' } } },
 }
 
-async function errorOf(
-  promise: Promise<unknown>,
-): Promise<InstanceType<typeof Anthropic.APIError>> {
-  const outcome = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-  expect(outcome).toBeInstanceOf(Anthropic.AnthropicError)
-  return outcome as InstanceType<typeof Anthropic.APIError>
-}
+const errorOf = (promise: Promise<unknown>) =>
+  refusalOf<InstanceType<typeof Anthropic.APIError>>(promise, Anthropic.AnthropicError)
 
 function textOf(message: Anthropic.Message): string {
   return message.content.map((block) => (block.type === 'text' ? block.text : '')).join('')

@@ -1,29 +1,7 @@
-"""The real anthropic package, told line by line what to do: one JSON object in, one out.
-
-in:  {"do": "message", "client": {...}, "body": {...}}
-out: {"answer": {...}} or {"error": {...}}, always with "attempts": [seconds, ...]
-"""
-
-import json
-import sys
-import time
+"""The real anthropic package, told what to do as worker.py says."""
 
 import anthropic
-
-
-def main():
-    for line in sys.stdin:
-        order = json.loads(line)
-        attempts = []
-        hooks = {"request": [lambda request: attempts.append(time.monotonic())]}
-        options = order.get("client", {})
-        with anthropic.DefaultHttpxClient(event_hooks=hooks) as http:
-            client = anthropic.Anthropic(**{"max_retries": 0, **options}, http_client=http)
-            try:
-                result = {"answer": orders[order["do"]](client, order)}
-            except anthropic.AnthropicError as error:
-                result = {"error": describe(error)}
-        print(json.dumps({**result, "attempts": attempts}), flush=True)
+from worker import serve
 
 
 def message(client, order):
@@ -45,15 +23,9 @@ def count(client, order):
 
 
 def describe(error):
-    return {
-        "classes": [kind.__name__ for kind in type(error).__mro__],
-        "message": getattr(error, "message", str(error)),
-        "status": getattr(error, "status_code", None),
-        "request_id": getattr(error, "request_id", None),
-        "body": getattr(error, "body", None),
-    }
+    return {"body": getattr(error, "body", None)}
 
 
 orders = {"message": message, "stream": stream, "count": count}
 
-main()
+serve(anthropic, anthropic.Anthropic, anthropic.AnthropicError, orders, describe)

@@ -1,8 +1,8 @@
 import OpenAI from 'openai'
-import { fetch as undiciFetch } from 'undici'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { aPool } from '../support/builders.ts'
 import { GatewayBed, keyOfTenant, revisionFor, tenants } from '../support/gateway-bed.ts'
+import { recordedFetch, refusalOf } from '../support/sdk-clients.ts'
 
 let bed: GatewayBed
 let embedding: GatewayBed
@@ -22,32 +22,20 @@ afterAll(async () => {
   await embedding.close()
 })
 
-/** The client's types mean the global fetch, which is undici's of another version. */
-const send = undiciFetch as unknown as (url: unknown, init: unknown) => Promise<Response>
-
 /** The real client, and how many HTTP requests it made. */
 function aClient(to = bed, maxRetries = 0) {
-  const requests: unknown[] = []
+  const { requests, fetch } = recordedFetch()
   const client = new OpenAI({
     apiKey: keyOfTenant('acme'),
     baseURL: `${to.url}/v1`,
     maxRetries,
-    fetch: (url, init) => {
-      requests.push(url)
-      return send(url, init)
-    },
+    fetch,
   })
   return { client, requests }
 }
 
-async function errorOf(promise: Promise<unknown>): Promise<InstanceType<typeof OpenAI.APIError>> {
-  const outcome = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-  expect(outcome).toBeInstanceOf(OpenAI.OpenAIError)
-  return outcome as InstanceType<typeof OpenAI.APIError>
-}
+const errorOf = (promise: Promise<unknown>) =>
+  refusalOf<InstanceType<typeof OpenAI.APIError>>(promise, OpenAI.OpenAIError)
 
 const system_fingerprint = `lpx_${revisionFor('acme/tickets').slice(0, 12)}_simulated`
 const hello = { model: 'tickets', input: 'hello there', max_output_tokens: 5 }

@@ -1,20 +1,11 @@
 import OpenAI from 'openai'
-import { fetch as undiciFetch } from 'undici'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { aKey, anAdapter, anAdapterStatus, aTenant } from '../support/builders.ts'
+import { anAdapterStatus } from '../support/builders.ts'
 import { eventually } from '../support/eventually.ts'
-import { GatewayBed, keyOfTenant, revisionFor, tenants } from '../support/gateway-bed.ts'
+import { GatewayBed, keyOfTenant, revisionFor } from '../support/gateway-bed.ts'
+import { recordedFetch, refusalOf, withRefusals } from '../support/sdk-clients.ts'
 
-const objects = [
-  ...tenants,
-  anAdapter('paused').in('acme').suspended(),
-  anAdapter('broken').in('acme'),
-  aTenant('stopped').suspended(),
-  aKey('stopped').in('stopped'),
-]
-const statuses = {
-  'acme/broken': anAdapterStatus({ ready: ['False', 'NotFinite', 'A weight is not finite.'] }),
-}
+const { objects, statuses } = withRefusals
 
 let bed: GatewayBed
 beforeAll(async () => {
@@ -26,21 +17,14 @@ beforeEach(() => {
 })
 afterAll(() => bed.close())
 
-/** The client's types mean the global fetch, which is undici's of another version. */
-const send = undiciFetch as unknown as (url: unknown, init: unknown) => Promise<Response>
-
 /** The real client, and every HTTP request it made. */
 function aClient(options: Partial<ConstructorParameters<typeof OpenAI>[0]> = {}) {
-  const requests: { readonly at: number; readonly retry: string | null }[] = []
+  const { requests, fetch } = recordedFetch()
   const client = new OpenAI({
     apiKey: keyOfTenant('acme'),
     baseURL: `${bed.url}/v1`,
     maxRetries: 0,
-    fetch: (url, init) => {
-      const headers = new Headers(init?.headers)
-      requests.push({ at: performance.now(), retry: headers.get('x-stainless-retry-count') })
-      return send(url, init)
-    },
+    fetch,
     ...options,
   })
   return { client, requests }
@@ -53,14 +37,8 @@ const hello = {
   temperature: 0,
 }
 
-async function errorOf(promise: Promise<unknown>): Promise<InstanceType<typeof OpenAI.APIError>> {
-  const outcome = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-  expect(outcome).toBeInstanceOf(OpenAI.OpenAIError)
-  return outcome as InstanceType<typeof OpenAI.APIError>
-}
+const errorOf = (promise: Promise<unknown>) =>
+  refusalOf<InstanceType<typeof OpenAI.APIError>>(promise, OpenAI.OpenAIError)
 
 describe('answers', () => {
   test('to a chat', async () => {

@@ -1,22 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { aKey, anAdapter, anAdapterStatus, aTenant } from '../support/builders.ts'
+import { anAdapterStatus } from '../support/builders.ts'
 import { eventually } from '../support/eventually.ts'
-import { GatewayBed, keyOfTenant, tenants } from '../support/gateway-bed.ts'
+import { GatewayBed, keyOfTenant } from '../support/gateway-bed.ts'
 import { PythonClient, type PythonOutcome } from '../support/python-client.ts'
 import { findPython } from '../support/python.ts'
+import { withRefusals } from '../support/sdk-clients.ts'
 
 const python = await findPython()
 
-const objects = [
-  ...tenants,
-  anAdapter('paused').in('acme').suspended(),
-  anAdapter('broken').in('acme'),
-  aTenant('stopped').suspended(),
-  aKey('stopped').in('stopped'),
-]
-const statuses = {
-  'acme/broken': anAdapterStatus({ ready: ['False', 'NotFinite', 'A weight is not finite.'] }),
-}
+const { objects, statuses } = withRefusals
 
 const hello = {
   model: 'tickets',

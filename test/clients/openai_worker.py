@@ -1,29 +1,9 @@
-"""The real openai package, told line by line what to do: one JSON object in, one out.
-
-in:  {"do": "chat", "client": {...}, "body": {...}, "leave_after": 3}
-out: {"answer": {...}} or {"error": {...}}, always with "attempts": [seconds, ...]
-"""
+"""The real openai package, told what to do as worker.py says; a stream may be left: {"leave_after": 3}."""
 
 import json
-import sys
-import time
 
 import openai
-
-
-def main():
-    for line in sys.stdin:
-        order = json.loads(line)
-        attempts = []
-        hooks = {"request": [lambda request: attempts.append(time.monotonic())]}
-        options = order.get("client", {})
-        with openai.DefaultHttpxClient(event_hooks=hooks) as http:
-            client = openai.OpenAI(**{"max_retries": 0, **options}, http_client=http)
-            try:
-                result = {"answer": orders[order["do"]](client, order)}
-            except openai.OpenAIError as error:
-                result = {"error": describe(error)}
-        print(json.dumps({**result, "attempts": attempts}), flush=True)
+from worker import serve
 
 
 def chat(client, order):
@@ -93,13 +73,9 @@ def files(client, order):
 def describe(error):
     response = getattr(error, "response", None)
     return {
-        "classes": [kind.__name__ for kind in type(error).__mro__],
-        "message": getattr(error, "message", str(error)),
-        "status": getattr(error, "status_code", None),
         "code": getattr(error, "code", None),
         "param": getattr(error, "param", None),
         "type": getattr(error, "type", None),
-        "request_id": getattr(error, "request_id", None),
         "header": None if response is None else response.headers.get("x-request-id"),
     }
 
@@ -117,4 +93,4 @@ orders = {
     "files": files,
 }
 
-main()
+serve(openai, openai.OpenAI, openai.OpenAIError, orders, describe)

@@ -8,9 +8,9 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { Agent, request } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import type { ClusterAccess } from '../../src/resources/kubernetes/cluster-access.ts'
 import type { ApiAccess } from './api-server.ts'
+import { plainAccess } from './plain-access.ts'
 
 export const apiFaults = [
   /** 429 with `retry-after` for everything; what runs is reset. */
@@ -52,14 +52,7 @@ export class ApiFaultProxy implements AsyncDisposable {
   }
 
   get access(): ClusterAccess {
-    const { port } = this.#server.address() as AddressInfo
-    const credentials = { headers: {}, tls: {} }
-    return {
-      url: `http://127.0.0.1:${port}`,
-      namespace: 'default',
-      origin: 'test',
-      credentials: () => Promise.resolve(credentials),
-    }
+    return plainAccess(this.#server)
   }
 
   /** From now on, and for what runs already. */

@@ -18,6 +18,7 @@ import { startSimulator, type Simulator } from '../../src/sim/server.ts'
 import { agentToken, engineKey } from '../../src/wire/internal-auth.ts'
 import type { ApiServer } from './api-server.ts'
 import { secretOf, sha256 } from './builders.ts'
+import { gatewayDefaults } from './gateway-defaults.ts'
 import { ScriptedAgent } from './scripted-agent.ts'
 
 const group = '/apis/loraplex.dev/v1alpha1'
@@ -242,12 +243,7 @@ export class ClusterBed {
         access: this.#access,
         secretFile: this.secretFile,
         host: '127.0.0.1',
-        ports: { http: 0, admin: 0, internal: 0 },
-        unknownFields: 'Drop',
-        maxQueueMs: 10_000,
-        maxColdStartMs: 0,
-        maxConfigAgeMs: 86_400_000,
-        adminAuth: { kind: 'None' },
+        ...gatewayDefaults,
         logger: pino({ level: 'silent' }),
         ...options,
       },

@@ -3,24 +3,10 @@ import process from 'node:process'
 import { pino } from 'pino'
 import { createDepotServer } from '../../src/artifacts/depot/depot-server.ts'
 import { Depot } from '../../src/artifacts/depot/depot.ts'
-import { sourceSecretType } from '../../src/artifacts/depot/source-secret.ts'
-import { testCertificate } from './https-files.ts'
+import { adaptersTestSource } from './adapters-test-source.ts'
 
 const [cacheFolder = '', port = '0'] = process.argv.slice(2)
-const depot = await Depot.open({
-  cacheFolder,
-  sources: {
-    fileRoots: [],
-    allowPrivateHosts: new Set(['adapters.test']),
-    maxBytes: 1 << 30,
-    resolve: () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]),
-    readSecret: () =>
-      Promise.resolve({
-        type: sourceSecretType,
-        data: { 'ca.crt': Buffer.from(testCertificate).toString('base64') },
-      }),
-  },
-})
+const depot = await Depot.open({ cacheFolder, sources: adaptersTestSource })
 const logger = pino({ level: 'silent' })
 const server = await createDepotServer({ depot, secret: Buffer.alloc(32, 7), logger })
 const url = await server.listen({ host: '127.0.0.1', port: Number(port) })

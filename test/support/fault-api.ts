@@ -1,8 +1,9 @@
 // An API server of one collection (ConfigMaps) on a real socket, that does what API servers do on their worst days.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { ClusterAccess } from '../../src/resources/kubernetes/cluster-access.ts'
 import type { KubeObject, ResourceType } from '../../src/resources/kubernetes/types.ts'
+import { plainAccess } from './plain-access.ts'
 
 export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>
@@ -75,14 +76,7 @@ export class FaultApi implements AsyncDisposable {
   }
 
   get access(): ClusterAccess {
-    const { port } = this.#server.address() as AddressInfo
-    const credentials = { headers: {}, tls: {} }
-    return {
-      url: `http://127.0.0.1:${port}`,
-      namespace: 'default',
-      origin: 'test',
-      credentials: () => Promise.resolve(credentials),
-    }
+    return plainAccess(this.#server)
   }
 
   get version(): number {

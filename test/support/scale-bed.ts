@@ -15,6 +15,7 @@ import { annotations, labels, managedBy, replicaNameOf } from '../../src/api/clu
 import { startApiServer, type ApiServer } from './api-server.ts'
 import { sha256 } from './builders.ts'
 import { crdFolder } from './crd-server.ts'
+import { gatewayDefaults } from './gateway-defaults.ts'
 import { LightAgent } from './light-agent.ts'
 import { startMeasured, type MeasuredProcess } from './measured-process.ts'
 import { serverPids, usageOf, type ProcessUsage } from './process-usage.ts'
@@ -254,14 +255,7 @@ export class ScaleBed implements AsyncDisposable {
   }
 
   async #startGateway(): Promise<void> {
-    this.#gateway = await this.#startProcess('gateway', {
-      ports: { http: 0, admin: 0, internal: 0 },
-      unknownFields: 'Drop',
-      maxQueueMs: 10_000,
-      maxColdStartMs: 0,
-      maxConfigAgeMs: 86_400_000,
-      adminAuth: { kind: 'None' },
-    })
+    this.#gateway = await this.#startProcess('gateway', gatewayDefaults)
     const port = Number(new URL(this.#gateway.said['internalUrl'] ?? '').port)
     await this.#pod(release, '127.0.0.1', {
       metadata: { name: 'gateway-0', labels: { [labels.component]: 'gateway' } },

@@ -17,6 +17,7 @@ import type { ApiServer } from './api-server.ts'
 import { secretOf } from './builders.ts'
 import { clusterAccessOf } from './cluster-access-of.ts'
 import { ControllerBed } from './controller-bed.ts'
+import { gatewayDefaults } from './gateway-defaults.ts'
 import { realPods, type RealPod, type RealPodOptions } from './real-pods.ts'
 import { startDepot } from './start-depot.ts'
 import type { StreamCall } from './stream-load.ts'
@@ -114,12 +115,7 @@ export class WholeBed implements AsyncDisposable {
         access: this.#access,
         secretFile: this.#objects.secretFile,
         host: '127.0.0.1',
-        ports: { http: 0, admin: 0, internal: 0 },
-        unknownFields: 'Drop',
-        maxQueueMs: 10_000,
-        maxColdStartMs: 0,
-        maxConfigAgeMs: 86_400_000,
-        adminAuth: { kind: 'None' },
+        ...gatewayDefaults,
         logger,
         ...this.#timing,
       },

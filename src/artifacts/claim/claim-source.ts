@@ -1,6 +1,4 @@
 import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { extract } from 'tar-stream'
 import { Client } from 'undici'
 import {
   claimEntries,
@@ -15,6 +13,7 @@ import type { ContentStore } from '../content-store.ts'
 import { sourceFailed, tooLarge } from '../folder-source.ts'
 import type { StagingFolder } from '../staging-folder.ts'
 import { codeOf, StorageError } from '../storage-error.ts'
+import { tarEntries, type TarEntry } from '../tar-entries.ts'
 import { fillFromArchiveBytes } from '../tar-source.ts'
 import type { FetchOutcome } from '../types.ts'
 
@@ -61,18 +60,13 @@ async function fillFromReader(
   body: Readable,
   fetch: Pick<ClaimFetch, 'maxBytes' | 'signal'>,
 ): Promise<FetchOutcome | undefined> {
-  const tar = extract()
-  const feeding = pipeline(body, tar)
-  // Both ends see the same failure; it is told by the reading one.
-  feeding.catch(() => undefined)
   try {
-    for await (const entry of tar) {
-      const taken = await take(staging, entry.header, entry as unknown as Content, fetch)
+    for await (const entry of tarEntries(body)) {
+      const taken = await take(staging, entry, fetch)
       if (taken !== undefined) {
         return taken.outcome === 'Read' ? undefined : taken
       }
     }
-    await feeding
   } catch (error) {
     fetch.signal.throwIfAborted()
     if (error instanceof StorageError) {
@@ -82,17 +76,10 @@ async function fillFromReader(
   return unreachable('broke off')
 }
 
-type Content = AsyncIterable<Uint8Array>
-
 /** One entry; something is answered where nothing after it matters. */
 async function take(
   staging: StagingFolder,
-  {
-    name,
-    type,
-    size = 0,
-  }: { readonly name: string; readonly type?: string | null; readonly size?: number },
-  content: Content,
+  { header: { name, type, size }, content }: TarEntry,
   { maxBytes, signal }: Pick<ClaimFetch, 'maxBytes' | 'signal'>,
 ): Promise<FetchOutcome | ClaimOutcome | undefined> {
   if (type === 'file' && name === claimEntries.outcome && size <= maxOutcomeBytes) {
@@ -114,7 +101,7 @@ async function take(
 
 async function readOutcome(
   staging: StagingFolder,
-  content: Content,
+  content: TarEntry['content'],
 ): Promise<FetchOutcome | ClaimOutcome> {
   const pieces: Uint8Array[] = []
   for await (const piece of content) {

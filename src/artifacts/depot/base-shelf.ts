@@ -4,9 +4,9 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { extract } from 'tar-stream'
 import { codeOf } from '../storage-error.ts'
 import type { StorageRoom } from '../storage-room.ts'
+import { tarEntries } from '../tar-entries.ts'
 import { ageOf } from './grant-book.ts'
 
 /** What of a base preflight reads: its config, its index, and weights that end after their headers. */
@@ -137,13 +137,10 @@ async function sizeOf(folder: string): Promise<number> {
 }
 
 async function unpack(tar: Readable, folder: string, take: (bytes: number) => void): Promise<void> {
-  const reader = extract()
-  // An error of the stream ends the loop below, which tells it.
-  const feeding = pipeline(tar, reader).catch(() => undefined)
   const names = new Set<string>()
   let bytes = 0
-  for await (const entry of reader) {
-    const { name, type, size } = entry.header
+  for await (const { header, content } of tarEntries(tar)) {
+    const { name, type, size } = header
     bytes += size
     if (type !== 'file' || !baseFileName.test(name) || names.has(name)) {
       throw new BaseRefused('The tar holds something that is no file of a base model.')
@@ -153,12 +150,8 @@ async function unpack(tar: Readable, folder: string, take: (bytes: number) => vo
     }
     names.add(name)
     take(size)
-    await pipeline(
-      entry as unknown as AsyncIterable<Uint8Array>,
-      createWriteStream(join(folder, name), { flags: 'wx' }),
-    )
+    await pipeline(content, createWriteStream(join(folder, name), { flags: 'wx' }))
   }
-  await feeding
   if (!names.has('config.json')) {
     throw new BaseRefused('The tar holds no config.json.')
   }

@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import { expect, test, vi } from 'vitest'
-import { serveFiles, testCertificate } from '../../../test/support/https-files.ts'
+import { adaptersTestSource } from '../../../test/support/adapters-test-source.ts'
+import { serveFiles } from '../../../test/support/https-files.ts'
 import { createDepotClient } from '../../wire/depot-client.ts'
 import { controllerToken } from '../../wire/internal-auth.ts'
 import { adapterFileNames } from '../adapter-files.ts'
 import type { PreflightOptions } from '../types.ts'
 import { createDepotServer } from './depot-server.ts'
 import { Depot, type DepotOptions } from './depot.ts'
-import { sourceSecretType } from './source-secret.ts'
 
 const good = fileURLToPath(
   new URL('../../../test/fixtures/adapters/acme-tickets/', import.meta.url),
@@ -49,15 +49,7 @@ async function bed(changes: Partial<DepotOptions> = {}, pace?: object) {
     cacheFolder: join(folder, 'cache'),
     ...changes,
     sources: {
-      fileRoots: [],
-      allowPrivateHosts: new Set(['adapters.test']),
-      maxBytes: 1 << 30,
-      resolve: () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]),
-      readSecret: () =>
-        Promise.resolve({
-          type: sourceSecretType,
-          data: { 'ca.crt': Buffer.from(testCertificate).toString('base64') },
-        }),
+      ...adaptersTestSource,
       ...(pace === undefined ? {} : { pace }),
     },
   })

@@ -1,6 +1,7 @@
 import { cp, mkdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError } from '../../errors.ts'
+import { FairTurnstile } from '../../wire/fair-turnstile.ts'
 import { parseSourceUri, type SourceUri } from '../source-uri.ts'
 import { codeOf } from '../storage-error.ts'
 import { lacksOf } from './checkpoint-check.ts'
@@ -10,7 +11,6 @@ import { lockingFolder } from './folder-lock.ts'
 import { HubClient, type HubModel } from './hub-client.ts'
 import { HubError } from './hub-error.ts'
 import { Progress } from './progress.ts'
-import { Turnstile } from './turnstile.ts'
 import { wantedFiles } from './wanted-files.ts'
 
 export interface FetchModelOptions {
@@ -142,9 +142,11 @@ async function download(
     signal: AbortSignal.any([signal, failed.signal]),
     onBytes: (bytes) => progress.add(bytes),
   }
-  const lane = new Turnstile(maxParallel)
+  const lane = new FairTurnstile(maxParallel)
   try {
-    await Promise.all(files.map((file) => lane.pass(() => downloadFile(place, file), place.signal)))
+    await Promise.all(
+      files.map((file) => lane.pass(file.path, () => downloadFile(place, file), place.signal)),
+    )
   } catch (error) {
     failed.abort(error)
     throw error

@@ -1,48 +1,39 @@
 import { similarity } from '../embedding.ts'
 import type { Generation } from '../generation.ts'
-import { embeddingUsage } from './embedding-shape.ts'
-import { usageOf, type AnswerFrame, type AnswerShape } from './shape.ts'
+import { listAnswer } from './embedding-shape.ts'
+import { usageOf, WholeShape, type AnswerFrame } from './shape.ts'
 
 /** `/v1/score`: the left texts' generations first, then the right ones'. */
-export class ScoreShape implements AnswerShape {
+export class ScoreShape extends WholeShape {
   readonly #frame: AnswerFrame
   readonly #lefts: number
 
   constructor(frame: AnswerFrame, lefts: number) {
+    super()
     this.#frame = frame
     this.#lefts = lefts
   }
 
-  opening = none
-  chunk = none
-  closing = none
-  broken = none
-
   whole(generations: readonly Generation[]): string {
-    const { id, created, model } = this.#frame
     const data = scoresOf(generations, this.#lefts).map(
       (score, index) => `{"index":${index},"object":"score","score":${score}}`,
     )
-    return `{"id":"${id}","object":"list","created":${created},"model":${JSON.stringify(model)},"data":[${data.join(',')}],"usage":${embeddingUsage(generations)}}`
+    return listAnswer(this.#frame, data, generations)
   }
 }
 
 /** `/v1/rerank`: the query's generation first. */
-export class RerankShape implements AnswerShape {
+export class RerankShape extends WholeShape {
   readonly #frame: AnswerFrame
   readonly #documents: readonly string[]
   readonly #most: number
 
   constructor(frame: AnswerFrame, documents: readonly string[], most: number) {
+    super()
     this.#frame = frame
     this.#documents = documents
     this.#most = most
   }
-
-  opening = none
-  chunk = none
-  closing = none
-  broken = none
 
   whole(generations: readonly Generation[]): string {
     const { id, model } = this.#frame
@@ -67,8 +58,4 @@ function scoresOf(generations: readonly Generation[], lefts: number): readonly n
     .map((right, at) =>
       similarity((left[lefts === 1 ? 0 : at] ?? right).embedding, right.embedding),
     )
-}
-
-function none(): string {
-  return ''
 }

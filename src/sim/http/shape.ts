@@ -26,6 +26,15 @@ export interface AnswerShape {
   broken(message: string): string
 }
 
+/** The way of an API that never streams. */
+export abstract class WholeShape implements AnswerShape {
+  opening = none
+  chunk = none
+  closing = none
+  broken = none
+  abstract whole(generations: readonly Generation[]): string
+}
+
 /** What every shape of one request needs. */
 export interface AnswerFrame {
   readonly id: string
@@ -59,4 +68,8 @@ export function usageOf(generations: readonly Generation[], choicesPerPrompt: nu
 
 export function usageCounts({ prompt, completion }: Pick<Usage, 'prompt' | 'completion'>): string {
   return `"prompt_tokens":${prompt},"total_tokens":${prompt + completion},"completion_tokens":${completion}`
+}
+
+function none(): string {
+  return ''
 }
