@@ -48,6 +48,7 @@ interface Gathered {
   readonly groups: ReadonlyMap<string, ReplicaGroup>
   readonly conflicts: NameConflicts
   readonly acknowledged: ReadonlyMap<string, ReadonlySet<string>>
+  readonly desiredReplicas: ReadonlyMap<string, number | undefined>
 }
 
 /**
@@ -149,11 +150,18 @@ export class Controller {
     this.#intake.retain(snapshot.adapters)
     this.#plans.retain(snapshot.adapters)
     const acknowledged = new Map<string, ReadonlySet<string>>()
+    const desiredReplicas = new Map<string, number | undefined>()
     for (const poolKey of snapshot.pools.keys()) {
       acknowledged.set(poolKey, this.#options.acknowledged(poolKey))
+      desiredReplicas.set(poolKey, this.#replicas.factsOf(poolKey).desiredReplicas)
     }
     const conflicts = this.#conflictsOf(snapshot)
-    const wanted = await this.#reconcileAdapters(snapshot, { groups, conflicts, acknowledged })
+    const wanted = await this.#reconcileAdapters(snapshot, {
+      groups,
+      conflicts,
+      acknowledged,
+      desiredReplicas,
+    })
     const steps = [
       () => this.#catalogues.send(states, wanted),
       () => this.#writePoolStatuses(snapshot, groups),
@@ -214,7 +222,7 @@ export class Controller {
   #reconcileAdapter(
     adapter: LoraAdapter,
     snapshot: ResourceSnapshot,
-    { groups, conflicts, acknowledged }: Gathered,
+    { groups, conflicts, acknowledged, desiredReplicas }: Gathered,
   ): AdapterPlan {
     const { source } = this.#options
     const key = keyOf(adapter.metadata)
@@ -233,7 +241,7 @@ export class Controller {
         intake: pool !== undefined && attached ? this.#intakeOf(adapter, pool, snapshot) : pending,
         previous: source.status('LoraAdapter', key),
         replicas: group?.replicas ?? [],
-        desiredReplicas: this.#replicas.factsOf(poolKey).desiredReplicas,
+        desiredReplicas: desiredReplicas.get(poolKey),
         isAcknowledged: (revision) => routable?.has(revision) === true,
         now: this.#now(),
       },

@@ -6,6 +6,7 @@ import { restricted } from './workload-containers.ts'
 import type { DesiredObject, Json, JsonMap, WorkloadSettings } from './workload-input.ts'
 import { childMetadata, engineObjectName, podSelectorOf } from './workload-names.ts'
 import { asNobody, pullSecrets } from './workload-pod.ts'
+import { peerOf, tcp } from './workload-policies.ts'
 
 export interface ReaderInput {
   readonly pool: ModelPool
@@ -120,12 +121,6 @@ function placement(pool: ModelPool): JsonMap {
 /** The depot asks what reads claims, and that asks nobody, not even for a name. It is there before any reader is. */
 export function planReaderPolicy(pool: ModelPool, settings: WorkloadSettings): DesiredObject {
   const { name } = pool.metadata
-  const depot = {
-    namespaceSelector: {
-      matchLabels: { 'kubernetes.io/metadata.name': settings.releaseNamespace },
-    },
-    podSelector: { matchLabels: { [labels.component]: 'depot' } },
-  }
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
@@ -133,7 +128,7 @@ export function planReaderPolicy(pool: ModelPool, settings: WorkloadSettings): D
     spec: {
       podSelector: { matchLabels: readerOf(name) },
       policyTypes: ['Ingress', 'Egress'],
-      ingress: [{ from: [depot], ports: [{ protocol: 'TCP', port: readerPort }] }],
+      ingress: [{ from: [peerOf('depot', settings)], ports: [tcp(readerPort)] }],
       egress: [],
     },
   }

@@ -1,5 +1,5 @@
 import { depotPort, labels, replicaPorts } from '../api/cluster-names.ts'
-import type { DesiredObject, JsonMap, WorkloadInput } from './workload-input.ts'
+import type { DesiredObject, JsonMap, WorkloadInput, WorkloadSettings } from './workload-input.ts'
 import { childMetadata, engineObjectName, modelPlaceOf, podSelectorOf } from './workload-names.ts'
 
 /**
@@ -10,12 +10,7 @@ import { childMetadata, engineObjectName, modelPlaceOf, podSelectorOf } from './
 export function planNetworkPolicy(input: WorkloadInput): DesiredObject {
   const { pool, settings } = input
   const { name } = pool.metadata
-  const from = (component: string): JsonMap => ({
-    namespaceSelector: {
-      matchLabels: { 'kubernetes.io/metadata.name': settings.releaseNamespace },
-    },
-    podSelector: { matchLabels: { [labels.component]: component } },
-  })
+  const from = (component: string): JsonMap => peerOf(component, settings)
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
@@ -73,7 +68,18 @@ function hubEgress({ pool }: WorkloadInput): readonly JsonMap[] {
   ]
 }
 
-function tcp(port: number): JsonMap {
+/** Our pods of one component, in the release's namespace. */
+export function peerOf(
+  component: string,
+  { releaseNamespace }: Pick<WorkloadSettings, 'releaseNamespace'>,
+): JsonMap {
+  return {
+    namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': releaseNamespace } },
+    podSelector: { matchLabels: { [labels.component]: component } },
+  }
+}
+
+export function tcp(port: number): JsonMap {
   return { protocol: 'TCP', port }
 }
 

@@ -49,7 +49,6 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
   #collectedBytes = 0
   #status = 0
   #over = false
-  #usage: Usage | undefined
   #lastDataAt: number
 
   constructor(owner: AttemptOwner, options: AttemptOptions) {
@@ -88,9 +87,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
   /** Usage of an answer that is cut short. */
   usageSoFar(): Usage | undefined {
     const frames = this.#rewriter?.frames
-    return (
-      this.#usage ?? (frames === undefined ? undefined : usageOfBroken(frames.usage, frames.frames))
-    )
+    return frames === undefined ? undefined : usageOfBroken(frames.usage, frames.frames)
   }
 
   /** What the caller has seen of the stream. */
@@ -249,7 +246,6 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     if (this.#over) {
       return
     }
-    this.#usage = this.usageSoFar()
     this.#over = true
     this.#controller?.abort(abandoned)
     tell()

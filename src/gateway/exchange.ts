@@ -193,14 +193,14 @@ export class Exchange {
   }
 
   /** Ends with a refusal: a status where none was sent yet, else what ends a stream of this API badly. */
-  fail(error: LoraplexError, usage?: Usage): void {
+  fail(error: LoraplexError): void {
     if (this.#state === 'Ended') {
       return
     }
     this.context.admission.withdraw(this.#ticket)
     const { id, request } = this.context
     const { dialect, form } = request.endpoint
-    const partial = usage ?? this.#attempt?.usageSoFar()
+    const partial = this.#attempt?.usageSoFar()
     const trail = this.#attempt?.trail ?? noTrail
     this.#leaveEngine()
     if (this.#response.headersSent) {

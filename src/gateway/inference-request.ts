@@ -1,4 +1,5 @@
 import { LoraplexError } from '../errors.ts'
+import { checkWhole } from './endpoints/check-whole.ts'
 import { fieldKindsOf } from './endpoints/field-kinds.ts'
 import type { InferenceEndpoint } from './endpoints/inference-endpoint.ts'
 import { parseOutline, scanJsonObject, type ObjectEntry, type Span } from './json-object.ts'
@@ -57,7 +58,7 @@ export function readInferenceRequest(
   const { includeUsage, continuousUsage } = kinds.has('stream_options')
     ? readStreamOptions(value, stream)
     : noUsageWanted
-  checkChoices(value)
+  checkWhole(value, 'n', 1, maxChoices)
   checkLimits(kept, value)
   endpoint.check(value)
   return {
@@ -185,21 +186,6 @@ function readStreamOptions(
   return {
     includeUsage: include_usage === true,
     continuousUsage: include_usage === true && continuous_usage_stats === true,
-  }
-}
-
-function checkChoices(value: Body): void {
-  const { n } = value as { n?: unknown }
-  if (n === undefined || n === null) {
-    return
-  }
-  // The engine would read "64" as 64: a cap has to see a number.
-  if (typeof n !== 'number' || !Number.isInteger(n) || n < 1 || n > maxChoices) {
-    throw new LoraplexError(
-      'invalid_request',
-      `The field 'n' must be a whole number from 1 to ${maxChoices}.`,
-      { param: 'n' },
-    )
   }
 }
 

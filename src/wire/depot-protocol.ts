@@ -94,6 +94,8 @@ export const depotRoutes = {
 /** Which pool an agent speaks for; its token is of that pool. */
 export const poolHeader = 'x-loraplex-pool'
 
+const prefixLength = 32
+
 /**
  * Under which name the headers of a pool's base are kept. Its first half is the pool's, so that an agent can be refused
  * another pool's.
@@ -103,7 +105,11 @@ export function baseKeyOf(poolKey: string, modelUri: string): string {
 }
 
 export function baseKeyPrefixOf(poolKey: string): string {
-  return sha256(`pool\0${poolKey}`).slice(0, 32)
+  return sha256(`pool\0${poolKey}`).slice(0, prefixLength)
+}
+
+export function prefixOfBaseKey(key: string): string {
+  return key.slice(0, prefixLength)
 }
 
 function sha256(text: string): string {

@@ -6,15 +6,16 @@ export class FairTurnstile {
   /** The next group first. */
   readonly #waiting = new Map<string, (() => void)[]>()
   readonly #held = new Map<string, number>()
+  readonly #places: number
   #free: number
-  #inside = 0
 
   constructor(places: number) {
+    this.#places = places
     this.#free = places
   }
 
   get inside(): number {
-    return this.#inside
+    return this.#places - this.#free
   }
 
   get waiting(): number {
@@ -59,7 +60,6 @@ export class FairTurnstile {
 
   #leave(group: string): void {
     this.#free += 1
-    this.#inside -= 1
     const held = (this.#held.get(group) ?? 1) - 1
     if (held === 0) {
       this.#held.delete(group)
@@ -91,7 +91,6 @@ export class FairTurnstile {
 
   #take(group: string): void {
     this.#free -= 1
-    this.#inside += 1
     this.#held.set(group, (this.#held.get(group) ?? 0) + 1)
   }
 

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { prefixOfBaseKey } from '../../wire/depot-protocol.ts'
 import { codeOf } from '../storage-error.ts'
 import type { StorageRoom } from '../storage-room.ts'
 import { tarEntries } from '../tar-entries.ts'
@@ -18,8 +19,6 @@ const maxBaseBytes = 512 * 1024 * 1024
 const maxBaseFiles = 4096
 /** Of one pool: its base, and what it was before. */
 const maxPoolBases = 4
-/** Hex digits of a key that stand for its pool. */
-const prefixLength = 32
 
 /** A tar of a base that is not one. The message is for the agent's log. */
 export class BaseRefused extends Error {
@@ -122,7 +121,7 @@ export class BaseShelf {
 
   /** A pool has one base at a time; what an agent sends under other names is not kept without end. */
   async #dropOthers(key: string): Promise<void> {
-    const prefix = key.slice(0, prefixLength)
+    const prefix = prefixOfBaseKey(key)
     const others = (await this.list()).filter((it) => it.key.startsWith(prefix) && it.key !== key)
     const old = others.toSorted((a, b) => a.ageMs - b.ageMs).slice(maxPoolBases - 1)
     for (const other of old) {

@@ -1,5 +1,6 @@
 import {
   baseKeyPrefixOf,
+  prefixOfBaseKey,
   type RetainAnswer,
   type RetainRequest,
 } from '../../wire/depot-protocol.ts'
@@ -85,7 +86,7 @@ export class Housekeeping {
     const { bases, uses, room, baseAgeMs } = this.#options
     const prefixes = new Set(poolKeys.map((key) => baseKeyPrefixOf(key)))
     for (const { key, ageMs } of await bases.list()) {
-      const isNeeded = [...prefixes].some((prefix) => key.startsWith(prefix))
+      const isNeeded = prefixes.has(prefixOfBaseKey(key))
       const isIdle = ageMs >= baseAgeMs && !uses.isHeld(key)
       if (isIdle && (!isNeeded || room.isTight) && (await bases.delete(key))) {
         this.#removed.bases += 1

@@ -1,4 +1,5 @@
 import { readerPort } from '../../api/cluster-names.ts'
+import { shortened } from '../../api/field-path.ts'
 import {
   isPodReady,
   portOf,
@@ -6,6 +7,9 @@ import {
   type DeploymentObject,
   type PodObject,
 } from '../model-pool/kube-shapes.ts'
+
+/** Characters of what Kubernetes said. */
+const saidLength = 300
 
 /** Whether a claim can be read now, else why not, for whoever runs the cluster. */
 export type ReaderState =
@@ -45,7 +49,7 @@ function withoutPod({ deployment, namespace, name }: ReaderObjects): string {
   )?.message
   return refusal === undefined
     ? `Deployment ${namespace}/${name}, which reads the claim, has no pod yet.`
-    : `Kubernetes refuses the pod that reads the claim, of Deployment ${namespace}/${name}: ${brief(refusal)}`
+    : `Kubernetes refuses the pod that reads the claim, of Deployment ${namespace}/${name}: ${shortened(refusal, saidLength)}`
 }
 
 function ofPod({ namespace, claim }: ReaderObjects, pod: PodObject): string {
@@ -58,7 +62,7 @@ function ofPod({ namespace, claim }: ReaderObjects, pod: PodObject): string {
   const waiting = container?.state?.waiting
   const reason = waiting?.reason ?? ''
   if (waiting !== undefined && reason !== 'ContainerCreating' && reason !== 'PodInitializing') {
-    return `Pod ${namespace}/${name}, which reads the claim, does not run (${reason}): ${brief(waiting.message ?? '')}`
+    return `Pod ${namespace}/${name}, which reads the claim, does not run (${reason}): ${shortened(waiting.message ?? '', saidLength)}`
   }
   if (container?.state?.waiting !== undefined) {
     const node = pod.spec?.nodeName ?? ''
@@ -74,9 +78,5 @@ function unscheduled(namespace: string, claim: string, pod: string, said: string
   if (/unbound .*PersistentVolumeClaim/i.test(said)) {
     return `PersistentVolumeClaim ${claim} of namespace ${namespace} is not bound to a volume. kubectl describe pvc -n ${namespace} ${claim} says what it waits for.`
   }
-  return `No node takes pod ${namespace}/${pod}, which reads claim ${claim}: ${brief(said)}`
-}
-
-function brief(text: string): string {
-  return text.length > 300 ? `${text.slice(0, 299)}…` : text
+  return `No node takes pod ${namespace}/${pod}, which reads claim ${claim}: ${shortened(said, saidLength)}`
 }

@@ -3,22 +3,23 @@ import { checkParts } from './check-parts.ts'
 import { checkTools } from './check-tools.ts'
 import { invalid, isObject, type JsonObject } from './invalid.ts'
 
-const parts: ReadonlySet<string> = new Set(['text', 'refusal'])
+/** Kinds of content that are text. */
+export const textParts: ReadonlySet<string> = new Set(['text', 'refusal'])
 
 export function checkChat(body: JsonObject): void {
-  checkMessages(body['messages'], 'messages', parts)
+  checkMessages(body, textParts)
   checkTools(body, ({ type, function: of }) => type === 'function' && isObject(of) && isName(of))
   checkResponseFormat(body)
   checkLogprobs(body, 'top_logprobs')
 }
 
 /** A list of objects with a role and content. */
-export function checkMessages(messages: unknown, field: string, types: ReadonlySet<string>): void {
+export function checkMessages({ messages }: JsonObject, types: ReadonlySet<string>): void {
   if (!Array.isArray(messages) || messages.length === 0) {
-    throw invalid(`The field '${field}' is required: a list with at least one message.`, field)
+    throw invalid("The field 'messages' is required: a list with at least one message.", 'messages')
   }
   messages.forEach((message: unknown, index) => {
-    const path = `${field}[${index}]`
+    const path = `messages[${index}]`
     if (!isObject(message)) {
       throw invalid(`${path} must be an object with 'role' and 'content'.`, path)
     }

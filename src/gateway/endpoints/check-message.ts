@@ -22,7 +22,7 @@ export function checkMessage(body: JsonObject): void {
 
 /** As `checkMessage`, where nothing is generated. */
 export function checkCountedMessage(body: JsonObject): void {
-  checkMessages(body['messages'], 'messages', parts)
+  checkMessages(body, parts)
   checkParts(body['system'], 'system', systemParts)
   checkTools(
     body,

@@ -1,9 +1,8 @@
-import { checkMessages } from './check-chat.ts'
+import { checkMessages, textParts } from './check-chat.ts'
 import { invalid, type JsonObject } from './invalid.ts'
 
 /** In one request; the engine runs each as a request of its own. */
 const maxTexts = 1024
-const parts: ReadonlySet<string> = new Set(['text', 'refusal'])
 
 /** Text, tokens, or a list of either. */
 export function checkEmbedding({ input }: JsonObject): void {
@@ -42,7 +41,7 @@ export function checkTokenize(body: JsonObject): void {
   if (body['messages'] === undefined || body['messages'] === null) {
     checkText(body['prompt'], 'prompt')
   } else {
-    checkMessages(body['messages'], 'messages', parts)
+    checkMessages(body, textParts)
   }
 }
 
