@@ -11,6 +11,7 @@ import { printReport, type Report } from './report.ts'
 import { burstSuite, chunkSuite } from './suites/chunk.ts'
 import { largeSuite } from './suites/large.ts'
 import { latencySuite } from './suites/latency.ts'
+import { runLedger } from './suites/ledger.ts'
 import { memorySuite } from './suites/memory.ts'
 import { pickSuite } from './suites/pick.ts'
 import { requestSuite } from './suites/request.ts'
@@ -29,7 +30,7 @@ const suites: Record<string, (bench: Bench) => Promise<Report>> = {
   memory: memorySuite,
 }
 /** Without targets: in this process, or in front of an engine that runs. */
-const apart: ReadonlySet<string> = new Set(['pick', 'vllm'])
+const apart: ReadonlySet<string> = new Set(['ledger', 'pick', 'vllm'])
 /** Without names: what the bars of every change are about. */
 const defaultSuites = ['request', 'chunk', 'burst', 'large', 'latency']
 
@@ -41,7 +42,7 @@ const starters = {
 
 const usage = `npm run bench -- [SUITE…] [options]
 
-suites: ${Object.keys(suites).join(', ')} (default: ${defaultSuites.join(', ')}), pick, or vllm
+suites: ${Object.keys(suites).join(', ')} (default: ${defaultSuites.join(', ')}), or ${[...apart].join(', ')}
   --quick               one short round: shows that it works, not how fast
   --rounds N            default 5; more on a busy machine
   --targets A,B         of ${targetNames.join(', ')}; default all
@@ -118,6 +119,11 @@ async function main(): Promise<void> {
   const relayed = names.filter((name) => !apart.has(name))
   if (relayed.length > 0) {
     reports.push(...(await runSuites(relayed, stack)))
+  }
+  if (names.includes('ledger')) {
+    const report = await runLedger(roundsWanted(), values.quick)
+    console.log(report.text)
+    reports.push(report)
   }
   if (names.includes('pick')) {
     const report = await pickSuite(values.quick, roundsWanted())

@@ -103,6 +103,41 @@ export const errorTable = {
     fault: 'Tenant',
     meaning: "The tenant's own share of the queue is full.",
   },
+  rate_limit_exceeded: {
+    status: 429,
+    type: 'rate_limit_error',
+    fault: 'Tenant',
+    meaning:
+      'A rate or the number of requests at once is used up; the headers say when to try again.',
+  },
+  request_over_limit: {
+    status: 429,
+    type: 'rate_limit_error',
+    fault: 'Tenant',
+    shouldRetry: false,
+    meaning: 'The request alone may use more than a limit or budget allows at all.',
+  },
+  insufficient_quota: {
+    status: 429,
+    type: 'insufficient_quota',
+    fault: 'Tenant',
+    shouldRetry: false,
+    meaning: 'A budget is spent; the message says when it begins anew.',
+  },
+  price_missing: {
+    status: 503,
+    type: 'service_unavailable_error',
+    fault: 'Platform',
+    shouldRetry: false,
+    meaning: 'The tenant has a budget in money, and the pool has no prices.',
+  },
+  limits_unavailable: {
+    status: 503,
+    type: 'service_unavailable_error',
+    fault: 'Platform',
+    shouldRetry: true,
+    meaning: 'The store of limits and budgets is away, so nobody can say whether there is room.',
+  },
   adapter_failed: {
     status: 424,
     type: 'invalid_request_error',
@@ -181,16 +216,24 @@ export class LoraplexError extends Error {
   readonly param: string | null
   /** When a retry may succeed; becomes Retry-After. */
   readonly retryAfterMs: number | undefined
+  /** Sent beside those of the row, and before them where they say otherwise. */
+  readonly headers: Readonly<Record<string, string>>
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { param?: string; retryAfterMs?: number; cause?: unknown } = {},
+    options: {
+      param?: string
+      retryAfterMs?: number
+      headers?: Readonly<Record<string, string>>
+      cause?: unknown
+    } = {},
   ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause })
     this.code = code
     this.param = options.param ?? null
     this.retryAfterMs = options.retryAfterMs
+    this.headers = options.headers ?? {}
   }
 
   get row(): ErrorRow {

@@ -5,6 +5,7 @@ import { authenticate } from '../../src/gateway/authenticate.ts'
 import { resolveTarget } from '../../src/gateway/models.ts'
 import { defaultAdmissionLimits } from '../../src/gateway/queue-bounds.ts'
 import type { ReplicaView } from '../../src/gateway/replica-view.ts'
+import type { Ticket } from '../../src/gateway/ticket.ts'
 import { createManyAdapters, type Call, type ManyAdapters } from '../many-adapters.ts'
 import { Measure, type Report } from '../report.ts'
 
@@ -47,7 +48,7 @@ class Picker {
   readonly #table: RoutingTable
   readonly #calls: readonly Call[]
   readonly #admission: PoolAdmission
-  readonly #running: { readonly view: ReplicaView; readonly revision: string | undefined }[] = []
+  readonly #running: { readonly view: ReplicaView; readonly ticket: Ticket }[] = []
   #at = 0
   #seed = 1
 
@@ -77,25 +78,29 @@ class Picker {
     const { authorization } = call
     const caller = authenticate(this.#table, { authorization }, Date.now())
     const { revision } = resolveTarget(caller, call.model)
-    this.#admission.submit({
+    const ticket: Ticket = {
       revision,
       tenant: caller.tenant,
+      weight: 1,
       sizeBytes: 1024,
       deadline: Number.POSITIVE_INFINITY,
       coldStart: undefined,
       tried: noProcess,
       lost: undefined,
-      place: (view) => this.#placed(view, revision),
+      place: (view) => this.#placed(view, ticket),
       refuse: (error) => {
         throw error
       },
-    })
+    }
+    this.#admission.submit(ticket)
   }
 
-  #placed(view: ReplicaView, revision: string | undefined): void {
+  #placed(view: ReplicaView, ticket: Ticket): void {
     const ended = this.#running[this.#at]
-    ended?.view.release(ended.revision)
-    this.#running[this.#at] = { view, revision }
+    if (ended !== undefined) {
+      this.#admission.release(ended.ticket, ended.view, undefined)
+    }
+    this.#running[this.#at] = { view, ticket }
     this.#at = (this.#at + 1) % underWay
   }
 }

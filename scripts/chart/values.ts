@@ -208,6 +208,26 @@ const gateway = z.strictObject({
     '24h',
     'How long without a word from the API server a gateway stays ready, with what it knows.',
   ),
+  ledger: z
+    .strictObject({
+      url: text(
+        'memory:',
+        'Where limits and budgets are counted: `redis://HOST:PORT` or `postgres://HOST/DATABASE` for all gateways together. `memory:` is each gateway by itself, and forgets.',
+      ),
+      usageUrl: text(
+        '',
+        'Where bills are kept: `postgres://HOST/DATABASE`. Default: beside the ledger; with Redis in memory.',
+      ),
+      secret: text(
+        '',
+        'Secret in the release’s namespace whose `url` and `usageUrl` go before these: for URLs with passwords.',
+      ),
+      ports: z.array(z.int().min(1).max(65_535)).default([5432, 6379]).meta({
+        description: 'Ports of those stores, which the network policy lets gateways reach.',
+      }),
+      currency: text('usd', 'What prices and budgets are in, as ISO 4217 writes it.'),
+    })
+    .prefault({}),
   unknownFields: z
     .enum(['Drop', 'Reject'])
     .default('Drop')

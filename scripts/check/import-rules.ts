@@ -36,6 +36,13 @@ const rules: readonly ImportRule[] = [
     words: 'gateway, controller and agent meet in api, core and wire types',
   })),
   {
+    from: 'ledger',
+    allows: (imported) =>
+      ['ledger', 'core', 'errors.ts', 'pg', '@redis/client'].includes(imported) ||
+      imported.startsWith('node:'),
+    words: 'the ledger knows holds and counters, and nobody who takes them',
+  },
+  {
     from: 'sim',
     allows: (imported) => ![...apart, 'standalone', 'cli'].includes(imported),
     words: 'the simulator stands where vLLM stands, and knows nobody above it',

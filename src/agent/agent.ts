@@ -199,6 +199,7 @@ class EngineAgent implements Agent {
 
   snapshot(): AgentSnapshot {
     const { process } = this.#link
+    const { total, used, waiting } = this.#desk.table
     return {
       replica: this.replica,
       engineProcess: process?.identity ?? '',
@@ -208,11 +209,7 @@ class EngineAgent implements Agent {
       detail: this.#words,
       draining: this.#draining,
       residency: this.#ledger.residencies,
-      slots: {
-        total: this.#desk.table.total,
-        used: this.#desk.table.used,
-        waiting: this.#desk.table.waiting,
-      },
+      slots: { total, used, waiting },
       hostCache: {
         capacity: this.#options.maxCpuLoras,
         registered: this.#ledger.registered,
@@ -334,6 +331,7 @@ class EngineAgent implements Agent {
   #scraped(metrics: EngineMetrics): void {
     this.#metrics = metrics
     this.#idle.note(metrics.running + metrics.waiting)
+    this.#desk.note(metrics)
     this.#silence = undefined
     // Not at once: what answers metrics but not us would be asked without end.
     const { firstRetryMs } = this.#settings.times
@@ -410,6 +408,7 @@ class EngineAgent implements Agent {
       engineProcess: process?.identity ?? '',
       engineVersion: process?.version ?? '',
       simulated: process?.simulated ?? false,
+      shares: true,
     }
   }
 

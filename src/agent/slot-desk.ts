@@ -1,7 +1,9 @@
 import type { LeaseAnswer, LeaseRequest } from '../api/agent-protocol.ts'
+import type { EngineLoad } from '../core/engine-window.ts'
 import { SlotTable, type SlotSettings, type SlotView } from '../core/slots.ts'
 import { Bell } from './bell.ts'
 import type { Clock } from './clock.ts'
+import { PlaceDesk } from './place-desk.ts'
 
 export interface SlotDeskOptions {
   readonly settings: SlotSettings
@@ -11,10 +13,11 @@ export interface SlotDeskOptions {
   onStale(gateways: readonly string[]): void
 }
 
-/** The slot table with a clock, and with those who wait for it here: loads, canaries, drains. */
+/** The slot table and the places with a clock, and with those who wait for it here: loads, canaries, drains. */
 export class SlotDesk {
   readonly #options: SlotDeskOptions
   readonly #table: SlotTable
+  readonly #places: PlaceDesk
   readonly #waiters = new Set<Bell>()
   #open = false
   #staleQueued = false
@@ -22,6 +25,7 @@ export class SlotDesk {
   constructor(options: SlotDeskOptions) {
     this.#options = options
     this.#table = new SlotTable(options.settings)
+    this.#places = new PlaceDesk(options.clock, options.settings)
   }
 
   get table(): Pick<SlotTable, 'used' | 'total' | 'waiting'> {
@@ -29,9 +33,15 @@ export class SlotDesk {
   }
 
   lease(request: LeaseRequest): LeaseAnswer {
+    const share = this.#places.call(request)
     const answer = this.#table.lease(request, this.#view)
     this.#changed()
-    return answer
+    return share === undefined ? answer : { ...answer, share }
+  }
+
+  /** The engine was looked at. */
+  note(load: EngineLoad): void {
+    this.#places.note(load)
   }
 
   setOpen(open: boolean): void {
@@ -55,6 +65,7 @@ export class SlotDesk {
 
   clear(): void {
     this.#table.clear()
+    this.#places.reset()
     this.#changed()
   }
 

@@ -53,6 +53,43 @@ export type EnsureAnswer =
   /** Not in the catalogue: the controller has to say so first. */
   | { readonly state: 'Unknown' }
 
+/** What a gateway tells of its tenants at one engine, so that all gateways serve a pool in one order (I15). */
+export const shareReport = z.strictObject({
+  /** Requests at the engine now, the base's with them. */
+  inFlight: z.int().min(0),
+  /** By tenant: what it was charged since the last answer, in tokens by weight; less than nothing where it was too much. */
+  served: z.record(z.string(), z.number()),
+  /** Virtual time, see FairShare. */
+  now: z.number().min(0),
+  /** By revision, wanted or granted: the least turn of the tenants who call it. Slots go to the least. */
+  turns: z.record(z.string(), z.number()),
+  /** Who lacks nothing but a place at this engine; those with most right, where there are too many. */
+  waits: z
+    .array(
+      z.strictObject({
+        tenant: z.string(),
+        turn: z.number(),
+        cost: z.number().min(0),
+        count: z.int().min(1),
+      }),
+    )
+    .max(256),
+})
+export type ShareReport = z.infer<typeof shareReport>
+
+export interface ShareAnswer {
+  /** Requests that this gateway may have at the engine. */
+  readonly places: number
+  /** Other gateways use the engine, too: places come by asking. */
+  readonly shared: boolean
+  /** By tenant: what the other gateways charged since the last answer. */
+  readonly served: Readonly<Record<string, number>>
+  /** By tenant that waits at another gateway: its counter there, the mean of several, with all of `served` in it. */
+  readonly turns: Readonly<Record<string, number>>
+  /** The furthest virtual time of the other gateways. */
+  readonly now: number
+}
+
 /**
  * `POST /v1/lease`, on need and every 100 ms: one call at a time for each gateway. The gateway's side of the bargain:
  * a revision left out of both lists is given back from the moment the request is sent, until an answer grants it again;
@@ -68,6 +105,8 @@ export const leaseRequest = z.strictObject({
    * call; it goes back on demand.
    */
   inFlight: z.record(z.string(), z.int().min(0)),
+  /** Only to an agent whose hello says that it `shares`. */
+  share: shareReport.optional(),
 })
 export type LeaseRequest = z.infer<typeof leaseRequest>
 
@@ -80,6 +119,8 @@ export interface LeaseAnswer {
    */
   readonly reclaimed: readonly string[]
   readonly ttlMs: number
+  /** The answer to the request's `share`. */
+  readonly share?: ShareAnswer
 }
 
 export type ResidencyState =
@@ -109,6 +150,8 @@ export interface HelloMessage {
   readonly engineProcess: string
   readonly engineVersion: string
   readonly simulated: boolean
+  /** It divides places among gateways; absent: an agent from before it did. */
+  readonly shares?: boolean
 }
 
 export interface ResidencyMessage {

@@ -6,6 +6,7 @@ import type { ModelPoolSpec } from './model-pool.ts'
 import type { ModelTenantSpec } from './model-tenant.ts'
 import { findReservedFlags } from './reserved-engine-flags.ts'
 import type { TenantKeySpec } from './tenant-key.ts'
+import { isTimeZone } from './time-zone.ts'
 import { hasDotStep } from './uris.ts'
 
 /** What the schema cannot say: names that occur twice, flags that are ours, a key where its hash belongs. CRDs say it in CEL. */
@@ -82,6 +83,17 @@ function checkTenant(spec: ModelTenantSpec): readonly FieldProblem[] {
   return [
     ...repeated(['spec', 'namespaces'], spec.namespaces ?? [], ({ name }) => name, 'name'),
     ...repeated(['spec', 'models'], spec.models, ({ name }) => name, 'name'),
+    ...repeated(['spec', 'budgets'], spec.budgets, ({ name }) => name, 'name'),
+    ...spec.budgets.flatMap(({ timeZone }, index) =>
+      isTimeZone(timeZone)
+        ? []
+        : [
+            fault(
+              ['spec', 'budgets', index, 'timeZone'],
+              'is no time zone; write one such as Europe/Berlin',
+            ),
+          ],
+    ),
   ]
 }
 

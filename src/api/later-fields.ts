@@ -9,10 +9,15 @@ export const laterFields: Readonly<Record<Kind, readonly string[]>> = {
     'model.inputs',
     'model.chatTemplateRef',
     'model.chatTemplateKwargs',
-    'pricing',
     'allowedNamespaces.onRevoke',
   ],
   LoraAdapter: [],
-  ModelTenant: ['weight', 'limits', 'perUser', 'adapterQuota', 'budgets', 'models.limits'],
-  TenantKey: ['limits', 'perUser'],
+  ModelTenant: [
+    'weight',
+    'adapterQuota',
+    'limits.maxInputTokens',
+    'perUser.maxInputTokens',
+    'models.limits.maxInputTokens',
+  ],
+  TenantKey: ['perUser', 'limits.maxInputTokens'],
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { listBy, wholeList } from './list-types.ts'
 import { podTemplate, resourceRequirements, volumeSource } from './core-types.ts'
 import { labelSelector, modelName, objectName, secretName, type Resource } from './metadata.ts'
+import { pricing } from './pricing.ts'
 import { modelUriPattern, modelUriWords, uriPrefixPattern, uriPrefixWords } from './uris.ts'
 
 /** vLLM's own list; memory is paid at the maximum, whatever an adapter's rank. */
@@ -247,6 +248,9 @@ export const modelPoolSpec = z
       .default(3600)
       .meta({ description: 'When a stream ends at the latest; no drain ends one sooner.' }),
     allowedNamespaces: allowedNamespaces.prefault({}),
+    pricing: pricing
+      .optional()
+      .meta({ description: 'What its tokens cost. Absent: they are counted, and free.' }),
     paused: z
       .boolean()
       .default(false)

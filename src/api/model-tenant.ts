@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { budget } from './budget.ts'
+import { limits } from './limits.ts'
 import { listBy } from './list-types.ts'
 import { labelSelector, modelName, namespaceName, objectName, type Resource } from './metadata.ts'
 
@@ -30,6 +32,9 @@ export const modelTenantSpec = z.strictObject({
       z.strictObject({
         name: modelName.meta({ description: 'What callers write in `model`.' }),
         targetRef,
+        limits: limits.optional().meta({
+          description: 'Of what the tenant asks of this target, by whichever of its names.',
+        }),
       }),
     )
     .max(256)
@@ -38,6 +43,16 @@ export const modelTenantSpec = z.strictObject({
       description: 'Extra names: a base model, or an adapter somebody shares.',
       ...listBy('name'),
     }),
+  limits: limits.optional().meta({ description: 'Of all requests of the tenant together.' }),
+  perUser: limits.optional().meta({
+    description:
+      'Of each user of the tenant: what callers write in `safety_identifier`, else in `user`. Requests without either share one.',
+  }),
+  budgets: z
+    .array(budget)
+    .max(16)
+    .default([])
+    .meta({ description: 'What the tenant may use in a day or a month.', ...listBy('name') }),
   suspend: z.boolean().default(false).meta({ description: 'Its keys are answered with 403.' }),
 })
 

@@ -33,6 +33,9 @@ function unwrapped(schema: z.ZodType): z.ZodType {
  * only for numbers, booleans and closed lists: a text may be a secret in the wrong place (I14).
  */
 export function wordsForIssue(issue: z.core.$ZodIssue, value: unknown): string {
+  if (value === undefined && issue.code === 'custom') {
+    return issue.message
+  }
   if (value === undefined) {
     return `is missing; ${expectedWords(issue) ?? 'it is needed'}`
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { limits } from './limits.ts'
 import { wholeList } from './list-types.ts'
 import { modelName, objectName, type Resource } from './metadata.ts'
 
@@ -34,6 +35,7 @@ export const tenantKeySpec = z.strictObject({
     .max(256)
     .optional()
     .meta({ description: 'Names this key may call; absent: all of the tenant’s.', ...wholeList }),
+  limits: limits.optional().meta({ description: 'Of requests with this key.' }),
 })
 
 export type TenantKeySpec = z.infer<typeof tenantKeySpec>

@@ -231,6 +231,28 @@ describe('an object that is wrong is refused whole, in words that say what to wr
       '`spec.engine.args[0]` is no flag; write flags such as --enforce-eager, each word an entry of its own',
     ],
     [
+      'a budget of nothing',
+      withSpec(tenant, { budgets: [{ name: 'a', window: 'Day' }] }),
+      '`spec.budgets[0].tokens` is missing; write tokens, amount or both',
+    ],
+    [
+      'a budget in a zone of nowhere',
+      withSpec(tenant, {
+        budgets: [{ name: 'a', window: 'Day', tokens: 1, timeZone: 'Europe/Nowhere' }],
+      }),
+      '`spec.budgets[0].timeZone` is no time zone; write one such as Europe/Berlin',
+    ],
+    [
+      'money as a number',
+      withSpec(tenant, { budgets: [{ name: 'a', window: 'Month', amount: 12.5 }] }),
+      '`spec.budgets[0].amount` is the number 12.5 and must be a text; write it in quotes, as YAML would otherwise read it differently',
+    ],
+    [
+      'half a price',
+      withSpec(pool, { pricing: { inputPerMillionTokens: '1' } }),
+      '`spec.pricing.outputPerMillionTokens` and inputPerMillionTokens go together; write 0 for what is free',
+    ],
+    [
       'no time',
       withSpec(key, { expirationTime: 'tomorrow' }),
       '`spec.expirationTime` is not right; write a time such as 2030-01-31T12:00:00Z',
@@ -243,17 +265,20 @@ describe('an object that is wrong is refused whole, in words that say what to wr
   })
 
   test.each([
-    withSpec(tenant, { limits: { tokensPerMinute: 1 } }),
+    withSpec(tenant, { limits: { maxInputTokens: 1 } }),
     withSpec(tenant, { weight: 2 }),
-    withSpec(tenant, { budgets: [] }),
     withSpec(tenant, { adapterQuota: { count: 1 } }),
     withSpec(tenant, {
       models: [
-        { name: 'm', targetRef: { kind: 'ModelPool', name: 'a', namespace: 'b' }, limits: {} },
+        {
+          name: 'm',
+          targetRef: { kind: 'ModelPool', name: 'a', namespace: 'b' },
+          limits: { maxInputTokens: 1 },
+        },
       ],
     }),
-    withSpec(key, { limits: {} }),
-    withSpec(pool, { pricing: {} }),
+    withSpec(key, { perUser: {} }),
+    withSpec(pool, { model: { uri: 'file:///a', chatTemplateRef: { name: 'a' } } }),
   ])('a field of a later version is never dropped in silence', (raw) => {
     expect(words(raw)).toEqual([expect.stringContaining('is not supported by this version')])
     expect(validateObject(raw, { oneMachine: true }).resource).toBeUndefined()

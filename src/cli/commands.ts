@@ -10,16 +10,20 @@ import { fetchModel } from './commands/fetch-model.ts'
 import { gateway } from './commands/gateway.ts'
 import { get } from './commands/get.ts'
 import { keyCommands } from './commands/keys.ts'
+import { rebuild } from './commands/ledger.ts'
 import { plan } from './commands/plan.ts'
 import { readClaim } from './commands/read-claim.ts'
 import { simulate } from './commands/simulate.ts'
 import { up } from './commands/up.ts'
+import { usage } from './commands/usage.ts'
 
 /** Every command of `loraplex`, in the order of the help. */
 export const commands: readonly Command[] = [
   up,
   get,
   explain,
+  usage,
+  rebuild,
   check,
   checkAdapter,
   ...keyCommands,

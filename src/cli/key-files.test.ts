@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readText } from '../resources/directory/read-text.ts'
 import type { TenantKey } from '../api/tenant-key.ts'
-import { keyManifestText, revokeInText } from './key-files.ts'
+import { endInText, keyManifestText } from './key-files.ts'
 import { mintKey } from '../resources/minted-key.ts'
 
 const sha256 = 'ab'.repeat(32)
@@ -55,7 +55,7 @@ describe('revoking changes one field and no other byte', () => {
       '  revoked: true\n  sha256',
     ],
   ])('%s', async (_name, text, want) => {
-    const edited = revokeInText(text, key) ?? ''
+    const edited = endInText(text, key, { revoked: true }) ?? ''
     expect(edited).toContain(want)
     expect(
       edited.split(/\s+|[{},]/).filter((word) => !['revoked:', 'true', ''].includes(word)),
@@ -67,7 +67,7 @@ describe('revoking changes one field and no other byte', () => {
         one.outcome === 'Own' && one.object?.kind === 'TenantKey' ? [one.object.spec.revoked] : [],
       ),
     ).toEqual([true])
-    expect(revokeInText(edited, key)).toBe(edited)
+    expect(endInText(edited, key, { revoked: true })).toBe(edited)
   })
 
   test.each([
@@ -81,7 +81,7 @@ describe('revoking changes one field and no other byte', () => {
       `${head}metadata: {name: laptop, namespace: acme}\nspec: {sha256: ${sha256}}\n---\na: [\n`,
     ],
   ])('%s is left alone', (_name, text) => {
-    expect(revokeInText(text, key)).toBeUndefined()
+    expect(endInText(text, key, { revoked: true })).toBeUndefined()
   })
 })
 

@@ -56,16 +56,23 @@ export async function writeKeyFile(folder: string, manifest: KeyManifest): Promi
   return path
 }
 
+/** What ends a key: at once and for good, or at a time. */
+export type KeyEnd = { readonly revoked: true } | { readonly expirationTime: string }
+
 /**
- * Sets `spec.revoked: true` where the key is written; every other byte of the file stays.
+ * Writes how the key ends where the key is written; every other byte of the file stays.
  *
  * @returns the file, or undefined where no file below the folder holds the key in a form that can be edited.
  */
-export async function revokeInFolder(folder: string, key: TenantKey): Promise<string | undefined> {
+export async function endInFolder(
+  folder: string,
+  key: TenantKey,
+  end: KeyEnd,
+): Promise<string | undefined> {
   const { files } = await walkFolder(folder, new Set())
   for (const { path } of files) {
     const text = await readFile(path, 'utf8').catch(() => '')
-    const edited = text.includes(key.spec.sha256) ? revokeInText(text, key) : undefined
+    const edited = text.includes(key.spec.sha256) ? endInText(text, key, end) : undefined
     if (edited !== undefined) {
       if (edited !== text) {
         await replace(path, edited)
@@ -76,8 +83,12 @@ export async function revokeInFolder(folder: string, key: TenantKey): Promise<st
   return undefined
 }
 
-/** The text with the key revoked; undefined where it is not in there, or not as plain fields. */
-export function revokeInText(text: string, key: TenantKey): string | undefined {
+/** The text with the key's end in it; undefined where the key is not in there, or not as plain fields. */
+export function endInText(text: string, key: TenantKey, end: KeyEnd): string | undefined {
+  const [field, value] =
+    'revoked' in end
+      ? (['revoked', 'true'] as const)
+      : (['expirationTime', JSON.stringify(end.expirationTime)] as const)
   const documents = parseAllDocuments(text)
   const list = Array.isArray(documents) ? documents : []
   const found = list.flatMap(keyMaps).find((map) => isKey(map, key))
@@ -86,19 +97,19 @@ export function revokeInText(text: string, key: TenantKey): string | undefined {
     return undefined
   }
   const pairOf = (name: string) => spec.items.find(({ key }) => isScalar(key) && key.value === name)
-  const revoked = pairOf('revoked')
-  if (isScalar(revoked?.value) && revoked.value.range) {
-    const [start, end] = revoked.value.range
-    return `${text.slice(0, start)}${start === end ? ' true' : 'true'}${text.slice(end)}`
+  const present = pairOf(field)
+  if (isScalar(present?.value) && present.value.range) {
+    const [from, to] = present.value.range
+    return `${text.slice(0, from)}${from === to ? ' ' : ''}${value}${text.slice(to)}`
   }
   const neighbour = pairOf('sha256')?.key
-  if (revoked !== undefined || !isScalar(neighbour) || !neighbour.range) {
+  if (present !== undefined || !isScalar(neighbour) || !neighbour.range) {
     return undefined
   }
   const [at] = neighbour.range
   const indent = /[^\n]*$/.exec(text.slice(0, at))?.[0] ?? ''
   const separator = spec.flow === true ? ', ' : `\n${indent}`
-  return `${text.slice(0, at)}revoked: true${separator}${text.slice(at)}`
+  return `${text.slice(0, at)}${field}: ${value}${separator}${text.slice(at)}`
 }
 
 /** Through a link to the file behind it, with the mode it has. */

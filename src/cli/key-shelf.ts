@@ -9,7 +9,7 @@ import { readResource } from '../resources/kubernetes/read-resource.ts'
 import { resourceTypes } from '../resources/kubernetes/resource-types.ts'
 import { placeOf, withCluster } from './cluster-view.ts'
 import { readFolder } from './folder-view.ts'
-import { revokeInFolder, writeKeyFile, type KeyManifest } from './key-files.ts'
+import { endInFolder, writeKeyFile, type KeyEnd, type KeyManifest } from './key-files.ts'
 
 /** Where TenantKeys are kept: files of a folder, or objects of a cluster. */
 export interface KeyShelf {
@@ -22,8 +22,8 @@ export interface KeyShelf {
   keys(namespace: string | undefined): Promise<readonly TenantKey[]>
   /** Where it is now, in words. @throws UserError where the name is taken */
   add(manifest: KeyManifest): Promise<string>
-  /** Where it is revoked, in words. */
-  revoke(key: TenantKey): Promise<string>
+  /** Where that is written, in words. */
+  end(key: TenantKey, end: KeyEnd): Promise<string>
 }
 
 /** @param dir as it was written, for words on what to run next. */
@@ -50,11 +50,11 @@ export function folderShelf(workingFolder: string, dir: string): KeyShelf {
       }
       return await writeKeyFile(folder, manifest)
     },
-    revoke: async (key) => {
-      const file = await revokeInFolder(folder, key)
+    end: async (key, end) => {
+      const file = await endInFolder(folder, key, end)
       if (file === undefined) {
         throw new UserError(
-          `TenantKey ${keyOf(key.metadata)} is not written in a way that can be edited safely. Write revoked: true under its spec yourself.`,
+          `TenantKey ${keyOf(key.metadata)} is not written in a way that can be edited safely. Write ${'revoked' in end ? 'revoked: true' : `expirationTime: ${JSON.stringify(end.expirationTime)}`} under its spec yourself.`,
         )
       }
       return file
@@ -90,10 +90,10 @@ export function clusterShelf(access: ClusterAccess, flags: string): KeyShelf {
         })
         return place
       }),
-    revoke: ({ metadata: { name, namespace, uid } }) =>
+    end: ({ metadata: { name, namespace, uid } }, end) =>
       withCluster(access, async (client) => {
         // The uid keeps a key that was deleted meanwhile from being made anew, as one without a hash.
-        const object = { metadata: { name, namespace, uid }, spec: { revoked: true } }
+        const object = { metadata: { name, namespace, uid }, spec: { ...end } }
         await client.apply(type, object, { fieldManager, force: true })
         return place
       }),

@@ -6,6 +6,7 @@ import { gatewayDebugState } from '../gateway/debug-state.ts'
 import { DemandFeed } from '../gateway/demand-feed.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { createInternalServer } from '../gateway/internal-server.ts'
+import { Metering, type MeteringOptions } from '../gateway/metering/metering.ts'
 import { createGatewayServer } from '../gateway/server.ts'
 import { addStateMetrics } from '../gateway/state-metrics.ts'
 import { TableFeed } from '../gateway/table-feed.ts'
@@ -30,6 +31,8 @@ export interface GatewayProcessOptions {
   readonly host: string
   /** 0: any free one. */
   readonly ports: { readonly http: number; readonly admin: number; readonly internal: number }
+  /** Default: in memory. */
+  readonly metering?: Pick<MeteringOptions, 'ledger' | 'usage' | 'gateways' | 'currency'>
   readonly unknownFields: 'Drop' | 'Reject'
   readonly maxQueueMs: number
   readonly maxColdStartMs: number
@@ -140,7 +143,22 @@ async function assemble(
   const say = (words: string): void => logger.warn(words)
   const secret = await readInstallationSecret(options.secretFile, say, signal)
   const { maxQueueMs, maxColdStartMs } = options
-  const gateway = new Gateway({ saltSecret: saltSecret(secret), maxQueueMs, maxColdStartMs })
+  const metering = await Metering.open({
+    ledger: 'memory:',
+    usage: undefined,
+    gateways: 1,
+    ...options.metering,
+    userSecret: saltSecret(secret),
+    log: say,
+  })
+  closers.push(() => metering.close())
+  const { meter } = metering
+  const gateway = new Gateway({
+    saltSecret: saltSecret(secret),
+    meter,
+    maxQueueMs,
+    maxColdStartMs,
+  })
   closers.push(() => gateway.close())
   const watched = { heardAtMs: () => Number.NEGATIVE_INFINITY }
   const readiness = new GatewayReadiness({

@@ -299,6 +299,7 @@ describe('a key', () => {
     const expiring = key.revoked().expiring('2027-01-01T00:00:00Z')
     expect(callerOf([llama, acme.suspended(), expiring])).toMatchObject({
       keyKey: 'acme/main',
+      weight: 1,
       tenant: 'acme',
       suspended: true,
       revoked: true,

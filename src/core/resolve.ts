@@ -7,6 +7,7 @@ import type { ModelTenant } from '../api/model-tenant.ts'
 import type { TenantKey } from '../api/tenant-key.ts'
 import { Memo } from './memo.ts'
 import { byAge, createOwnership, namespacesOf, type Ownership } from './ownership.ts'
+import { targetTermsOf, termsOf, type TargetTerms, type Terms } from './terms.ts'
 
 /** What a name stands for, for one tenant at one moment. */
 export interface RouteTarget {
@@ -22,15 +23,20 @@ export interface RouteTarget {
   readonly reason: string
   readonly message: string
   readonly createdMs: number
+  /** What the tenant's `models[]` says of it. */
+  readonly terms: TargetTerms | undefined
 }
 
 /** A key and everything it may call. */
 export interface Caller {
   readonly keyKey: string
   readonly tenant: string
+  /** The tenant's share of a contended pool, beside the others'. */
+  readonly weight: number
   readonly suspended: boolean
   readonly revoked: boolean
   readonly expiresAtMs: number
+  readonly terms: Terms
   /** By every name that works, `<namespace>/<name>` included. */
   readonly targets: ReadonlyMap<string, RouteTarget>
   /** One entry a target, by its preferred name; what `/v1/models` lists. */
@@ -256,7 +262,7 @@ function buildScope(
   const byNamespace = Map.groupBy(adapters, ({ metadata }) => metadata.namespace)
   for (const namespace of new Set([keyNamespace, ...namespacesOf(tenant)])) {
     for (const adapter of byNamespace.get(namespace) ?? []) {
-      const target = adapterTarget(adapter, modelNameOf(adapter), input)
+      const target = adapterTarget(adapter, modelNameOf(adapter), tenant, input)
       const qualified = `${namespace}/${modelNameOf(adapter)}`
       if (target !== undefined && !targets.has(qualified)) {
         plain.push(target)
@@ -265,7 +271,7 @@ function buildScope(
     }
   }
   for (const extra of tenant.spec.models) {
-    const target = extraTarget(extra, input)
+    const target = extraTarget(extra, tenant, input)
     if (target !== undefined) {
       plain.push(target)
     }
@@ -282,12 +288,13 @@ function buildScope(
 
 function extraTarget(
   extra: ModelTenant['spec']['models'][number],
+  tenant: ModelTenant,
   input: ResolveInput,
 ): RouteTarget | undefined {
   const key = `${extra.targetRef.namespace}/${extra.targetRef.name}`
   if (extra.targetRef.kind === 'LoraAdapter') {
     const adapter = input.snapshot.adapters.get(key)
-    return adapter === undefined ? undefined : adapterTarget(adapter, extra.name, input)
+    return adapter === undefined ? undefined : adapterTarget(adapter, extra.name, tenant, input)
   }
   const pool = input.snapshot.pools.get(key)
   return pool === undefined
@@ -302,12 +309,14 @@ function extraTarget(
         reason: 'BaseModel',
         message: '',
         createdMs: pool.metadata.creationTimeMs,
+        terms: targetTermsOf(tenant, 'ModelPool', key),
       }
 }
 
 function adapterTarget(
   adapter: LoraAdapter,
   name: string,
+  tenant: ModelTenant,
   input: ResolveInput,
 ): RouteTarget | undefined {
   const poolKey = poolKeyOf(adapter)
@@ -324,6 +333,7 @@ function adapterTarget(
     pool,
     adapterKey: keyOf(adapter.metadata),
     createdMs: adapter.metadata.creationTimeMs,
+    terms: targetTermsOf(tenant, 'LoraAdapter', keyOf(adapter.metadata)),
   }
   const words = { reason: ready?.reason ?? 'Pending', message: ready?.message ?? '' }
   if (adapter.spec.suspend) {
@@ -348,12 +358,17 @@ export const comingReasons: ReadonlySet<string> = new Set([
   'WaitingForGateways',
 ])
 
+/** Of a tenant that says nothing else. */
+const defaultWeight = 1
+
 function callerOf(key: TenantKey, tenant: ModelTenant, scope: Scope): Caller {
   const { targets, listed } = key.spec.models === undefined ? scope : narrow(scope, key.spec.models)
   return {
     keyKey: keyOf(key.metadata),
     tenant: tenant.metadata.name,
+    weight: defaultWeight,
     suspended: tenant.spec.suspend,
+    terms: termsOf(tenant, key),
     revoked: key.spec.revoked,
     expiresAtMs:
       key.spec.expirationTime === undefined

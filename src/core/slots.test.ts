@@ -19,6 +19,47 @@ function call(
   return { gateway, wanted: [...wanted], inFlight: { ...inFlight } }
 }
 
+/** As `call`, with the turns of the tenants who call the revisions. */
+function callInTurn(
+  gateway: string,
+  wanted: readonly string[],
+  inFlight: Readonly<Record<string, number>>,
+  turns: Readonly<Record<string, number>>,
+): LeaseRequest {
+  const share = { inFlight: 0, served: {}, now: 0, waits: [], turns: { ...turns } }
+  return { ...call(gateway, wanted, inFlight), share }
+}
+
+describe('by the turns of tenants (I15)', () => {
+  const greedy = { g1: 500, g2: 500, g3: 500, g4: 500 }
+
+  test('a slot goes to whoever was served least, not to whoever asked first', () => {
+    const table = aTable(1)
+    table.lease(callInTurn('gw', ['g1'], {}, greedy), at(0))
+    table.lease(callInTurn('gw', ['g2', 'g3', 'v'], { g1: 1 }, { ...greedy, v: 90 }), at(1000))
+    const last = callInTurn('gw', ['g2', 'g3', 'v'], {}, { ...greedy, v: 90 })
+    expect(table.lease(last, at(1100)).granted).toEqual(['v'])
+  })
+
+  test('a tenant with many adapters rotates its own slots, not those of one with less service', () => {
+    const table = aTable(2)
+    const turns = { ...greedy, v: 90 }
+    table.lease(callInTurn('gw', ['v', 'g1'], {}, turns), at(0))
+    const busy = callInTurn('gw', ['g2', 'g3', 'g4'], { v: 1, g1: 1 }, turns)
+    expect(table.lease(busy, at(1000))).toMatchObject({ granted: ['v'], reclaimed: ['g1'] })
+    expect(table.lease(busy, at(2500)).granted).toEqual(['v'])
+  })
+
+  test('but not for ever: whoever waits is served in the end', () => {
+    const table = aTable(1)
+    const turns = { ...greedy, v: 90 }
+    table.lease(callInTurn('gw', ['v'], {}, turns), at(0))
+    const busy = callInTurn('gw', ['g1'], { v: 1 }, turns)
+    expect(table.lease(busy, at(7999)).reclaimed).toEqual([])
+    expect(table.lease(busy, at(8000)).reclaimed).toEqual(['v'])
+  })
+})
+
 describe('the slot table', () => {
   test('grants in the same call while a slot is free', () => {
     const table = aTable(2)

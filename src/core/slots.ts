@@ -18,6 +18,9 @@ export const slotDefaults: Omit<SlotSettings, 'total'> = {
   quantumMs: 1000,
 }
 
+/** So many quanta a seat stays with a tenant that was served less than those who wait. */
+const privilegedQuanta = 8
+
 /** What decides about a grant and is not the table's own. */
 export interface SlotView {
   readonly nowMs: number
@@ -57,6 +60,8 @@ export class SlotTable {
   /** Revision → gateways that wait for it. The map's order is the queue: a revision comes in at the end. */
   readonly #queue = new Map<string, Set<string>>()
   readonly #lastCallMs = new Map<string, number>()
+  /** By revision: the least counter of the tenants who call it (I15), as their gateways said last. */
+  readonly #turns = new Map<string, number>()
   /** Gateways to tell that they should call: their grants changed since their last answer. */
   readonly #stale = new Set<string>()
   #workClaimed = false
@@ -68,6 +73,7 @@ export class SlotTable {
   lease(request: LeaseRequest, view: SlotView): LeaseAnswer {
     this.#lastCallMs.set(request.gateway, view.nowMs)
     this.#record(request, view)
+    this.#noteTurns(request)
     this.advance(view)
     return this.#answer(request.gateway, view)
   }
@@ -197,19 +203,39 @@ export class SlotTable {
     }
   }
 
-  /** Serves the queue in order; returns how many revisions still wait for a slot that is not theirs already. */
-  #assign(view: SlotView): number {
-    let waiting = 0
-    for (const [revision, gateways] of this.#queue) {
+  #noteTurns({ share }: LeaseRequest): void {
+    for (const [revision, turn] of Object.entries(share?.turns ?? {})) {
+      this.#turns.set(revision, turn)
+    }
+    for (const revision of this.#turns.keys()) {
+      if (!this.#seats.has(revision) && !this.#queue.has(revision)) {
+        this.#turns.delete(revision)
+      }
+    }
+  }
+
+  #turnOf(revision: string): number {
+    return this.#turns.get(revision) ?? 0
+  }
+
+  /**
+   * Serves the queue: whose tenant was served least comes first, and who came first among equals. Returns the turns of
+   * those who still wait for a slot that is not theirs already, the least first.
+   */
+  #assign(view: SlotView): readonly number[] {
+    const waiting: number[] = []
+    const queue = [...this.#queue].sort(([one], [other]) => this.#turnOf(one) - this.#turnOf(other))
+    for (const [revision, gateways] of queue) {
       const seat = this.#seats.get(revision)
       const servable = this.#seats.size < this.#capacity + (seat === undefined ? 0 : 1)
       // A seat that nobody reclaimed is shared at once; otherwise it is strictly one after the other.
-      const mayPass = waiting === 0 || (seat !== undefined && seat.reclaimedAtMs === undefined)
+      const mayPass =
+        waiting.length === 0 || (seat !== undefined && seat.reclaimedAtMs === undefined)
       if (view.isRoutable(revision)) {
         if (servable && mayPass) {
           this.#serve(revision, gateways, view.nowMs)
         } else if (seat === undefined) {
-          waiting += 1
+          waiting.push(this.#turnOf(revision))
         }
       }
     }
@@ -230,9 +256,9 @@ export class SlotTable {
     this.#markStale(seat)
   }
 
-  #reclaim(waiting: number, view: SlotView): void {
+  #reclaim(waiting: readonly number[], view: SlotView): void {
     const overflow = this.#seats.size - this.#capacity
-    if (waiting === 0 && overflow <= 0) {
+    if (waiting.length === 0 && overflow <= 0) {
       this.#forgive(view.nowMs)
       return
     }
@@ -242,10 +268,13 @@ export class SlotTable {
       (seat) => view.nowMs - (seat.reclaimedAtMs ?? 0) < this.#settings.quantumMs,
     ).length
     const forWork = overflow - reclaimed.length
-    let missing = Math.max(waiting - pending, forWork)
-    for (const [index, seat] of this.#victims().entries()) {
-      const quantumOver = view.nowMs - seat.grantedAtMs >= this.#settings.quantumMs
-      if (missing > 0 && (isIdle(seat) || quantumOver || index < forWork)) {
+    const unmet = waiting.slice(Math.min(pending, waiting.length))
+    let missing = Math.max(unmet.length, forWork)
+    for (const [index, [revision, seat]] of this.#victims().entries()) {
+      const taker = unmet[unmet.length - missing] ?? Number.NEGATIVE_INFINITY
+      const isToGo =
+        isIdle(seat) || index < forWork || this.#mustYield(revision, seat, taker, view.nowMs)
+      if (missing > 0 && isToGo) {
         seat.reclaimedAtMs = view.nowMs
         this.#markStale(seat)
         missing -= 1
@@ -253,13 +282,25 @@ export class SlotTable {
     }
   }
 
-  /** Idle ones first, then those granted longest. */
-  #victims(): readonly Seat[] {
-    return [...this.#seats.values()]
-      .filter((seat) => seat.reclaimedAtMs === undefined)
+  /** Its quantum is over, and whoever waits has as much right to it; or it has been there for long, whoever has. */
+  #mustYield(revision: string, seat: Seat, waiting: number, nowMs: number): boolean {
+    const { quantumMs } = this.#settings
+    const heldMs = nowMs - seat.grantedAtMs
+    return (
+      heldMs >= quantumMs &&
+      (this.#turnOf(revision) >= waiting || heldMs >= privilegedQuanta * quantumMs)
+    )
+  }
+
+  /** Idle ones first, then those whose tenants were served most, then those granted longest. */
+  #victims(): readonly (readonly [revision: string, seat: Seat])[] {
+    return [...this.#seats]
+      .filter(([, seat]) => seat.reclaimedAtMs === undefined)
       .sort(
-        (left, right) =>
-          Number(isIdle(right)) - Number(isIdle(left)) || left.grantedAtMs - right.grantedAtMs,
+        ([oneName, one], [otherName, other]) =>
+          Number(isIdle(other)) - Number(isIdle(one)) ||
+          this.#turnOf(otherName) - this.#turnOf(oneName) ||
+          one.grantedAtMs - other.grantedAtMs,
       )
   }
 

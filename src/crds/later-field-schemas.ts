@@ -14,12 +14,12 @@ const list: StructuralSchema = {
   'x-kubernetes-list-type': 'atomic',
 }
 
-/** What a later field will be, where it is no map. */
+/** What a later field will be, by path or by name, where it is no map. */
 const schemaOf: Readonly<Record<string, StructuralSchema>> = {
-  budgets: list,
   'model.chatTemplateKwargs': list,
   'model.inputs': { ...list, items: { type: 'string', maxLength: 64 } },
   weight: { type: 'integer', minimum: 0, maximum: 2_147_483_647 },
+  maxInputTokens: { type: 'integer', minimum: 0, maximum: 2_147_483_647 },
   'allowedNamespaces.onRevoke': { type: 'string', maxLength: 64 },
 }
 
@@ -32,16 +32,15 @@ export function withLaterFields(kind: Kind, root: StructuralSchema): StructuralS
 }
 
 function withLaterField(root: StructuralSchema, path: string): StructuralSchema {
-  const steps = ['spec', ...path.split('.')]
+  const steps = path.split('.')
   const name = steps.pop() ?? ''
-  const parent = steps.join('.')
-  const isList = schemaAt(root, parent)?.type === 'array'
-  return changedAt(root, isList ? `${parent}[]` : parent, (found) => ({
+  const parent = steps.reduce((place, step) => entriesOf(root, `${place}.${step}`), 'spec')
+  return changedAt(root, parent, (found) => ({
     ...found,
     properties: {
       ...found.properties,
       [name]: {
-        ...(schemaOf[path] ?? open),
+        ...(schemaOf[path] ?? schemaOf[name] ?? open),
         description: 'Of a later version; refused by this one.',
       },
     },
@@ -54,4 +53,9 @@ function withLaterField(root: StructuralSchema, path: string): StructuralSchema 
       },
     ],
   }))
+}
+
+/** Of a list, the path of its entries. */
+function entriesOf(root: StructuralSchema, path: string): string {
+  return schemaAt(root, path)?.type === 'array' ? `${path}[]` : path
 }

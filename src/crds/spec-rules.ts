@@ -63,6 +63,18 @@ export const specRules: Readonly<
         fieldPath: '.maxReplicas',
       },
     ],
+    'spec.pricing': [
+      {
+        rule: 'has(self.inputPerMillionTokens) == has(self.outputPerMillionTokens)',
+        message: 'and inputPerMillionTokens go together; write 0 for what is free',
+        fieldPath: '.outputPerMillionTokens',
+      },
+      {
+        rule: '!has(self.cachedInputPerMillionTokens) || has(self.inputPerMillionTokens)',
+        message: 'needs inputPerMillionTokens and outputPerMillionTokens',
+        fieldPath: '.cachedInputPerMillionTokens',
+      },
+    ],
     'spec.rollout': [
       {
         rule: 'self.maxSurge + self.maxUnavailable > 0',
@@ -86,7 +98,21 @@ export const specRules: Readonly<
       },
     ],
   },
-  ModelTenant: {},
+  ModelTenant: {
+    'spec.budgets[]': [
+      {
+        rule: 'has(self.tokens) || has(self.amount)',
+        message: 'is missing; write tokens, amount or both',
+        fieldPath: '.tokens',
+      },
+    ],
+    'spec.budgets[].timeZone': [
+      {
+        rule: "timestamp('2026-01-01T00:00:00Z').getFullYear(self) > 0",
+        message: 'is no time zone; write one such as Europe/Berlin',
+      },
+    ],
+  },
   TenantKey: {
     spec: [
       cannotChange('id'),

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { FakeView } from '../../test/support/fake-view.ts'
 import { LoraplexError } from '../errors.ts'
-import { PoolAdmission, type Ticket } from './admission.ts'
+import { PoolAdmission } from './admission.ts'
+import type { Ticket } from './ticket.ts'
 import { defaultAdmissionLimits } from './queue-bounds.ts'
 import type { ReplicaView } from './replica-view.ts'
 
@@ -29,6 +30,7 @@ function ticket(name: string, cameCold: boolean, lost?: Ticket['lost']): Ticket 
   return {
     revision: 'a',
     tenant: 'acme',
+    weight: 1,
     sizeBytes: 100,
     deadline: now + 30_000,
     coldStart: { deadline: now + 600_000, queueMs: 30_000, cameCold },

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { FakeView } from '../../test/support/fake-view.ts'
-import { PoolAdmission, type Ticket } from './admission.ts'
+import { PoolAdmission } from './admission.ts'
+import type { Ticket } from './ticket.ts'
 import { defaultAdmissionLimits } from './queue-bounds.ts'
 import type { Placement, ReplicaView } from './replica-view.ts'
 
@@ -47,6 +48,7 @@ test('whatever happens, every ticket ends once, nothing goes where it may not, a
             const one: Ticket = {
               revision: step.revision === 'base' ? undefined : step.revision,
               tenant: 'acme',
+              weight: 1,
               sizeBytes: 100,
               deadline: now + step.wait,
               coldStart: undefined,

@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { FakeView } from '../../test/support/fake-view.ts'
 import { LoraplexError, type ErrorCode } from '../errors.ts'
-import { PoolAdmission, type EngineFate, type Ticket } from './admission.ts'
+import { PoolAdmission } from './admission.ts'
+import type { EngineFate } from './engine-fate.ts'
+import type { Ticket } from './ticket.ts'
 import { defaultAdmissionLimits, type AdmissionLimits } from './queue-bounds.ts'
 import type { ReplicaView } from './replica-view.ts'
 
@@ -42,6 +44,7 @@ function ticket(name: string, fields: Partial<Ticket> = {}): TestTicket {
   return {
     revision: revision === 'base' ? undefined : revision,
     tenant: 'acme',
+    weight: 1,
     sizeBytes: 100,
     deadline: now + 30_000,
     coldStart: undefined,

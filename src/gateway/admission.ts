@@ -1,43 +1,13 @@
+import type { TenantWait } from '../core/divide-places.ts'
+import { FairShare, type Charge, type ServedTokens } from '../core/fair-share.ts'
 import { LoraplexError } from '../errors.ts'
-import { endOfWait, type Patience, type PoolWarmth } from './patience.ts'
+import type { EngineFate } from './engine-fate.ts'
+import { findPlace } from './find-place.ts'
+import { endOfWait, type PoolWarmth } from './patience.ts'
 import { QueueBounds, type AdmissionLimits } from './queue-bounds.ts'
 import type { ReplicaView } from './replica-view.ts'
-
-/** A request that looks for a place. Exactly one of `place` and `refuse` is called, unless it is withdrawn first. */
-export interface Ticket extends Patience {
-  /** `undefined` is the base model. */
-  readonly revision: string | undefined
-  readonly tenant: string
-  readonly sizeBytes: number
-  /** Engine processes that already failed this request (I10). */
-  readonly tried: ReadonlySet<string>
-  /** The newest failure and its time; what the caller hears when no other process can take the request. */
-  readonly lost:
-    | { readonly error: LoraplexError; readonly fate: EngineFate; readonly at: number }
-    | undefined
-  /** The view's place is taken in the ticket's name; whoever gets it calls `view.release(revision)` once. */
-  place(view: ReplicaView): void
-  refuse(error: LoraplexError): void
-}
-
-/** A line of tickets for one revision; `undefined` revision is the base's line. */
-interface Line {
-  readonly revision: string | undefined
-  tickets: Ticket[]
-  /** Why it waits, for the refusal when the wait ends. */
-  waitsFor: 'Slot' | 'Load' | 'Replica'
-  estimateMs: number
-  ensuring: boolean
-}
-
-/** What a failure tells of the engine's process. */
-export type EngineFate =
-  /** It judged the request. */
-  | 'Lives'
-  /** It said that it is about to end. */
-  | 'Dying'
-  /** Its connection broke. */
-  | 'Unknown'
+import type { Ticket } from './ticket.ts'
+import { WaitingLines, type WaitingLine } from './waiting-lines.ts'
 
 /**
  * So long after a failure its process is known to be gone, if it is: one that was killed is noticed at once, and vLLM's
@@ -49,22 +19,25 @@ const knownGoneMs: Readonly<Record<EngineFate, number>> = {
   Dying: 10_000,
 }
 
-/**
- * Requests that one replica runs more than another before a revision is brought to the other, too: an adapter that is not
- * yet active costs a replica about as much as four or five running requests (DESIGN 7).
- */
-const spreadAtInFlight = 4
+/** Of a body; what tokens an engine counts is known later. */
+const bytesPerToken = 4
 
 /**
- * The waiting room of one pool (I9): FIFO within a revision, and the revisions' lines take turns, so that none waits for
- * another's line to end. Slots and loads are asked for when a line forms.
+ * The waiting room of one pool (I9, I15): of the tenants that can be placed, the one that was served least by its weight is
+ * next. Its revisions' lines take turns; within a line it is first come, first served. Slots and loads are asked for when a
+ * line forms.
  */
 export class PoolAdmission {
   readonly #views: () => readonly ReplicaView[]
   readonly #bounds: QueueBounds
   readonly #now: () => number
   readonly #onWait: () => void
-  readonly #lines = new Map<string, Line>()
+  readonly #lines = new WaitingLines()
+  readonly #ensuring = new Set<string>()
+  /** Of tickets at an engine. */
+  readonly #charges = new Map<Ticket, Charge>()
+  /** Whose turn it is. */
+  readonly fair = new FairShare()
   #pumping: 'No' | 'Yes' | 'Again' = 'No'
   #warmth: PoolWarmth = { warmSince: undefined, settledSince: undefined }
 
@@ -83,9 +56,37 @@ export class PoolAdmission {
 
   /** Requests that wait, by revision. */
   *waiting(): Iterable<readonly [revision: string | undefined, count: number]> {
-    for (const { revision, tickets } of this.#lines.values()) {
+    for (const { revision, tickets } of this.#lines.all()) {
       yield [revision, tickets.length]
     }
+  }
+
+  /** Who lacks nothing but a place at a certain engine, those with most right first. */
+  waitsFor(couldTake: (revision: string | undefined) => boolean): readonly TenantWait[] {
+    const waits: TenantWait[] = []
+    for (const tenant of this.#lines.tenants) {
+      const lines = this.#lines.of(tenant).filter((line) => couldTake(line.revision))
+      // One that failed may be waiting for another process than this engine's.
+      const tickets = lines.flatMap((line) => line.tickets.filter(({ tried }) => tried.size === 0))
+      const [first] = tickets
+      if (first !== undefined) {
+        const cost = this.fair.costOf(tenant, first.weight, inputOf(first))
+        waits.push({ tenant, turn: this.fair.turnOf(tenant), cost, count: tickets.length })
+      }
+    }
+    return waits.sort((left, right) => left.turn - right.turn)
+  }
+
+  /** By revision that somebody waits for or is served by: the least turn of those tenants. */
+  turns(): ReadonlyMap<string, number> {
+    const turns = new Map<string, number>()
+    for (const { revision, tenant } of [...this.#lines.all(), ...this.#charges.keys()]) {
+      if (revision !== undefined) {
+        const turn = this.fair.turnOf(tenant)
+        turns.set(revision, Math.min(turns.get(revision) ?? turn, turn))
+      }
+    }
+    return turns
   }
 
   get queued(): number {
@@ -110,12 +111,11 @@ export class PoolAdmission {
   }
 
   submit(ticket: Ticket): void {
-    const line = this.#lines.get(ticket.revision ?? '')
+    const line = this.#lines.find(ticket)
     if (line === undefined) {
-      const view = this.#findPlace(ticket)
+      const view = findPlace(this.#views(), ticket)
       if (view !== undefined) {
-        view.acquire(ticket.revision)
-        ticket.place(view)
+        this.#place(ticket, view)
         return
       }
     }
@@ -129,15 +129,33 @@ export class PoolAdmission {
 
   /** The caller left or was answered otherwise; false when it no longer waits. */
   withdraw(ticket: Ticket): boolean {
-    const line = this.#lines.get(ticket.revision ?? '')
+    const line = this.#lines.find(ticket)
     const at = line?.tickets.indexOf(ticket) ?? -1
     if (line === undefined || at === -1) {
       return false
     }
     line.tickets.splice(at, 1)
-    this.#bounds.leave(ticket)
+    this.#leave(ticket)
     this.#dropIfEmpty(line)
     return true
+  }
+
+  /** A ticket's answer has so many tokens by now: whoever gets more than was thought is charged for it. */
+  progress(ticket: Ticket, view: ReplicaView, outputTokens: number): void {
+    const charge = this.#charges.get(ticket)
+    if (charge !== undefined) {
+      view.charge(ticket.tenant, this.fair.progress(charge, outputTokens))
+    }
+  }
+
+  /** The ticket's place is free again. */
+  release(ticket: Ticket, view: ReplicaView, tokens: ServedTokens | undefined): void {
+    const charge = this.#charges.get(ticket)
+    if (charge !== undefined) {
+      this.#charges.delete(ticket)
+      view.charge(ticket.tenant, this.fair.end(charge, tokens))
+    }
+    view.release(ticket.revision)
   }
 
   /** Places whoever can go now; called at every change of a replica. */
@@ -160,18 +178,22 @@ export class PoolAdmission {
   sweep(): void {
     const now = this.#now()
     const { warmth } = this
-    for (const line of this.#lines.values()) {
+    for (const line of this.#lines.all()) {
       for (const ticket of line.tickets.filter((one) => this.#isOver(one, now, warmth))) {
         if (this.withdraw(ticket)) {
           ticket.refuse(ticket.lost?.error ?? this.#timedOut(line))
         }
       }
     }
+    this.fair.tidy()
     this.pump()
+    for (const line of this.#lines.all()) {
+      this.#askFor(line, line.tickets[0])
+    }
   }
 
   refuseAll(error: () => LoraplexError): void {
-    for (const line of this.#lines.values()) {
+    for (const line of this.#lines.all()) {
       this.#refuseLine(line, error)
     }
   }
@@ -180,12 +202,25 @@ export class PoolAdmission {
     return this.#pumping === 'Again'
   }
 
-  /** One ticket of each line at a time, until a whole round places nobody. */
+  /** One ticket of the tenant whose turn it is, until nobody who waits can go. */
   #pumpOnce(): void {
-    let waiting = [...this.#lines.values()]
-    while (waiting.length > 0) {
-      waiting = waiting.filter((line) => this.#placeNext(line))
+    let tenants = this.#lines.tenants
+    while (tenants.length > 0 && this.#views().some((view) => view.hasRoom)) {
+      const next = tenants.reduce((best, one) =>
+        this.fair.turnOf(one) < this.fair.turnOf(best) ? one : best,
+      )
+      if (!this.#placeNextOf(next)) {
+        tenants = tenants.filter((one) => one !== next)
+      }
     }
+    if (this.#bounds.queued > 0) {
+      this.#wantPlaces()
+    }
+  }
+
+  /** False when this tenant has nobody waiting who can go. */
+  #placeNextOf(tenant: string): boolean {
+    return this.#lines.of(tenant).some((line) => this.#placeNext(line))
   }
 
   #isOver(ticket: Ticket, now: number, warmth: PoolWarmth): boolean {
@@ -197,39 +232,28 @@ export class PoolAdmission {
     )
   }
 
-  #enqueue(ticket: Ticket, existing: Line | undefined): void {
-    const line = existing ?? {
-      revision: ticket.revision,
-      tickets: [],
-      waitsFor: 'Replica',
-      estimateMs: 1000,
-      ensuring: false,
-    }
+  #enqueue(ticket: Ticket, existing: WaitingLine | undefined): void {
+    const line = existing ?? this.#lines.open(ticket)
     line.tickets.push(ticket)
     this.#bounds.enter(ticket)
+    this.fair.enter(ticket.tenant)
     if (existing === undefined) {
-      this.#lines.set(ticket.revision ?? '', line)
-      this.#placeNext(line)
+      this.#askFor(line, ticket)
     }
+    this.#wantPlaces()
     this.#onWait()
   }
 
-  /** Places the first of a line that has a place; false when there is none. Whoever was served goes behind the others. */
-  #placeNext(line: Line): boolean {
+  /** Places the first of a line that has a place; the line then goes behind the tenant's others. */
+  #placeNext(line: WaitingLine): boolean {
     for (const [at, ticket] of line.tickets.entries()) {
-      const view = this.#findPlace(ticket)
+      const view = findPlace(this.#views(), ticket)
       if (view !== undefined) {
         line.tickets.splice(at, 1)
-        this.#bounds.leave(ticket)
-        this.#lines.delete(line.revision ?? '')
-        if (line.tickets.length > 0) {
-          this.#lines.set(line.revision ?? '', line)
-        } else {
-          this.#unwant(line)
-        }
-        view.acquire(ticket.revision)
-        ticket.place(view)
-        return line.tickets.length > 0
+        this.#lines.putBehind(line)
+        this.#dropIfEmpty(line)
+        this.#place(ticket, view, () => this.#leave(ticket))
+        return true
       }
       this.#askFor(line, ticket)
       if (ticket.tried.size === 0) {
@@ -240,47 +264,40 @@ export class PoolAdmission {
     return false
   }
 
-  #findPlace(ticket: Ticket): ReplicaView | undefined {
-    const { revision } = ticket
-    let best: ReplicaView | undefined
-    let idler: ReplicaView | undefined
+  #place(ticket: Ticket, view: ReplicaView, leave: () => void = () => undefined): void {
+    const { tenant, weight } = ticket
+    const charge = this.fair.begin(tenant, weight, inputOf(ticket))
+    leave()
+    this.#charges.set(ticket, charge)
+    view.charge(tenant, charge.amount)
+    view.acquire(ticket.revision)
+    ticket.place(view)
+  }
+
+  #leave(ticket: Ticket): void {
+    this.#bounds.leave(ticket)
+    this.fair.leave(ticket.tenant)
+  }
+
+  /** Of those that are full: another gateway may have what is this one's by right. */
+  #wantPlaces(): void {
     for (const view of this.#views()) {
-      const placement = view.placementOf(revision)
-      if (placement === 'Now') {
-        if (
-          !ticket.tried.has(view.engineProcess) &&
-          (best === undefined || view.inFlight < best.inFlight)
-        ) {
-          best = view
-        }
-      } else if (
-        placement === 'NeedsSlot' &&
-        (idler === undefined || view.inFlight < idler.inFlight)
-      ) {
-        idler = view
+      if (view.ready && !view.hasRoom) {
+        view.wantPlace()
       }
     }
-    if (
-      revision !== undefined &&
-      best !== undefined &&
-      idler !== undefined &&
-      best.inFlight - idler.inFlight >= spreadAtInFlight
-    ) {
-      idler.inviteIntoFreeSlot(revision)
-    }
-    return best
   }
 
   /** Asks the least loaded replica that could serve for what it lacks: a slot first, else the adapter itself. */
-  #askFor(line: Line, ticket: Ticket): void {
+  #askFor(line: WaitingLine, ticket: Ticket | undefined): void {
     const usable = this.#views().filter(
-      (view) => view.ready && !ticket.tried.has(view.engineProcess),
+      (view) => view.ready && ticket?.tried.has(view.engineProcess) === false,
     )
     const byLoad = usable.toSorted(
       (left, right) => left.inFlight - right.inFlight || right.freeSlots - left.freeSlots,
     )
-    line.waitsFor = 'Replica'
     const { revision } = line
+    line.waitsFor = byLoad[0] === undefined ? 'Replica' : 'Place'
     if (revision === undefined || byLoad[0] === undefined) {
       return
     }
@@ -291,58 +308,51 @@ export class PoolAdmission {
       return
     }
     if (byLoad.some((view) => view.placementOf(revision) === 'Full')) {
-      line.waitsFor = 'Slot'
+      line.waitsFor = 'Place'
       return
     }
     line.waitsFor = 'Load'
-    this.#ensure(line, revision, byLoad[0])
+    this.#ensure(revision, byLoad[0])
   }
 
-  #ensure(line: Line, revision: string, view: ReplicaView): void {
-    if (line.ensuring) {
+  #ensure(revision: string, view: ReplicaView): void {
+    if (this.#ensuring.has(revision)) {
       return
     }
-    line.ensuring = true
+    this.#ensuring.add(revision)
     view.replica.link.ensure(revision).then(
       (answer) => {
-        line.ensuring = false
-        if (answer.state === 'Loading') {
-          line.estimateMs = answer.estimateMs
-        } else if (answer.state === 'Failed') {
-          this.#refuseLine(
-            line,
-            () =>
-              new LoraplexError(
-                'adapter_failed',
-                `This adapter cannot be served: ${answer.message}`,
-              ),
-          )
+        this.#ensuring.delete(revision)
+        for (const one of this.#lines.all().filter((other) => other.revision === revision)) {
+          if (answer.state === 'Loading') {
+            one.estimateMs = answer.estimateMs
+          } else if (answer.state === 'Failed') {
+            const words = `This adapter cannot be served: ${answer.message}`
+            this.#refuseLine(one, () => new LoraplexError('adapter_failed', words))
+          }
         }
       },
-      () => {
-        line.ensuring = false
-      },
+      () => this.#ensuring.delete(revision),
     )
   }
 
-  #refuseLine(line: Line, error: () => LoraplexError): void {
+  #refuseLine(line: WaitingLine, error: () => LoraplexError): void {
     const tickets = line.tickets.splice(0)
     this.#dropIfEmpty(line)
     for (const ticket of tickets) {
-      this.#bounds.leave(ticket)
+      this.#leave(ticket)
       ticket.refuse(error())
     }
   }
 
-  #dropIfEmpty(line: Line): void {
-    if (line.tickets.length === 0 && this.#lines.get(line.revision ?? '') === line) {
-      this.#lines.delete(line.revision ?? '')
-      this.#unwant(line)
-    }
-  }
-
-  #unwant({ revision }: Line): void {
-    if (revision !== undefined) {
+  #dropIfEmpty(line: WaitingLine): void {
+    const { revision } = line
+    if (
+      line.tickets.length === 0 &&
+      this.#lines.close(line) &&
+      revision !== undefined &&
+      !this.#lines.hasRevision(revision)
+    ) {
       for (const view of this.#views()) {
         view.unwantSlot(revision)
       }
@@ -358,9 +368,10 @@ export class PoolAdmission {
       : this.#bounds.refusal(ticket)
   }
 
-  #timedOut(line: Line): LoraplexError {
+  #timedOut(line: WaitingLine): LoraplexError {
     switch (line.waitsFor) {
       case 'Slot':
+      case 'Place':
         return new LoraplexError('overloaded', 'No place became free for this request in time.', {
           retryAfterMs: 2000,
         })
@@ -376,6 +387,10 @@ export class PoolAdmission {
         return line.waitsFor satisfies never
     }
   }
+}
+
+function inputOf({ sizeBytes }: Ticket): number {
+  return Math.ceil(sizeBytes / bytesPerToken)
 }
 
 /** Whom an engine lost waits for its next process no longer than a queue takes. */

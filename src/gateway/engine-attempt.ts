@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { LoraplexError } from '../errors.ts'
-import type { EngineFate } from './admission.ts'
+import type { EngineFate } from './engine-fate.ts'
 import { classifyEngineRefusal } from './engine-refusal.ts'
 import type { ReplicaView } from './replica-view.ts'
 import type { AnswerForm } from './forms/answer-form.ts'
@@ -93,6 +93,11 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
   /** What the caller has seen of the stream. */
   get trail(): StreamTrail {
     return this.#rewriter?.frames.trail ?? noTrail
+  }
+
+  /** Of the answer, at least. */
+  get tokensSoFar(): number {
+    return this.usageSoFar()?.completionTokens ?? 0
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

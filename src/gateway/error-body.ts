@@ -49,5 +49,5 @@ export function errorHeaders(error: LoraplexError): Record<string, string> {
   if (shouldRetry !== undefined) {
     headers['x-should-retry'] = String(shouldRetry)
   }
-  return headers
+  return { ...headers, ...error.headers }
 }

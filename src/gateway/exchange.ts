@@ -2,11 +2,14 @@ import type { ServerResponse } from 'node:http'
 import type { Caller, RouteTarget } from '../core/resolve.ts'
 import { engineNameOf, fingerprintOf } from '../api/names.ts'
 import { LoraplexError, type ErrorCode } from '../errors.ts'
-import type { EngineFate, PoolAdmission, Ticket } from './admission.ts'
+import type { PoolAdmission } from './admission.ts'
+import type { EngineFate } from './engine-fate.ts'
+import type { Ticket } from './ticket.ts'
 import { EngineAttempt } from './engine-attempt.ts'
 import { errorBody, errorHeaders } from './error-body.ts'
 import { noTrail } from './forms/frame-rewriter.ts'
 import type { InferenceRequest } from './inference-request.ts'
+import type { Charge } from './metering/charge.ts'
 import type { Patience } from './patience.ts'
 import type { ReplicaView } from './replica-view.ts'
 import { requestIdHeaders } from './request-id-headers.ts'
@@ -39,6 +42,8 @@ export interface ExchangeContext {
   readonly request: InferenceRequest
   readonly caller: Caller
   readonly target: RouteTarget
+  /** What it takes of limits and budgets. */
+  readonly charge: Charge
   readonly cacheSalt: string
   readonly patience: Patience
   readonly admission: PoolAdmission
@@ -88,6 +93,7 @@ export class Exchange {
     return {
       revision: target.revision,
       tenant: caller.tenant,
+      weight: caller.weight,
       sizeBytes: request.sizeBytes,
       ...patience,
       tried: this.#tried,
@@ -104,7 +110,23 @@ export class Exchange {
   }
 
   start(): void {
-    this.context.admission.submit(this.#ticket)
+    this.#seekPlace()
+  }
+
+  /** I5: nothing waits for an engine without a hold on what it may use there. */
+  #seekPlace(): void {
+    const { admission, charge } = this.context
+    const submit = (): void => {
+      if (this.#state === 'Waiting') {
+        admission.submit(this.#ticket)
+      }
+    }
+    const held = charge.permit()
+    if (held === undefined) {
+      submit()
+    } else {
+      held.then(submit, (error: unknown) => this.fail(asRefusal(error)))
+    }
   }
 
   /** Nothing but perhaps keep-alive comments has gone to the caller: another attempt would not be noticed. */
@@ -117,6 +139,10 @@ export class Exchange {
     const { limits, request, target } = this.context
     if (this.#state === 'Ended') {
       return
+    }
+    this.context.charge.note(now, () => this.#attempt?.usageSoFar())
+    if (this.#view !== undefined && this.#attempt !== undefined) {
+      this.context.admission.progress(this.#ticket, this.#view, this.#attempt.tokensSoFar)
     }
     const lastsMs = this.#sentAt === undefined ? 0 : now - this.#sentAt
     if (lastsMs > target.pool.spec.maxStreamSeconds * 1000) {
@@ -178,10 +204,11 @@ export class Exchange {
    */
   attemptLost(error: LoraplexError, fate: EngineFate): void {
     const { admission, retries, now } = this.context
-    const view = this.#leaveEngine()
+    const view = this.#leaveEngine(undefined)
     if (view !== undefined) {
       this.#tried.add(view.engineProcess)
     }
+    this.context.charge.settle(undefined, 'Failed')
     const isHopeless = fate === 'Lives' && !admission.hasUntried(this.#ticket)
     if (this.#attempts >= maxAttempts || isHopeless || !retries.take()) {
       this.fail(error)
@@ -189,7 +216,7 @@ export class Exchange {
     }
     this.#state = 'Waiting'
     this.#lost = { error, fate, at: now() }
-    admission.submit(this.#ticket)
+    this.#seekPlace()
   }
 
   /** Ends with a refusal: a status where none was sent yet, else what ends a stream of this API badly. */
@@ -202,7 +229,7 @@ export class Exchange {
     const { dialect, form } = request.endpoint
     const partial = this.#attempt?.usageSoFar()
     const trail = this.#attempt?.trail ?? noTrail
-    this.#leaveEngine()
+    this.#leaveEngine(partial)
     if (this.#response.headersSent) {
       const frames = form.stream?.ending(error, id, trail) ?? ''
       this.#endBody(Buffer.from(frames).toString('latin1'))
@@ -219,7 +246,7 @@ export class Exchange {
   }
 
   #send(view: ReplicaView): void {
-    const { request, target, cacheSalt } = this.context
+    const { request, target, cacheSalt, charge } = this.context
     const engineModel =
       target.revision === undefined ? view.replica.servedModelName : engineNameOf(target.revision)
     this.#state = 'AtEngine'
@@ -237,16 +264,24 @@ export class Exchange {
       form: request.endpoint.form,
       now: this.context.now,
     })
-    this.#attempt.dispatch(view, request.endpoint.path, request.build(engineModel, cacheSalt))
+    charge.began(view.inFlight)
+    const body = request.build(engineModel, cacheSalt, charge.outputCap)
+    this.#attempt.dispatch(view, request.endpoint.path, body)
   }
 
-  #leaveEngine(): ReplicaView | undefined {
+  #leaveEngine(usage: Usage | undefined): ReplicaView | undefined {
     const view = this.#view
     const attempt = this.#attempt
     this.#view = undefined
     this.#attempt = undefined
     attempt?.abandon()
-    view?.release(this.context.target.revision)
+    if (view !== undefined) {
+      const tokens =
+        usage === undefined
+          ? undefined
+          : { input: usage.promptTokens, output: usage.completionTokens }
+      this.context.admission.release(this.#ticket, view, tokens)
+    }
     return view
   }
 
@@ -256,7 +291,7 @@ export class Exchange {
     }
     this.context.admission.withdraw(this.#ticket)
     const usage = this.#attempt?.usageSoFar()
-    this.#leaveEngine()
+    this.#leaveEngine(usage)
     this.#end('client_closed', usage)
   }
 
@@ -270,8 +305,12 @@ export class Exchange {
     if (this.#state === 'Ended') {
       return
     }
-    this.#leaveEngine()
+    this.#leaveEngine(usage)
     this.#state = 'Ended'
+    this.context.charge.settle(
+      usage,
+      code === 'ok' ? 'Answered' : code === 'client_closed' ? 'CallerLeft' : 'Failed',
+    )
     this.context.onEnd(this, {
       code,
       usage,
@@ -320,8 +359,8 @@ export class Exchange {
   }
 
   #commonHeaders(): Record<string, string> {
-    const { id, request, isLeaving } = this.context
-    const headers = requestIdHeaders(request.endpoint.dialect, id)
+    const { id, request, charge, isLeaving } = this.context
+    const headers = { ...requestIdHeaders(request.endpoint.dialect, id), ...charge.headers }
     if (request.ignoredFields.length > 0) {
       headers['x-loraplex-ignored-fields'] = request.ignoredFields.join(', ')
     }
@@ -330,4 +369,14 @@ export class Exchange {
     }
     return headers
   }
+}
+
+function asRefusal(error: unknown): LoraplexError {
+  return error instanceof LoraplexError
+    ? error
+    : new LoraplexError(
+        'internal_error',
+        'The server had an error while processing your request.',
+        { cause: error },
+      )
 }

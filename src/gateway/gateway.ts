@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import type { Caller, RouteTarget, RoutingTable } from '../core/resolve.ts'
 import { LoraplexError } from '../errors.ts'
+import { acknowledgedBy, acknowledgementVersionsOf } from './acknowledgements.ts'
 import { PoolAdmission } from './admission.ts'
 import { Arrivals } from './arrivals.ts'
 import { requireAdmitted } from './authenticate.ts'
@@ -11,6 +12,9 @@ import { Exchange, type ExchangeLimits, type ExchangeOutcome } from './exchange.
 import { GatewayMetrics } from './gateway-metrics.ts'
 import type { InferenceRequest } from './inference-request.ts'
 import { LoadingRoom } from './loading-room.ts'
+import { memoryMeter } from './metering/memory-meter.ts'
+import type { Meter } from './metering/meter.ts'
+import { waitOf } from './metering/wait-of.ts'
 import { resolveTarget, type PoolFacts } from './models.ts'
 import { endOfWait, patienceOf, type Patience, type WaitLimits } from './patience.ts'
 import type { PoolState } from './pool-state.ts'
@@ -29,6 +33,8 @@ export interface GatewayOptions {
   readonly maxInFlightPerReplica?: number
   readonly admission?: Partial<AdmissionLimits>
   readonly limits?: Partial<ExchangeLimits>
+  /** Limits, budgets and bills. Default: limits in memory, and no bills. */
+  readonly meter?: Meter
   readonly contextWindowOf?: (poolKey: string) => number | undefined
 }
 
@@ -40,6 +46,7 @@ const emptyTable: RoutingTable = { callers: new Map(), revisions: new Set(), poo
  */
 export class Gateway {
   readonly metrics: GatewayMetrics
+  readonly meter: Meter
   readonly #options: GatewayOptions
   readonly #id = `gw-${randomBytes(6).toString('hex')}`
   readonly #views = new Map<string, ReplicaView>()
@@ -79,6 +86,7 @@ export class Gateway {
       ...options.limits,
     }
     this.#admissionLimits = { ...defaultAdmissionLimits, ...options.admission }
+    this.meter = options.meter ?? memoryMeter(options.saltSecret)
     this.#loading = new LoadingRoom(this.#admissionLimits, this.#onWait)
     this.metrics = new GatewayMetrics({
       inFlight: () => this.inFlight,
@@ -161,15 +169,7 @@ export class Gateway {
 
   /** Revisions that the table names and that a request could go to right now, or after a slot: the acknowledgement. */
   acknowledged(poolKey: string): ReadonlySet<string> {
-    const revisions = new Set<string>()
-    for (const view of this.#viewsByPool.get(poolKey) ?? []) {
-      for (const revision of view.ready ? view.routable() : []) {
-        if (this.#table.revisions.has(revision)) {
-          revisions.add(revision)
-        }
-      }
-    }
-    return revisions
+    return acknowledgedBy(this.#viewsByPool.get(poolKey) ?? [], this.#table.revisions)
   }
 
   /** What waits and runs, by pool and revision; the base is `base`, names that no revision answers yet are `loading`. */
@@ -195,12 +195,7 @@ export class Gateway {
 
   /** Pools with replicas, and for each a text that changes whenever what it acknowledges may have. */
   acknowledgementVersions(): ReadonlyMap<string, string> {
-    const versions = new Map<string, string>()
-    for (const [poolKey, views] of this.#viewsByPool) {
-      const parts = views.map(({ replica, stateVersion }) => `${replica.name} ${stateVersion}`)
-      versions.set(poolKey, parts.join(','))
-    }
-    return versions
+    return acknowledgementVersionsOf(this.#viewsByPool)
   }
 
   /** Tells when a request begins to wait. One listener: whoever reports demand. */
@@ -240,10 +235,9 @@ export class Gateway {
       )
     }
     const target = resolveTarget(caller, request.model)
-    const { admission } = this.#poolOf(target.poolKey)
-    const isCold = admission.warmth.warmSince === undefined
+    const isCold = this.#poolOf(target.poolKey).admission.warmth.warmSince === undefined
     const patience = patienceOf(target.pool, this.#waits, {
-      waitMs,
+      waitMs: waitOf(caller, target, waitMs),
       isCold,
       now: performance.now(),
     })
@@ -265,7 +259,7 @@ export class Gateway {
     try {
       const ready = await this.#untilReady(caller, request, patience, response)
       if (ready !== undefined) {
-        this.#start(caller, request, ready, id, patience, response)
+        this.#start(ready.caller, request, ready.target, id, patience, response)
       }
     } finally {
       this.#unresolved -= 1
@@ -306,6 +300,7 @@ export class Gateway {
     this.#viewsByPool.clear()
     this.#retired.clear()
     await Promise.all(views.map((view) => view.close()))
+    this.meter.close()
   }
 
   /** A name whose first revision is still being proved: waits for the table to say what it is. */
@@ -314,7 +309,7 @@ export class Gateway {
     request: InferenceRequest,
     patience: Patience,
     response: ServerResponse,
-  ): Promise<RouteTarget | undefined> {
+  ): Promise<{ readonly caller: Caller; readonly target: RouteTarget } | undefined> {
     const { poolKey } = resolveTarget(caller, request.model)
     const waiter = { tenant: caller.tenant, sizeBytes: request.sizeBytes, poolKey }
     const { admission } = this.#poolOf(poolKey)
@@ -337,7 +332,7 @@ export class Gateway {
       requireAdmitted(present, Date.now())
       const target = resolveTarget(present, request.model)
       if (target.state !== 'Loading') {
-        return target
+        return { caller: present, target }
       }
       if (reason === 'TimeUp' && leftMs() <= 0) {
         throw new LoraplexError(
@@ -367,6 +362,7 @@ export class Gateway {
     if (response.destroyed) {
       return
     }
+    const charge = this.meter.charge(caller, target, request, id)
     const { admission, retries, arrivals } = this.#poolOf(target.poolKey)
     retries.noteRequest()
     arrivals.note(target.revision)
@@ -376,6 +372,7 @@ export class Gateway {
         request,
         caller,
         target,
+        charge,
         cacheSalt: this.#salts.of(caller.tenant),
         patience,
         admission,
@@ -431,6 +428,7 @@ export class Gateway {
       gateway: `${this.#id}.${this.#viewsMade}`,
       maxInFlight: this.#options.maxInFlightPerReplica ?? 256,
       now: () => performance.now(),
+      order: this.#poolOf(replica.poolKey).admission,
       onChange: () => this.#pools.get(replica.poolKey)?.admission.pump(),
     })
   }

@@ -48,6 +48,9 @@ function refusalOf(run: () => unknown): Pick<LoraplexError, 'code' | 'param' | '
 
 /** Fields whose values are looked at, so that not every one is taken. */
 const judged: ReadonlySet<string> = new Set([
+  'max_tokens',
+  'max_completion_tokens',
+  'max_output_tokens',
   'n',
   'logprobs',
   'top_logprobs',

@@ -6,6 +6,7 @@ import { parseOutline, scanJsonObject, type ObjectEntry, type Span } from './jso
 import { latin1Json } from './latin1-json.ts'
 import type { FieldKind } from './request-field-policy.ts'
 import { routeFields } from './request-fields.generated.ts'
+import { measureRequest, type RequestMeasure } from './request-measure.ts'
 import { requestBodyOf, type RequestBody } from './request-body.ts'
 import { checkLimits } from './request-limits.ts'
 
@@ -21,11 +22,13 @@ export interface InferenceRequest {
   readonly continuousUsage: boolean
   readonly ignoredFields: readonly string[]
   readonly sizeBytes: number
+  readonly measure: RequestMeasure
   /**
    * The body for one engine: bytes of the caller with our `model`, `cache_salt` and what else is ours in front. It is made
    * where the caller's body lies: the one built before is void.
+   * @param outputCap for a caller who gave none
    */
-  build(engineModel: string, cacheSalt: string): Buffer
+  build(engineModel: string, cacheSalt: string, outputCap?: number): Buffer
 }
 
 export interface InferenceRequestOptions {
@@ -61,6 +64,7 @@ export function readInferenceRequest(
   checkWhole(value, 'n', 1, maxChoices)
   checkLimits(kept, value)
   endpoint.check(value)
+  const measure = measureRequest(endpoint.path, kept, value)
   return {
     endpoint,
     model,
@@ -69,8 +73,11 @@ export function readInferenceRequest(
     continuousUsage,
     ignoredFields,
     sizeBytes: body.length,
-    build: (engineModel, cacheSalt) =>
-      splice(read, entries, kept, headOf(endpoint, engineModel, cacheSalt, stream)),
+    measure,
+    build: (engineModel, cacheSalt, outputCap) => {
+      const ours = outputCap === undefined ? '' : `,"${measure.capField}":${outputCap}`
+      return splice(read, entries, kept, headOf(endpoint, engineModel, cacheSalt, stream) + ours)
+    },
   }
 }
 

@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto'
-import { Pool } from 'undici'
-import type { AgentLink, LeaseAnswer, ResidencyState, StateMessage } from '../api/agent-protocol.ts'
+import type { Pool } from 'undici'
+import type {
+  AgentLink,
+  HelloMessage,
+  LeaseAnswer,
+  ResidencyState,
+  StateMessage,
+} from '../api/agent-protocol.ts'
 import type { EngineAddress } from '../engine/types.ts'
+import { connectEngine } from './connect-engine.ts'
+import { PlaceShare, type PoolOrder } from './place-share.ts'
 
 /** One replica as the gateway is told of it; what it has, it learns from the agent's stream. */
 export interface GatewayReplica {
@@ -25,6 +33,8 @@ export interface ReplicaViewOptions {
   readonly now: () => number
   /** Something changed that a waiting request may be waiting for. */
   readonly onChange: (view: ReplicaView) => void
+  /** In which order the pool's tenants are served; absent: this gateway takes no part in it. */
+  readonly order?: PoolOrder
 }
 
 /**
@@ -46,6 +56,7 @@ export class ReplicaView {
   /** Wanted once, for nobody who waits. */
   readonly #invited = new Set<string>()
   readonly #frozen = new Set<string>()
+  readonly #share: PlaceShare
   /** When a granted revision was last of use, or came. */
   readonly #usedAt = new Map<string, number>()
   #granted: ReadonlySet<string> = new Set()
@@ -73,6 +84,7 @@ export class ReplicaView {
       .digest('hex')
       .slice(0, 32)
     this.#options = options
+    this.#share = new PlaceShare({ order: undefined, ...options })
     this.#unwatch = replica.link.watchState((message) => this.#onMessage(message))
   }
 
@@ -148,18 +160,34 @@ export class ReplicaView {
     if (!this.ready) {
       return 'Down'
     }
-    if (this.#total >= this.#options.maxInFlight) {
-      return 'Full'
+    if (revision !== undefined) {
+      if (this.#residency.get(revision)?.state !== 'Routable') {
+        return 'NotRoutable'
+      }
+      if (!this.#hasSlot(revision) || this.#frozen.has(revision)) {
+        return 'NeedsSlot'
+      }
     }
-    if (revision === undefined) {
-      return 'Now'
-    }
-    if (this.#residency.get(revision)?.state !== 'Routable') {
-      return 'NotRoutable'
-    }
-    const admitted =
-      this.#granted.has(revision) && !this.#reclaimed.has(revision) && !this.#frozen.has(revision)
-    return admitted && this.#options.now() < this.#leaseEnd ? 'Now' : 'NeedsSlot'
+    return this.hasRoom ? 'Now' : 'Full'
+  }
+
+  /** One request more may go to the engine. */
+  get hasRoom(): boolean {
+    return this.ready && this.#total < this.#share.places
+  }
+
+  /** Nothing but a place at the engine is missing, or an answer that is on its way. */
+  readonly #couldTake = (revision: string | undefined): boolean =>
+    this.ready &&
+    (revision === undefined ||
+      (this.#residency.get(revision)?.state === 'Routable' && this.#hasSlot(revision)))
+
+  #hasSlot(revision: string): boolean {
+    return (
+      this.#granted.has(revision) &&
+      !this.#reclaimed.has(revision) &&
+      this.#options.now() < this.#leaseEnd
+    )
   }
 
   acquire(revision: string | undefined): void {
@@ -184,6 +212,16 @@ export class ReplicaView {
       }
     }
     this.#options.onChange(this)
+  }
+
+  /** What a tenant was served here, in tokens by weight, for the other gateways. */
+  charge(tenant: string, amount: number): void {
+    this.#share.charge(tenant, amount)
+  }
+
+  /** Somebody waits who lacks nothing but a place here. */
+  wantPlace(): void {
+    this.#share.ask(() => this.renewLease())
   }
 
   /** Asks for a slot; `onChange` tells when it came. */
@@ -229,7 +267,9 @@ export class ReplicaView {
     for (const [revision, count] of this.#inFlight) {
       inFlight[revision] = count
     }
-    if (wanted.length === 0 && Object.keys(inFlight).length === 0 && this.#granted.size === 0) {
+    const isIdle =
+      wanted.length === 0 && Object.keys(inFlight).length === 0 && this.#granted.size === 0
+    if (isIdle && !this.#share.hasNews(this.#total)) {
       return
     }
     this.#leaseCall = 'Out'
@@ -240,10 +280,17 @@ export class ReplicaView {
       }
     }
     const sentAt = this.#options.now()
-    this.replica.link.lease({ gateway: this.#options.gateway, wanted, inFlight }).then(
+    const share = this.#share.report(
+      this.#total,
+      [...wanted, ...Object.keys(inFlight)],
+      this.#couldTake,
+    )
+    const request = { gateway: this.#options.gateway, wanted, inFlight }
+    this.replica.link.lease(share === undefined ? request : { ...request, share }).then(
       (answer) => this.#onLease(answer, sentAt),
       () => {
         this.#leaseEnd = 0 // an agent out of reach: nothing new there
+        this.#share.failed()
         this.#afterLease()
       },
     )
@@ -260,6 +307,7 @@ export class ReplicaView {
     this.#unwatch()
     this.#closed = true
     clearImmediate(this.#nextLease)
+    this.#share.close()
     const connections = this.#connections
     this.#connections = undefined
     return connections === undefined ? Promise.resolve() : connections.destroy()
@@ -272,6 +320,7 @@ export class ReplicaView {
   }
 
   #onLease(answer: LeaseAnswer, sentAt: number): void {
+    this.#share.answered(answer.share)
     for (const revision of answer.granted) {
       if (!this.#granted.has(revision)) {
         this.#usedAt.set(revision, sentAt)
@@ -318,7 +367,7 @@ export class ReplicaView {
     switch (message.type) {
       case 'hello':
         this.#stateVersion += 1
-        this.#onHello(message.engineProcess, message.simulated)
+        this.#onHello(message)
         break
       case 'residency':
         this.#stateVersion += 1
@@ -346,8 +395,9 @@ export class ReplicaView {
   }
 
   /** Another process: nothing that was known of the old one holds (I2), and its connections are of no use. */
-  #onHello(engineProcess: string, simulated: boolean): void {
+  #onHello({ engineProcess, simulated, shares = false }: HelloMessage): void {
     this.#residency.clear()
+    this.#share.begin(shares, engineProcess !== this.#engineProcess)
     this.#simulated = simulated
     if (engineProcess === this.#engineProcess && this.#connections !== undefined) {
       return
@@ -364,24 +414,7 @@ export class ReplicaView {
       if (address.apiKey !== undefined) {
         this.#requestHeaders.push('authorization', `Bearer ${address.apiKey}`)
       }
-      this.#connections = connect(address.url)
+      this.#connections = connectEngine(address.url)
     }
   }
-}
-
-/**
- * uvicorn closes idle connections after 5 s, so ours must go first. Answers may take as long as a stream may last: time
- * limits are the exchange's, by sweep, not one timer a request.
- */
-function connect(url: string): Pool {
-  return new Pool(url, {
-    connections: null,
-    pipelining: 1,
-    allowH2: false,
-    keepAliveTimeout: 4000,
-    keepAliveMaxTimeout: 4000,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: { timeout: 2000 },
-  })
 }

@@ -7,6 +7,7 @@ import { LoraplexError } from '../errors.ts'
 import { errorReplies, sendRefusal, translate } from './plugins/error-replies.ts'
 import { inferenceRoutes, type InferenceRouteOptions } from './plugins/inference-routes.ts'
 import { modelRoutes } from './plugins/model-routes.ts'
+import { usageRoutes } from './plugins/usage-routes.ts'
 import { requestGuard } from './plugins/request-guard.ts'
 
 export interface GatewayServerOptions extends InferenceRouteOptions {
@@ -55,6 +56,7 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
   await app.register(requestGuard, options)
   await app.register(errorReplies, options)
   await app.register(modelRoutes, options)
+  await app.register(usageRoutes, options)
   await app.register(inferenceRoutes, options)
   await app.ready()
   return app

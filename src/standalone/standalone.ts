@@ -8,6 +8,7 @@ import { buildRoutingTable } from '../core/resolve.ts'
 import { reapOrphans } from '../engine/pid-file.ts'
 import { gatewayDebugState } from '../gateway/debug-state.ts'
 import { Gateway } from '../gateway/gateway.ts'
+import { Metering } from '../gateway/metering/metering.ts'
 import { createGatewayServer } from '../gateway/server.ts'
 import { createDirectorySource } from '../resources/directory/directory-source.ts'
 import type { AdminAuth } from '../telemetry/admin-auth.ts'
@@ -30,6 +31,10 @@ export interface StandaloneOptions {
   readonly adminAuth: AdminAuth
   readonly unknownFields: 'Drop' | 'Reject'
   readonly maxQueueMs: number
+  /** Where limits and bills are kept; default: files of the state folder. */
+  readonly ledger?: string
+  readonly usageStore?: string
+  readonly currency?: string
   readonly logger: ServiceLogger
   readonly env: NodeJS.ProcessEnv
   /** Words of progress for whoever waits. */
@@ -90,7 +95,8 @@ export class Standalone {
 
   /** Readiness goes first, then nothing new is taken, what runs may end within `graceMs`, and engines stop last. */
   async close(graceMs: number): Promise<void> {
-    const { server, admin, gateway, controller, source, preflight, state, timers } = this.#parts
+    const { server, admin, gateway, metering, controller, source, preflight, state, timers } =
+      this.#parts
     for (const timer of timers) {
       clearInterval(timer)
     }
@@ -102,6 +108,7 @@ export class Standalone {
     clearTimeout(timer)
     await gateway.close()
     await Promise.allSettled([server.close(), admin.close(), controller.close(0)])
+    await metering.close()
     await preflight.close()
     await source.close()
     state.close()
@@ -124,6 +131,7 @@ interface Parts {
   readonly controller: Controller
   readonly replicas: ReplicaSet
   readonly gateway: Gateway
+  readonly metering: Metering
   readonly server: FastifyInstance
   readonly admin: FastifyInstance
   readonly timers: readonly NodeJS.Timeout[]
@@ -143,12 +151,7 @@ async function assemble(
     createDirectorySource({ folder: options.folder, stateFolder: state.path, logger }),
     state,
   )
-  const gateway = new Gateway({
-    saltSecret: state.secret('cache-salt'),
-    maxQueueMs: options.maxQueueMs,
-    contextWindowOf: (poolKey) =>
-      source.current().snapshot.pools.get(poolKey)?.spec.model.maxModelLen,
-  })
+  const { metering, gateway } = await openGateway(options, state, source)
   const replicas = new ReplicaSet(
     createReplicaFactory({
       engine,
@@ -194,7 +197,45 @@ async function assemble(
       collectEveryMs,
     ).unref(),
   ]
-  return { engine, state, source, preflight, controller, replicas, gateway, server, admin, timers }
+  return {
+    engine,
+    state,
+    source,
+    preflight,
+    controller,
+    replicas,
+    gateway,
+    metering,
+    server,
+    admin,
+    timers,
+  }
+}
+
+/** The gateway, with limits and bills in the state folder unless somebody says otherwise. */
+async function openGateway(
+  options: StandaloneOptions,
+  state: StateFolder,
+  source: StarterKeySource,
+): Promise<{ readonly metering: Metering; readonly gateway: Gateway }> {
+  const { logger } = options
+  const saltSecret = state.secret('cache-salt')
+  const metering = await Metering.open({
+    ledger: options.ledger ?? `sqlite:${state.path}/ledger.db`,
+    usage: options.usageStore,
+    currency: options.currency ?? 'usd',
+    userSecret: saltSecret,
+    gateways: 1,
+    log: (message) => logger.warn(message),
+  })
+  const gateway = new Gateway({
+    saltSecret,
+    meter: metering.meter,
+    maxQueueMs: options.maxQueueMs,
+    contextWindowOf: (poolKey) =>
+      source.current().snapshot.pools.get(poolKey)?.spec.model.maxModelLen,
+  })
+  return { metering, gateway }
 }
 
 /** After every pass of the controller: the gateway gets the replicas and the table, and its acknowledgement may change. */

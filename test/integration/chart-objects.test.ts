@@ -118,6 +118,18 @@ test('what leads to the tenants leads to no other port', () => {
   ])
 })
 
+test('a shared ledger is named by a Secret, and its ports are open', () => {
+  const objects = renderChart({ gateway: { ledger: { secret: 'stores' } } }, namespace)
+  const [container] = find(objects, 'Deployment', /-gateway$/)['spec'].template.spec.containers
+  expect(container.env).toContainEqual({
+    name: 'LORAPLEX_LEDGER',
+    valueFrom: { secretKeyRef: { name: 'stores', key: 'url' } },
+  })
+  expect(container.args).toContain('--gateways=2')
+  const { egress } = find(objects, 'NetworkPolicy', /-gateway$/)['spec']
+  expect(egress).toContainEqual({ ports: [{ port: 5432 }, { port: 6379 }] })
+})
+
 test('who speaks to whom is what the policies let through', () => {
   const objects = renderChart({}, namespace)
   const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy')

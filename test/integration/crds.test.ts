@@ -186,13 +186,13 @@ describe('an object that is wrong is refused, in words', () => {
     ],
     'a field of a later version': [
       'ModelPool',
-      { ...pool, pricing: { gpuHour: '2.00' } },
-      'spec.pricing: Invalid value: pricing is not supported by this version',
+      { ...pool, model: { ...pool.model, chatTemplateRef: { name: 'a' } } },
+      'spec.model.chatTemplateRef: Invalid value: chatTemplateRef is not supported by this version',
     ],
     'a limit that would not hold': [
       'ModelTenant',
-      { limits: { tokensPerMinute: 1 } },
-      'spec.limits: Invalid value: limits is not supported by this version',
+      { limits: { maxInputTokens: 1 } },
+      'spec.limits.maxInputTokens: Invalid value: maxInputTokens is not supported by this version',
     ],
     'a limit that would not hold, inside a list': [
       'ModelTenant',
@@ -201,11 +201,11 @@ describe('an object that is wrong is refused, in words', () => {
           {
             name: 'm',
             targetRef: { kind: 'ModelPool', name: 'a', namespace: 'b' },
-            limits: { tokensPerMinute: 1 },
+            limits: { maxInputTokens: 1 },
           },
         ],
       },
-      'spec.models[0].limits: Invalid value: limits is not supported by this version',
+      'spec.models[0].limits.maxInputTokens: Invalid value: maxInputTokens is not supported by this version',
     ],
     'a field from nowhere': ['ModelTenant', { colour: 'red' }, 'unknown field "spec.colour"'],
     'copies upside down': [

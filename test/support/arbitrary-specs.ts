@@ -124,6 +124,33 @@ function reservedFlag(): fc.Arbitrary<string> {
 
 const optional = { requiredKeys: [] }
 
+const limits = fc.record(
+  {
+    requestsPerMinute: count(0, 100),
+    tokensPerMinute: count(0, 1_000_000_000_000),
+    concurrentRequests: count(0, 1_000_000),
+    maxQueueSeconds: count(0, 3600),
+  },
+  optional,
+)
+const money = mostly(fc.constantFrom('0', '12.5', '999999.999999999'), '', '-1', '1.', '1e3', 5)
+const budget = fc.record(
+  {
+    name,
+    window: mostly(fc.constantFrom('Day', 'Month'), 'Week'),
+    timeZone: mostly(
+      fc.constantFrom('UTC', 'Europe/Berlin', 'America/Argentina/Buenos_Aires'),
+      'Europe/Nowhere',
+      '+02:00',
+      '',
+    ),
+    tokens: count(0, 1_000_000),
+    amount: money,
+    action: mostly(fc.constantFrom('Block', 'Warn'), 'Allow'),
+  },
+  { requiredKeys: ['name', 'window'] },
+)
+
 const pool = fc.record(
   {
     model: fc.record(
@@ -188,6 +215,15 @@ const pool = fc.record(
       { from: mostly(fc.constantFrom('Same', 'All', 'Selector'), 'all'), selector },
       optional,
     ),
+    pricing: fc.record(
+      {
+        gpuHour: money,
+        inputPerMillionTokens: money,
+        cachedInputPerMillionTokens: money,
+        outputPerMillionTokens: money,
+      },
+      optional,
+    ),
     paused: flag,
   },
   { requiredKeys: ['model', 'engine'] },
@@ -221,16 +257,23 @@ const tenant = fc.record(
       maxLength: 2,
     }),
     models: fc.array(
-      fc.record({
-        name: modelName,
-        targetRef: fc.record({
-          kind: mostly(fc.constantFrom('ModelPool', 'LoraAdapter'), 'Pod'),
-          name,
-          namespace: name,
-        }),
-      }),
+      fc.record(
+        {
+          name: modelName,
+          targetRef: fc.record({
+            kind: mostly(fc.constantFrom('ModelPool', 'LoraAdapter'), 'Pod'),
+            name,
+            namespace: name,
+          }),
+          limits,
+        },
+        { requiredKeys: ['name', 'targetRef'] },
+      ),
       { maxLength: 2 },
     ),
+    limits,
+    perUser: limits,
+    budgets: fc.array(budget, { maxLength: 2 }),
     suspend: flag,
   },
   optional,
@@ -250,6 +293,7 @@ const key = fc.record(
     ),
     revoked: flag,
     models: fc.array(modelName, { maxLength: 2 }),
+    limits,
   },
   { requiredKeys: ['sha256'] },
 )

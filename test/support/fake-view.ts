@@ -8,6 +8,9 @@ export class FakeView {
   readonly wanted: string[] = []
   readonly invited: string[] = []
   readonly ensured: string[] = []
+  /** By tenant, tokens by weight. */
+  readonly charged = new Map<string, number>()
+  placesWanted = 0
   ensureAnswers: () => Promise<EnsureAnswer> = () =>
     Promise.resolve({ state: 'Loading', estimateMs: 4200 })
   ready = true
@@ -32,6 +35,22 @@ export class FakeView {
       return 'Down'
     }
     return this.inFlight >= this.room ? 'Full' : (this.placements.get(revision ?? '') ?? 'Now')
+  }
+
+  get hasRoom(): boolean {
+    return this.ready && this.inFlight < this.room
+  }
+
+  charge(tenant: string, amount: number): void {
+    this.charged.set(tenant, (this.charged.get(tenant) ?? 0) + amount)
+  }
+
+  wantPlace(): void {
+    this.placesWanted += 1
+  }
+
+  release(): void {
+    this.inFlight -= 1
   }
 
   acquire(): void {

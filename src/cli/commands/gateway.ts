@@ -4,6 +4,7 @@ import { connectToCluster } from '../../resources/kubernetes/connect.ts'
 import { adminAuthOf, adminOptions } from '../admin-options.ts'
 import { clusterOptions, connectionOf } from '../cluster-options.ts'
 import { defineCommand } from '../command.ts'
+import { ledgerOptions } from '../ledger-options.ts'
 import { parseDuration } from '../parse-duration.ts'
 import { portOption, processLogger, processOptions } from '../process-options.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
@@ -30,6 +31,14 @@ export const gateway = defineCommand({
       default: gatewayPorts.internal,
     },
     ...adminOptions,
+    ...ledgerOptions,
+    gateways: {
+      type: 'integer',
+      summary: 'How many gateways share a rate while a shared ledger is away',
+      minimum: 1,
+      maximum: 1000,
+      default: 1,
+    },
     'unknown-fields': {
       type: 'string',
       summary: 'What becomes of request fields that nobody knows',
@@ -88,6 +97,12 @@ export const gateway = defineCommand({
           http: options.port,
           admin: options['admin-port'],
           internal: options['internal-port'],
+        },
+        metering: {
+          ledger: options.ledger ?? 'memory:',
+          usage: options['usage-store'],
+          gateways: options.gateways,
+          currency: options.currency,
         },
         unknownFields: options['unknown-fields'],
         maxQueueMs: options['max-queue-seconds'] * 1000,

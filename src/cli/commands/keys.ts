@@ -1,8 +1,10 @@
+import { resolve } from 'node:path'
 import { z } from 'zod'
 import { keyOf, modelName, namespaceName, objectName } from '../../api/metadata.ts'
 import type { TenantKey } from '../../api/tenant-key.ts'
 import { UserError } from '../../errors.ts'
 import { defineCommand, type Command, type CommandIo, type OptionValues } from '../command.ts'
+import { readImportedKeys } from '../imported-keys.ts'
 import { keyManifestText, type KeyManifest } from '../key-files.ts'
 import { clusterShelf, folderShelf, type KeyShelf } from '../key-shelf.ts'
 import { choosePlace, placeOptions } from '../place.ts'
@@ -45,7 +47,7 @@ const create = defineCommand({
   run: async ({ io, args: [name = ''], options }) => {
     const shelf = await shelfForNew(io, options)
     const minted = mintKey()
-    const expirationTime = expiry(options.expires)
+    const expirationTime = expiry(options.expires, '--expires')
     const models = options.models?.split(',').map((one) => valid(modelName, one.trim(), '--models'))
     const manifest: KeyManifest = {
       name: valid(objectName, name, 'the name'),
@@ -97,13 +99,23 @@ const list = defineCommand({
 const rotate = defineCommand({
   name: 'keys rotate',
   summary: 'Make a second key with the rights of the first, so that callers can move over',
-  details: 'The old key goes on working until `loraplex keys revoke` ends it.',
+  details:
+    'The old key goes on working until `loraplex keys revoke` ends it, or for as long as --grace says.',
   args: [{ name: 'name', summary: 'name or id of the key to replace' }],
-  options: { ...placeOptions, namespace },
+  options: {
+    ...placeOptions,
+    namespace,
+    grace: {
+      type: 'string',
+      summary: 'how long the old key still works: 12h, 7d',
+      placeholder: 'duration',
+    },
+  },
   run: async ({ io, args: [name = ''], options }) => {
     const shelf = await shelfOf(io, options)
     const keys = await shelf.keys(options.namespace)
     const old = keyNamed(shelf, keys, name)
+    const graceEnd = expiry(options.grace, '--grace')
     const minted = mintKey()
     const { revoked: _, ...rights } = old.spec
     const manifest: KeyManifest = {
@@ -112,6 +124,11 @@ const rotate = defineCommand({
       spec: { ...rights, id: minted.id, sha256: minted.sha256 },
     }
     await handOver(io, shelf, manifest, minted.key, undefined)
+    if (graceEnd !== undefined && !endsBefore(old, graceEnd)) {
+      const where = await shelf.end(old, { expirationTime: graceEnd })
+      io.err(`The old key works until ${graceEnd}, as is written in ${where}.\n`)
+      return 0
+    }
     io.err(
       `The old key works until it is revoked. When everybody has the new one:\n  loraplex keys revoke ${old.metadata.name} -n ${old.metadata.namespace}${shelf.flags}\n`,
     )
@@ -130,13 +147,44 @@ const revoke = defineCommand({
   run: async ({ io, args: [name = ''], options }) => {
     const shelf = await shelfOf(io, options)
     const key = keyNamed(shelf, await shelf.keys(options.namespace), name)
-    const where = await shelf.revoke(key)
+    const where = await shelf.end(key, { revoked: true })
     io.out(`TenantKey ${keyOf(key.metadata)} is revoked in ${where}\n`)
     return 0
   },
 })
 
-export const keyCommands: readonly Command[] = [create, list, rotate, revoke]
+const importKeys = defineCommand({
+  name: 'keys import',
+  summary: 'Take over the keys of another gateway by their hashes, so that nobody needs a new one',
+  details:
+    'The file is a JSON list of {name, sha256}; `key_alias` and `token`, as LiteLLM exports them, are read as these, and a\n' +
+    '`sha256:` in front of the hash is left out. The hash has to be the SHA-256 of the whole key, in hex. `expires`, a time,\n' +
+    'and `models`, a list of names, are taken over.\n' +
+    'Example: loraplex keys import old-keys.json -n acme --dir models',
+  args: [{ name: 'file', summary: 'the list' }],
+  options: { ...placeOptions, namespace },
+  run: async ({ io, args: [file = ''], options }) => {
+    const imported = await readImportedKeys(resolve(io.workingFolder, file))
+    const shelf = await shelfOf(io, options)
+    const inNamespace = valid(
+      namespaceName,
+      options.namespace ?? shelf.defaultNamespace,
+      '--namespace',
+    )
+    const known = new Set((await shelf.keys(undefined)).map(({ spec }) => spec.sha256))
+    for (const { name, ...spec } of imported) {
+      if (known.has(spec.sha256)) {
+        io.err(`${inNamespace}/${name} is there already\n`)
+        continue
+      }
+      const where = await shelf.add({ name, namespace: inNamespace, spec })
+      io.out(`TenantKey ${inNamespace}/${name} is in ${where}\n`)
+    }
+    return 0
+  },
+})
+
+export const keyCommands: readonly Command[] = [create, list, rotate, revoke, importKeys]
 
 type PlaceValues = OptionValues<typeof placeOptions>
 
@@ -234,7 +282,11 @@ function stateOf(spec: TenantKey['spec'], nowMs: number): string {
     : 'Valid'
 }
 
-function expiry(text: string | undefined): string | undefined {
+function endsBefore({ spec: { expirationTime } }: TenantKey, time: string): boolean {
+  return expirationTime !== undefined && Date.parse(expirationTime) <= Date.parse(time)
+}
+
+function expiry(text: string | undefined, flag: string): string | undefined {
   if (text === undefined) {
     return undefined
   }
@@ -245,12 +297,12 @@ function expiry(text: string | undefined): string | undefined {
   }
   if (!z.iso.datetime({ offset: true }).safeParse(text).success) {
     throw new UserError(
-      `--expires is ${JSON.stringify(text)}; write 12h, 90d, or a time such as 2030-01-31T12:00:00Z.`,
+      `${flag} is ${JSON.stringify(text)}; write 12h, 90d, or a time such as 2030-01-31T12:00:00Z.`,
       2,
     )
   }
   if (Date.parse(text) <= Date.now()) {
-    throw new UserError(`--expires is ${text}, which is past.`, 2)
+    throw new UserError(`${flag} is ${text}, which is past.`, 2)
   }
   return text
 }

@@ -8,6 +8,7 @@ import { createLogger } from '../../telemetry/logger.ts'
 import { createTokenAdminAuth } from '../../telemetry/token-admin-auth.ts'
 import { adminAuthOf, adminOptions } from '../admin-options.ts'
 import { defineCommand, type CommandIo } from '../command.ts'
+import { ledgerOptions } from '../ledger-options.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
 
 export const up = defineCommand({
@@ -50,6 +51,7 @@ export const up = defineCommand({
       summary: 'Folder for adapters, statuses and secrets',
       default: '.loraplex',
     },
+    ...ledgerOptions,
     'unknown-fields': {
       type: 'string',
       summary: 'What becomes of request fields that nobody knows',
@@ -95,6 +97,9 @@ export const up = defineCommand({
       adminAuth,
       unknownFields: options['unknown-fields'],
       maxQueueMs: options['max-queue-seconds'] * 1000,
+      currency: options.currency,
+      ...(options.ledger === undefined ? {} : { ledger: options.ledger }),
+      ...(options['usage-store'] === undefined ? {} : { usageStore: options['usage-store'] }),
       logger,
       env: io.env,
       onProgress: (words) => io.err(`${words}\n`),

@@ -1,0 +1,77 @@
+import { dirname, join } from 'node:path'
+import { openLedger } from '../../ledger/open-ledger.ts'
+import type { Ledger } from '../../ledger/types.ts'
+import { openUsage } from '../../ledger/usage/open-usage.ts'
+import type { UsageStore } from '../../ledger/usage/types.ts'
+import { UsageWriter } from '../../ledger/usage/usage-writer.ts'
+import { Meter } from './meter.ts'
+
+export interface MeteringOptions {
+  /** Where limits are kept: see `openLedger`. */
+  readonly ledger: string
+  /** Where bills are kept: see `openUsage`. Default: beside the ledger. */
+  readonly usage: string | undefined
+  readonly userSecret: Buffer
+  readonly currency?: string
+  /** Gateways that share a limit while a shared ledger is away. */
+  readonly gateways: number
+  readonly log: (message: string) => void
+}
+
+/** A meter with the stores behind it, which live as long as the process. */
+export class Metering {
+  readonly meter: Meter
+  readonly usage: UsageStore
+  readonly #ledger: Ledger
+  readonly #writer: UsageWriter
+  readonly #log: (message: string) => void
+
+  private constructor(
+    ledger: Ledger,
+    usage: UsageStore,
+    { userSecret, currency = 'usd', log }: MeteringOptions,
+  ) {
+    this.#ledger = ledger
+    this.#log = log
+    this.usage = usage
+    this.#writer = new UsageWriter(usage, { log })
+    this.meter = new Meter({
+      ledger,
+      usage,
+      record: (record) => this.#writer.add(record),
+      userSecret,
+      currency,
+      log,
+    })
+  }
+
+  /** @throws UserError for a store that is none, or must not keep budgets. */
+  static async open(options: MeteringOptions): Promise<Metering> {
+    const { ledger: url, gateways, log } = options
+    const ledger = await openLedger({ url, forBudgets: true, gateways: () => gateways, log })
+    try {
+      return new Metering(ledger, await openUsage(options.usage ?? usageBeside(url), log), options)
+    } catch (error) {
+      await ledger.close()
+      throw error
+    }
+  }
+
+  /** After the gateway: what its last requests used is written down. */
+  async close(): Promise<void> {
+    const lost = await this.#writer.close()
+    if (lost > 0) {
+      this.#log(`${lost} usage records could not be kept`)
+    }
+    await this.usage.close()
+    await this.#ledger.close()
+  }
+}
+
+/** Redis keeps no bills. */
+function usageBeside(ledger: string): string {
+  if (ledger.startsWith('sqlite:')) {
+    return `sqlite:${join(dirname(ledger.slice('sqlite:'.length)), 'usage.db')}`
+  }
+  return /^rediss?:/.test(ledger) ? 'memory:' : ledger
+}

@@ -1,0 +1,106 @@
+import { released } from './released.ts'
+import type { Counter, Hold, Ledger, Refused, Settlement, SettleOutcome } from './types.ts'
+
+export interface LiveHoldsOptions {
+  /** A hold whose gateway died lapses after this long. */
+  readonly leaseMs: number
+  /** How old the usage at which it is booked then can be (I6). */
+  readonly renewEveryMs: number
+  readonly log: (message: string) => void
+}
+
+const defaults: Omit<LiveHoldsOptions, 'log'> = { leaseMs: 10_000, renewEveryMs: 1_000 }
+
+/** A granted hold of a request under way. */
+export class LiveHold {
+  readonly id: string
+  /** As they stood when it was granted, in the order of its lines. */
+  readonly counters: readonly Counter[]
+  readonly #holds: LiveHolds
+  /** The newest usage, and whether the ledger has not heard of it yet. */
+  used: readonly number[] = []
+  isNews = false
+  renewedAtMs: number
+
+  constructor(id: string, counters: readonly Counter[], holds: LiveHolds, nowMs: number) {
+    this.id = id
+    this.counters = counters
+    this.#holds = holds
+    this.renewedAtMs = nowMs
+  }
+
+  /** Cumulative use so far, in the order of the lines. Costs nothing: the ledger hears of the newest once a second. */
+  note(used: readonly number[]): void {
+    this.used = used
+    this.isNews = true
+  }
+
+  settle(settlement: Settlement): Promise<SettleOutcome> {
+    return this.#holds.end(this, settlement)
+  }
+
+  /** The request never began. */
+  release(): Promise<SettleOutcome> {
+    return this.#holds.end(this, released)
+  }
+}
+
+/** The holds of one gateway's requests under way, renewed by one timer for all of them. */
+export class LiveHolds {
+  readonly #ledger: Ledger
+  readonly #options: LiveHoldsOptions
+  readonly #live = new Set<LiveHold>()
+  readonly #timer: NodeJS.Timeout
+
+  constructor(ledger: Ledger, options: Partial<LiveHoldsOptions> & Pick<LiveHoldsOptions, 'log'>) {
+    this.#ledger = ledger
+    this.#options = { ...defaults, ...options }
+    this.#timer = setInterval(() => this.#renewDue(), this.#options.renewEveryMs).unref()
+  }
+
+  get size(): number {
+    return this.#live.size
+  }
+
+  /** @throws LedgerError when the ledger cannot answer. */
+  async begin(hold: Omit<Hold, 'expiresInMs'>): Promise<LiveHold | Refused> {
+    const answer = await this.#ledger.try({ ...hold, expiresInMs: this.#options.leaseMs })
+    if (answer.outcome === 'Refused') {
+      return answer
+    }
+    const live = new LiveHold(hold.id, answer.counters, this, performance.now())
+    this.#live.add(live)
+    return live
+  }
+
+  async end(hold: LiveHold, settlement: Settlement): Promise<SettleOutcome> {
+    this.#live.delete(hold)
+    return this.#ledger.settle(hold.id, settlement)
+  }
+
+  /** Holds that are still live lapse, or are booked by a store that ends with this process. */
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Those with news, and those whose lease is a third gone. */
+  #renewDue(): void {
+    const dueMs = performance.now() - this.#options.leaseMs / 3
+    for (const hold of this.#live) {
+      if (hold.isNews || hold.renewedAtMs <= dueMs) {
+        this.#renew(hold)
+      }
+    }
+  }
+
+  #renew(hold: LiveHold): void {
+    hold.isNews = false
+    hold.renewedAtMs = performance.now()
+    const renewal = { expiresInMs: this.#options.leaseMs, used: hold.used }
+    this.#ledger.renew(hold.id, renewal).catch((error: unknown) => {
+      // Told again a second later; the hold lasts longer than that.
+      hold.isNews = true
+      this.#options.log(`a hold was not renewed: ${String(error)}`)
+    })
+  }
+}
