@@ -25,7 +25,7 @@ const objectsOf = (text: string): readonly unknown[] =>
 
 /** `loraplex` where a command begins: a release may have the same name. */
 const commandLinesOf = (text: string): readonly RegExpMatchArray[] => [
-  ...text.matchAll(/(?:^|`|npx )loraplex ((?:keys )?[a-z][a-z-]+)([^`\n]*)/gm),
+  ...text.matchAll(/(?:^|`|npx )loraplex ((?:(?:keys|ledger) )?[a-z][a-z-]+)([^`\n]*)/gm),
 ]
 
 test.for(guides)('every object in $name is taken without a word', ({ name, text }) => {
