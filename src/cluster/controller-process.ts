@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { FastifyInstance } from 'fastify'
 import { labels } from '../api/cluster-names.ts'
 import type { ReaderTiming } from '../controller/claim-reader/claim-readers.ts'
@@ -22,6 +22,7 @@ import { createReflector } from '../resources/kubernetes/reflector.ts'
 import type { ReflectorTiming } from '../resources/kubernetes/reflector-timing.ts'
 import { createTransport, type Transport } from '../resources/kubernetes/transport.ts'
 import type { Leadership, Reflector } from '../resources/kubernetes/types.ts'
+import { addGauge } from '../telemetry/add-gauge.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
 import { createKubernetesMetrics } from '../telemetry/kubernetes-metrics.ts'
 import { listen, urlOf } from '../telemetry/listen.ts'
@@ -210,14 +211,9 @@ function follow(
   const { access, logger, namespace, timing = {} } = options
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  void new Gauge({
-    name: 'loraplex_controller_leading',
-    help: '1 while this controller leads.',
-    registers: [registry],
-    collect() {
-      this.set(isLeading() ? 1 : 0)
-    },
-  })
+  addGauge(registry, 'loraplex_controller_leading', '1 while this controller leads.', () =>
+    isLeading() ? 1 : 0,
+  )
   const heard = { atMs: (): number => performance.now() }
   const metrics = createKubernetesMetrics(registry, () => (performance.now() - heard.atMs()) / 1000)
   const transport = createTransport(access, { onRequest: metrics.onRequest })

@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify'
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Registry } from 'prom-client'
 import { createDepotServer } from '../artifacts/depot/depot-server.ts'
 import { Depot } from '../artifacts/depot/depot.ts'
 import type { SourceSettings } from '../artifacts/depot/fetch-source.ts'
+import { addGauge } from '../telemetry/add-gauge.ts'
 import type { AdminAuth } from '../telemetry/admin-auth.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
 import { listen, urlOf } from '../telemetry/listen.ts'
@@ -109,14 +110,7 @@ const gauges: readonly {
 function registryOf(depot: Depot): Registry {
   const registry = new Registry()
   for (const { name, help, of } of gauges) {
-    void new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(of(depot))
-      },
-    })
+    addGauge(registry, name, help, () => of(depot))
   }
   void new Counter({
     name: 'loraplex_depot_removed_total',

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises'
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, type Registry } from 'prom-client'
+import { addGauge } from '../telemetry/add-gauge.ts'
 import type { Agent } from '../agent/options.ts'
 import type { ContentStore } from '../artifacts/content-store.ts'
 import type { Logger } from '../agent/logger.ts'
@@ -33,15 +34,12 @@ export class FileCollector {
       help: 'Adapters whose files were removed from this replica.',
       registers,
     })
-    const bytes = (): number => this.#bytes
-    void new Gauge({
-      name: 'loraplex_replica_files_bytes',
-      help: 'Bytes of adapter files on this replica.',
-      registers,
-      collect() {
-        this.set(bytes())
-      },
-    })
+    addGauge(
+      options.registry,
+      'loraplex_replica_files_bytes',
+      'Bytes of adapter files on this replica.',
+      () => this.#bytes,
+    )
     this.#timer = setInterval(() => this.#start(), options.everyMs ?? 30_000).unref()
   }
 

@@ -7,7 +7,7 @@ import {
   type DemandClientOptions,
 } from '../wire/demand-client.ts'
 import type { GatewayDesk } from './gateway-desk.ts'
-import { isPodReady, portOf, urlOf, type PodObject } from './model-pool/kube-shapes.ts'
+import { isPodOver, isPodReady, portOf, urlOf, type PodObject } from './model-pool/kube-shapes.ts'
 
 export interface GatewayLinksOptions {
   /** Pods with `component=gateway` of the release's namespace. */
@@ -58,9 +58,11 @@ export class GatewayLinks {
   #sync(key: string, pod: PodObject | undefined): void {
     const { desk, token, onRoutable } = this.#options
     const ip = pod?.status?.podIP ?? ''
-    const isOver = pod?.status?.phase === 'Failed' || pod?.status?.phase === 'Succeeded'
     const port = pod === undefined ? 0 : portOf(pod, 'internal', gatewayPorts.internal)
-    const address = ip === '' || isOver ? undefined : `${urlOf(ip, port)}#${pod?.metadata.uid}`
+    const address =
+      pod === undefined || ip === '' || isPodOver(pod)
+        ? undefined
+        : `${urlOf(ip, port)}#${pod.metadata.uid}`
     const known = this.#clients.get(key)
     if (known !== undefined && known.address !== address) {
       this.#clients.delete(key)

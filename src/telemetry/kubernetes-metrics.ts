@@ -1,4 +1,5 @@
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { addGauge } from './add-gauge.ts'
+import { Counter, type Registry } from 'prom-client'
 import type { RequestCount } from '../resources/kubernetes/api-request.ts'
 
 export interface KubernetesMetrics {
@@ -31,15 +32,12 @@ export function createKubernetesMetrics(
     labelNames: ['kind'],
     registers,
   })
-  const age = new Gauge({
-    name: 'loraplex_kubernetes_watch_age_seconds',
-    help: 'Since the API server was heard last, for the kind that is longest silent.',
-    registers: [],
-    collect() {
-      this.set(watchAgeSeconds())
-    },
-  })
-  registry.registerMetric(age)
+  addGauge(
+    registry,
+    'loraplex_kubernetes_watch_age_seconds',
+    'Since the API server was heard last, for the kind that is longest silent.',
+    watchAgeSeconds,
+  )
   return {
     onRequest: ({ verb, kind, code }) => requests.inc({ verb, kind, code }),
     onReconnect: (kind, reason) => reconnects.inc({ kind, reason }),

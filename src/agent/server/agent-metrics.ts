@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { addGauge } from '../../telemetry/add-gauge.ts'
 import type { LoadMessage, ResidencyState } from '../../api/agent-protocol.ts'
 import type { Agent } from '../options.ts'
 
@@ -19,14 +20,7 @@ export function createAgentMetrics(agent: Agent): Registry {
     load = message.type === 'load' ? message : load
   })
   const gauge = (name: string, help: string, value: () => number): void => {
-    void new Gauge({
-      name: `loraplex_replica_${name}`,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(value())
-      },
-    })
+    addGauge(registry, `loraplex_replica_${name}`, help, value)
   }
   gauge('ready', '1 while it takes requests.', () => (agent.snapshot().ready ? 1 : 0))
   gauge('draining', '1 while it takes nothing new.', () => (agent.snapshot().draining ? 1 : 0))

@@ -1,7 +1,7 @@
 import { replicaNameOf, replicaPaths, replicaPorts } from '../../api/cluster-names.ts'
 import { AgentProcess } from '../../cluster/agent-process.ts'
 import { defineCommand } from '../command.ts'
-import { processLogger, processOptions } from '../process-options.ts'
+import { portOption, processLogger, processOptions } from '../process-options.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
 
 const required = { type: 'string', required: true } as const
@@ -47,13 +47,7 @@ export const agent = defineCommand({
     'max-stream-seconds': { ...count, summary: 'No drain ends a stream sooner', default: 3600 },
     'startup-timeout-seconds': { ...count, summary: 'How long its engine may take', default: 3600 },
     host: { type: 'string', summary: 'Address that the port is opened on', default: '0.0.0.0' },
-    port: {
-      type: 'integer',
-      summary: 'Its port',
-      minimum: 0,
-      maximum: 65_535,
-      default: replicaPorts.agent,
-    },
+    port: { ...portOption, summary: 'Its port', default: replicaPorts.agent },
     ...processOptions,
   },
   run: async ({ io, options }) => {

@@ -4,6 +4,7 @@ import { startSimulator } from '../../sim/server.ts'
 import type { SimulatorOptions } from '../../sim/options.ts'
 import { profileNamed, profiles } from '../../sim/profile.ts'
 import { defineCommand } from '../command.ts'
+import { portOption } from '../process-options.ts'
 
 const profileNames = profiles.map((profile) => profile.name)
 
@@ -15,13 +16,7 @@ export const simulate = defineCommand({
   args: [{ name: 'model', summary: 'Folder with a config.json, or any name', optional: true }],
   options: {
     host: { type: 'string', summary: 'Address to listen on', default: '127.0.0.1' },
-    port: {
-      type: 'integer',
-      summary: 'Port to listen on; 0 takes any free one',
-      minimum: 0,
-      maximum: 65_535,
-      default: 8000,
-    },
+    port: { ...portOption, summary: 'Port to listen on; 0 takes any free one', default: 8000 },
     'served-model-name': { type: 'string', summary: 'What the base is called; default: the model' },
     'api-key': { type: 'string', summary: 'Asked for under /v1; default: none' },
     'max-loras': { type: 'integer', summary: 'GPU slots', minimum: 1, maximum: 4096, default: 4 },

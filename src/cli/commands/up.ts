@@ -9,6 +9,7 @@ import { createTokenAdminAuth } from '../../telemetry/token-admin-auth.ts'
 import { adminAuthOf, adminOptions } from '../admin-options.ts'
 import { defineCommand, type CommandIo } from '../command.ts'
 import { ledgerOptions } from '../ledger-options.ts'
+import { portOption } from '../process-options.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
 
 export const up = defineCommand({
@@ -25,18 +26,10 @@ export const up = defineCommand({
       default: 'auto',
     },
     host: { type: 'string', summary: 'Address of the tenant port', default: '127.0.0.1' },
-    port: {
-      type: 'integer',
-      summary: 'Tenant port; 0 takes any free one',
-      minimum: 0,
-      maximum: 65_535,
-      default: 8080,
-    },
+    port: { ...portOption, summary: 'Tenant port; 0 takes any free one', default: 8080 },
     'admin-port': {
-      type: 'integer',
+      ...portOption,
       summary: 'Operator port, on the same address; 0 takes any free one',
-      minimum: 0,
-      maximum: 65_535,
       default: 9090,
     },
     'admin-auth': {

@@ -1,4 +1,4 @@
-import { annotations, labels } from '../../api/cluster-names.ts'
+import { annotations } from '../../api/cluster-names.ts'
 import { keyOf } from '../../api/metadata.ts'
 import type { ModelPool } from '../../api/model-pool.ts'
 import { problem } from '../../artifacts/problems.ts'
@@ -15,7 +15,7 @@ import type { FetchOrder } from '../../wire/depot-client.ts'
 import { readerToken } from '../../wire/internal-auth.ts'
 import { deploymentType, type DeploymentObject } from '../model-pool/kube-shapes.ts'
 import { ObjectApplier } from '../model-pool/object-applier.ts'
-import { readerIndex, type PoolCaches } from '../model-pool/pool-caches.ts'
+import { poolIndex, readerIndex, type PoolCaches } from '../model-pool/pool-caches.ts'
 import { readerStateOf, type ReaderState } from './reader-state.ts'
 
 export interface ReaderTiming {
@@ -204,10 +204,8 @@ export class ClaimReaders {
     const poolKey = keyOf(metadata)
     const made = [...this.#made].filter(([, of]) => of === poolKey).map(([id]) => id)
     const found = this.#options.caches.readerDeployments.store
-      .list()
-      .filter((one) => one.metadata.labels?.[labels.pool] === metadata.name)
+      .by(poolIndex, poolKey)
       .map(keyOfObject)
-      .filter((id) => id.startsWith(`${metadata.namespace}/`))
     return new Set([...made, ...found])
   }
 

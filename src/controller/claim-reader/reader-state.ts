@@ -1,6 +1,7 @@
 import { readerPort } from '../../api/cluster-names.ts'
 import { shortened } from '../../api/field-path.ts'
 import {
+  isPodOver,
   isPodReady,
   portOf,
   urlOf,
@@ -28,10 +29,7 @@ export interface ReaderObjects {
 export function readerStateOf(objects: ReaderObjects): ReaderState {
   // What was evicted stays in the list until somebody collects it.
   const staying = objects.pods.filter(
-    ({ metadata, status }) =>
-      metadata.deletionTimestamp === undefined &&
-      status?.phase !== 'Failed' &&
-      status?.phase !== 'Succeeded',
+    (pod) => pod.metadata.deletionTimestamp === undefined && !isPodOver(pod),
   )
   const ready = staying.find(isPodReady)
   const address = ready?.status?.podIP

@@ -87,6 +87,11 @@ export function portOf(pod: PodObject, name: string, otherwise: number): number 
   return port?.containerPort ?? otherwise
 }
 
+/** Its containers have ended for good: its address may be another pod's by now. */
+export function isPodOver({ status }: PodObject): boolean {
+  return status?.phase === 'Failed' || status?.phase === 'Succeeded'
+}
+
 export function isPodReady(pod: PodObject): boolean {
   return (
     pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ===

@@ -7,7 +7,7 @@ import {
   type RemoteAgentLink,
 } from '../../wire/agent-link.ts'
 import { agentToken } from '../../wire/internal-auth.ts'
-import { portOf, urlOf, type PodObject } from './kube-shapes.ts'
+import { isPodOver, portOf, urlOf, type PodObject } from './kube-shapes.ts'
 import { PodReplica, type ReplicaNews } from './pod-replica.ts'
 
 export interface PodReplicasOptions {
@@ -115,9 +115,8 @@ export function poolKeyOfPod(pod: KubeObject): string {
 
 /** Undefined for a pod that has no agent to speak to, or soon none. */
 function addressOf(pod: PodObject): string | undefined {
-  const { podIP = '', phase } = pod.status ?? {}
-  const isOver = phase === 'Failed' || phase === 'Succeeded'
-  return podIP === '' || isOver || pod.metadata.deletionTimestamp !== undefined
+  const { podIP = '' } = pod.status ?? {}
+  return podIP === '' || isPodOver(pod) || pod.metadata.deletionTimestamp !== undefined
     ? undefined
     : urlOf(podIP, portOf(pod, 'agent', replicaPorts.agent))
 }

@@ -48,10 +48,12 @@ export function createPoolCaches(
       transport,
       type,
       labelSelector: `${labels.managedBy}=${managedBy},${labels.component}=${component}`,
-      indexers:
-        component === 'engine'
-          ? { [poolIndex]: (object) => [poolKeyOfPod(object)] }
-          : { [readerIndex]: (object) => [readerKeyOfPod(object)] },
+      indexers: {
+        [poolIndex]: (object) => [poolKeyOfPod(object)],
+        ...(component === 'reader' && {
+          [readerIndex]: (object: KubeObject) => [readerKeyOfPod(object)],
+        }),
+      },
       ...(options.logger === undefined ? {} : { logger: options.logger }),
       ...(options.timing === undefined ? {} : { timing: options.timing }),
     })
