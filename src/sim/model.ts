@@ -116,6 +116,11 @@ export class VllmModel<R extends ModelRequest> {
     this.#beginIfIdle(nowMs)
   }
 
+  /** In host memory from the start, for nothing. */
+  preload(adapter: ModelAdapter): void {
+    this.#adapters.hold(adapter.id, 'None')
+  }
+
   /** Runs every step that ends by `nowMs`. */
   advance(nowMs: number): void {
     for (let state = this.#state; 'endMs' in state && state.endMs <= nowMs; state = this.#state) {

@@ -1,0 +1,72 @@
+/** What an adapter is asked for, lately. */
+export interface AdapterDemand {
+  readonly adapter: number
+  /** Requests a second. */
+  readonly rate: number
+}
+
+export interface CopiesOptions {
+  /** Replicas in a stable order of their own; results are indexes into it. */
+  readonly replicas: number
+  /** Every adapter's replicas, best first: the same for all who plan. */
+  readonly ranked: (adapter: number) => readonly number[]
+  /** Work that one request a second brings to a replica, and work that a further adapter there brings, in any one unit. */
+  readonly requestWork: number
+  readonly adapterWork: (rate: number) => number
+  /** A replica takes at most so much more than the mean: bounded load (V. Mirrokni et al., arXiv:1608.01350). */
+  readonly slack: number
+  /** Part of a replica's share that one copy may fill before there is another. */
+  readonly copyShare: number
+}
+
+/** Adapter to the replicas that hold it. */
+export type CopiesPlan = ReadonlyMap<number, readonly number[]>
+
+/**
+ * Where adapters belong: as few copies as their load allows, so that a replica sees few distinct adapters, the busiest
+ * first, each at the first replicas of its order that are not over their share.
+ */
+export function planCopies(demands: readonly AdapterDemand[], options: CopiesOptions): CopiesPlan {
+  const { replicas, requestWork, adapterWork, slack, copyShare } = options
+  const total = demands.reduce(
+    (sum, { rate }) => sum + rate * requestWork + adapterWork(rate),
+    0,
+  )
+  const mean = total / replicas
+  const loads = new Array<number>(replicas).fill(0)
+  const plan = new Map<number, readonly number[]>()
+  for (const { adapter, rate } of [...demands].sort(busiestFirst)) {
+    const work = rate * requestWork
+    const copies = Math.min(replicas, Math.max(1, Math.ceil(work / (copyShare * mean))))
+    const each = work / copies + adapterWork(rate / copies)
+    const hosts = hostsOf(options.ranked(adapter), loads, copies, each, mean * (1 + slack))
+    for (const host of hosts) {
+      loads[host] = (loads[host] ?? 0) + each
+    }
+    plan.set(adapter, hosts)
+  }
+  return plan
+}
+
+function busiestFirst(left: AdapterDemand, right: AdapterDemand): number {
+  return right.rate - left.rate || left.adapter - right.adapter
+}
+
+function hostsOf(
+  ranked: readonly number[],
+  loads: readonly number[],
+  copies: number,
+  each: number,
+  bound: number,
+): readonly number[] {
+  const hosts: number[] = []
+  for (const replica of ranked) {
+    if (hosts.length < copies && (loads[replica] ?? 0) + each <= bound) {
+      hosts.push(replica)
+    }
+  }
+  const rest = ranked
+    .filter((replica) => !hosts.includes(replica))
+    .sort((left, right) => (loads[left] ?? 0) - (loads[right] ?? 0))
+  return [...hosts, ...rest.slice(0, copies - hosts.length)]
+}

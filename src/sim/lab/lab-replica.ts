@@ -1,0 +1,147 @@
+import { VllmModel } from '../model.ts'
+import type { ModelAdapter, ModelListener, ModelOptions, Sequence } from '../model-types.ts'
+import type { LabRequest } from './lab-request.ts'
+
+/** What the lab is told of one replica. */
+export interface LabReplicaListener {
+  firstToken(request: LabRequest, nowMs: number): void
+  ended(request: LabRequest, nowMs: number): void
+  loaded(replica: LabReplica, adapter: ModelAdapter, nowMs: number): void
+}
+
+/** One engine of the lab, with what a gateway in front knows of it: exact counts of its own, nothing scraped. */
+export class LabReplica {
+  readonly index: number
+  readonly slots: number
+  readonly model: VllmModel<LabRequest>
+  /** Virtual time from which it takes requests. */
+  readonly readyMs: number
+  isLeaving = false
+  inFlight = 0
+  /** Prompt tokens of requests that have no first token yet. */
+  queuedPromptTokens = 0
+  /** Tokens that requests in flight are expected to write still. */
+  expectedTokens = 0
+  /** Reads of weights from disk, ordered or inside a step. */
+  diskReads = 0
+  readonly #inFlightByAdapter = new Map<number, number>()
+  /** Routable there: loaded because somebody ordered it. */
+  readonly #resident = new Set<number>()
+  readonly #loading = new Set<number>()
+  readonly #listener: LabReplicaListener
+
+  constructor(
+    index: number,
+    options: ModelOptions,
+    readyMs: number,
+    listener: LabReplicaListener,
+  ) {
+    this.index = index
+    this.slots = options.maxLoras
+    this.readyMs = readyMs
+    this.#listener = listener
+    this.model = new VllmModel(options, this.#modelListener())
+  }
+
+  /** Distinct adapters with requests in flight. */
+  get slotsUsed(): number {
+    return this.#inFlightByAdapter.size
+  }
+
+  inFlightOf(adapter: ModelAdapter | undefined): number {
+    return adapter === undefined ? 0 : (this.#inFlightByAdapter.get(adapter.id) ?? 0)
+  }
+
+  isResident(adapter: ModelAdapter | undefined): boolean {
+    return adapter === undefined || this.#resident.has(adapter.id)
+  }
+
+  isLoading(adapter: ModelAdapter): boolean {
+    return this.#loading.has(adapter.id)
+  }
+
+  get residents(): ReadonlySet<number> {
+    return this.#resident
+  }
+
+  submit(request: LabRequest, nowMs: number): void {
+    request.replica = this.index
+    request.sentMs = nowMs
+    this.inFlight += 1
+    this.queuedPromptTokens += request.promptTokens
+    this.expectedTokens += request.expectedOutput
+    const { adapter } = request
+    if (adapter !== undefined) {
+      this.#inFlightByAdapter.set(adapter.id, this.inFlightOf(adapter) + 1)
+    }
+    this.model.submit(request, nowMs)
+  }
+
+  /** Loads it between two steps, which stalls what runs. */
+  order(adapter: ModelAdapter, nowMs: number): void {
+    if (!this.#loading.has(adapter.id) && !this.#resident.has(adapter.id)) {
+      this.#loading.add(adapter.id)
+      this.diskReads += 1
+      this.model.load(adapter, 'None', nowMs)
+    }
+  }
+
+  /** Not routed to any more. Its weights go by age. */
+  retire(adapterId: number): void {
+    this.#resident.delete(adapterId)
+  }
+
+  /** There from the start, as a warmed-up replica has it: costs nothing. */
+  preload(adapter: ModelAdapter): void {
+    this.#resident.add(adapter.id)
+    this.model.preload(adapter)
+  }
+
+  #modelListener(): ModelListener<LabRequest> {
+    return {
+      started: () => {},
+      token: (sequence, nowMs, last) => this.#token(sequence, nowMs, last),
+      readAdapter: (adapter) => {
+        this.diskReads += 1
+        this.model.adapterRead(adapter.id, { outcome: 'Read', harm: 'None' }, 0)
+      },
+      loaded: (adapter, nowMs) => {
+        this.#loading.delete(adapter.id)
+        this.#resident.add(adapter.id)
+        this.#listener.loaded(this, adapter, nowMs)
+      },
+      stepped: () => {},
+      died: () => {},
+    }
+  }
+
+  #token({ request, generated }: Sequence<LabRequest>, nowMs: number, last: boolean): void {
+    if (generated === 1) {
+      request.firstTokenMs = nowMs
+      this.queuedPromptTokens -= request.promptTokens
+      this.#listener.firstToken(request, nowMs)
+    }
+    if (generated <= request.expectedOutput) {
+      this.expectedTokens -= 1
+    }
+    if (last) {
+      this.#leave(request, generated)
+      request.endMs = nowMs
+      this.#listener.ended(request, nowMs)
+    }
+  }
+
+  #leave({ adapter, expectedOutput }: LabRequest, generated: number): void {
+    this.inFlight -= 1
+    this.expectedTokens -= Math.max(0, expectedOutput - generated)
+    if (adapter === undefined) {
+      return
+    }
+    const left = this.inFlightOf(adapter) - 1
+    if (left === 0) {
+      this.#inFlightByAdapter.delete(adapter.id)
+    } else {
+      this.#inFlightByAdapter.set(adapter.id, left)
+    }
+  }
+}

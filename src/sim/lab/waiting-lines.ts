@@ -1,0 +1,48 @@
+import type { LabRequest } from './lab-request.ts'
+
+/** Requests that wait at the gateway, a line for each adapter; first come, first served within a line. */
+export class WaitingLines {
+  readonly #lines = new Map<number, LabRequest[]>()
+  #length = 0
+
+  get length(): number {
+    return this.#length
+  }
+
+  add(request: LabRequest): void {
+    const id = request.adapter?.id ?? 0
+    const line = this.#lines.get(id)
+    this.#length += 1
+    if (line === undefined) {
+      this.#lines.set(id, [request])
+    } else {
+      line.push(request)
+    }
+  }
+
+  /** Offers the head of each line, the longest waiting first, again and again until nobody is taken. */
+  offer(take: (request: LabRequest) => boolean): void {
+    const heads = [...this.#lines.values()].sort(
+      (left, right) => (left[0]?.arrivedMs ?? 0) - (right[0]?.arrivedMs ?? 0),
+    )
+    for (const line of heads) {
+      let taken = 0
+      for (const request of line) {
+        if (!take(request)) {
+          break
+        }
+        taken += 1
+      }
+      this.#drop(line, taken)
+    }
+  }
+
+  #drop(line: LabRequest[], taken: number): void {
+    this.#length -= taken
+    const id = line[0]?.adapter?.id ?? 0
+    line.splice(0, taken)
+    if (line.length === 0) {
+      this.#lines.delete(id)
+    }
+  }
+}
