@@ -28,10 +28,7 @@ export type CopiesPlan = ReadonlyMap<number, readonly number[]>
  */
 export function planCopies(demands: readonly AdapterDemand[], options: CopiesOptions): CopiesPlan {
   const { replicas, requestWork, adapterWork, slack, copyShare } = options
-  const total = demands.reduce(
-    (sum, { rate }) => sum + rate * requestWork + adapterWork(rate),
-    0,
-  )
+  const total = demands.reduce((sum, { rate }) => sum + rate * requestWork + adapterWork(rate), 0)
   const mean = total / replicas
   const loads = new Array<number>(replicas).fill(0)
   const plan = new Map<number, readonly number[]>()

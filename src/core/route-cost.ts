@@ -46,9 +46,7 @@ export function routeCost(costs: EngineCosts, replica: RouteReplica, ask: RouteA
   const promptMs = ask.uncachedTokens * costs.perPromptTokenMs
   const firstMs = replica.queuedPromptTokens * costs.perPromptTokenMs + promptMs + loadMs
   const stepMs =
-    costs.stepMs +
-    costs.perRequestMs * (inFlight + 1) +
-    costs.perAdapterMs * (slotsUsed + further)
+    costs.stepMs + costs.perRequestMs * (inFlight + 1) + costs.perAdapterMs * (slotsUsed + further)
   const addedMs = costs.perRequestMs + costs.perAdapterMs * further
   const othersMs = addedMs * replica.remainingTokens + (promptMs + loadMs) * inFlight
   return firstMs + ask.outputTokens * stepMs + othersMs

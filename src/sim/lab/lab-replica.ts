@@ -2,6 +2,19 @@ import { VllmModel } from '../model.ts'
 import type { ModelAdapter, ModelListener, ModelOptions, Sequence } from '../model-types.ts'
 import type { LabRequest } from './lab-request.ts'
 
+/** An engine's own metrics, as somebody read them. */
+export interface Scrape {
+  readonly waiting: number
+  readonly running: number
+  /** 0–1. */
+  readonly kvUsage: number
+  readonly activeAdapters: ReadonlySet<number>
+  readonly waitingAdapters: ReadonlySet<number>
+}
+
+/** llm-d-router's default, `--refresh-metrics-interval`. */
+const scrapeEveryMs = 50
+
 /** What the lab is told of one replica. */
 export interface LabReplicaListener {
   firstToken(request: LabRequest, nowMs: number): void
@@ -29,13 +42,10 @@ export class LabReplica {
   readonly #resident = new Set<number>()
   readonly #loading = new Set<number>()
   readonly #listener: LabReplicaListener
+  #scraped: Scrape | undefined
+  #scrapedMs = -Infinity
 
-  constructor(
-    index: number,
-    options: ModelOptions,
-    readyMs: number,
-    listener: LabReplicaListener,
-  ) {
+  constructor(index: number, options: ModelOptions, readyMs: number, listener: LabReplicaListener) {
     this.index = index
     this.slots = options.maxLoras
     this.readyMs = readyMs
@@ -62,6 +72,25 @@ export class LabReplica {
 
   get residents(): ReadonlySet<number> {
     return this.#resident
+  }
+
+  /** What a router reads that scrapes engines: up to 50 ms old. */
+  scrape(nowMs: number): Scrape {
+    const known = this.#scraped
+    if (known !== undefined && nowMs - this.#scrapedMs < scrapeEveryMs) {
+      return known
+    }
+    const { gauges, running, inFlight } = this.model
+    const fresh = {
+      waiting: gauges.waiting + gauges.deferred,
+      running: gauges.running,
+      kvUsage: gauges.kvCacheUsage,
+      activeAdapters: adaptersOf(running),
+      waitingAdapters: adaptersOf(inFlight.slice(running.length)),
+    }
+    this.#scraped = fresh
+    this.#scrapedMs = nowMs
+    return fresh
   }
 
   submit(request: LabRequest, nowMs: number): void {
@@ -144,4 +173,14 @@ export class LabReplica {
       this.#inFlightByAdapter.set(adapter.id, left)
     }
   }
+}
+
+function adaptersOf(sequences: readonly Sequence<LabRequest>[]): ReadonlySet<number> {
+  const ids = new Set<number>()
+  for (const { request } of sequences) {
+    if (request.adapter !== undefined) {
+      ids.add(request.adapter.id)
+    }
+  }
+  return ids
 }

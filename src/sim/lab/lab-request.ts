@@ -40,8 +40,6 @@ export class LabRequest implements ModelRequest {
 
   /** Milliseconds between tokens; 0 for an answer of one token. */
   get tpotMs(): number {
-    return this.outputTokens < 2
-      ? 0
-      : (this.endMs - this.firstTokenMs) / (this.outputTokens - 1)
+    return this.outputTokens < 2 ? 0 : (this.endMs - this.firstTokenMs) / (this.outputTokens - 1)
   }
 }

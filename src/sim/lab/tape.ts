@@ -38,7 +38,9 @@ export function parseTape(text: string): Tape {
     }
     const entry = parseLine(line, index + 1)
     if (entry.t < before) {
-      throw new UserError(`Line ${index + 1} of the tape: t is ${entry.t}, before the line above it.`)
+      throw new UserError(
+        `Line ${index + 1} of the tape: t is ${entry.t}, before the line above it.`,
+      )
     }
     before = entry.t
     tape.push({

@@ -1,28 +1,9 @@
 import type { LabReplica } from '../lab-replica.ts'
-import { send, wait, type RoutePolicy, type RouteView } from '../policy.ts'
+import type { RoutePolicy, RouteView } from '../policy.ts'
+import { leastBy, sendTo } from './choose.ts'
 
 function any({ replicas, random }: RouteView): LabReplica | undefined {
   return replicas[Math.floor(random.next() * replicas.length)]
-}
-
-function least(
-  replicas: readonly LabReplica[],
-  of: (replica: LabReplica) => number,
-): LabReplica | undefined {
-  let best: LabReplica | undefined
-  let bestValue = Infinity
-  for (const replica of replicas) {
-    const value = of(replica)
-    if (value < bestValue) {
-      best = replica
-      bestValue = value
-    }
-  }
-  return best
-}
-
-function to(replica: LabReplica | undefined): ReturnType<RoutePolicy['route']> {
-  return replica === undefined ? wait : send(replica)
 }
 
 export function randomPolicy(): RoutePolicy {
@@ -30,7 +11,7 @@ export function randomPolicy(): RoutePolicy {
     name: 'random',
     source: 'the plainest rule; kube-proxy with iptables',
     isPlanned: false,
-    route: (_request, view) => to(any(view)),
+    route: (_request, view) => sendTo(any(view)),
   }
 }
 
@@ -40,7 +21,7 @@ export function roundRobin(): RoutePolicy {
     name: 'round-robin',
     source: 'kube-proxy with IPVS; vLLM production-stack, roundrobin',
     isPlanned: false,
-    route: (_request, { replicas }) => to(replicas[next++ % replicas.length]),
+    route: (_request, { replicas }) => sendTo(replicas[next++ % replicas.length]),
   }
 }
 
@@ -49,7 +30,7 @@ export function leastRequests(): RoutePolicy {
     name: 'least-requests',
     source: 'AIBrix least-request; KubeAI LeastLoad',
     isPlanned: false,
-    route: (_request, { replicas }) => to(least(replicas, ({ inFlight }) => inFlight)),
+    route: (_request, { replicas }) => sendTo(leastBy(replicas, ({ inFlight }) => inFlight)),
   }
 }
 
@@ -60,9 +41,9 @@ export function powerOfTwo(): RoutePolicy {
     isPlanned: false,
     route: (_request, view) => {
       const [left, right] = [any(view), any(view)]
-      return to(left !== undefined && right !== undefined && right.inFlight < left.inFlight ? right : left)
+      return sendTo(
+        left !== undefined && right !== undefined && right.inFlight < left.inFlight ? right : left,
+      )
     },
   }
 }
-
-export { least, to }

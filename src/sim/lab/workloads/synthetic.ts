@@ -21,7 +21,7 @@ export function syntheticTape(options: SyntheticOptions): Tape {
   const random = createRandom(options.seed)
   const weights = cumulativeOf(Array.from({ length: adapters }, (_, rank) => (rank + 1) ** -zipf))
   const tape: TapeRequest[] = []
-  for (let atMs = 0; ; ) {
+  for (let atMs = 0; ;) {
     atMs += ((cv === 1 ? exponential(random) : gamma(random, cv)) * 1000) / rate
     if (atMs > seconds * 1000) {
       return tape

@@ -1,0 +1,61 @@
+import type { LabReplica } from '../lab-replica.ts'
+import type { LabRequest } from '../lab-request.ts'
+import type { RoutePolicy } from '../policy.ts'
+import { sendTo } from './choose.ts'
+import { hashWords } from './hash-words.ts'
+
+const virtualNodes = 256
+const meanFactor = 1.25
+
+/** A ring of 256 points a replica; from the adapter's place on, the first replica with at most 1.25 × the mean load. */
+export function chwbl(): RoutePolicy {
+  let ring: readonly { readonly at: number; readonly replica: LabReplica }[] = []
+  let ringOf = 0
+  return {
+    name: 'chwbl',
+    source: 'KubeAI, internal/loadbalancer/balance_chwbl.go: consistent hashing with bounded loads',
+    isPlanned: false,
+    route(request, { replicas }) {
+      if (ringOf !== replicas.length) {
+        ring = replicas
+          .flatMap((replica) =>
+            Array.from({ length: virtualNodes }, (_, node) => ({
+              at: hashWords(replica.index + 1, node),
+              replica,
+            })),
+          )
+          .sort((left, right) => left.at - right.at)
+        ringOf = replicas.length
+      }
+      const inFlight = replicas.reduce((sum, replica) => sum + replica.inFlight, 0)
+      const bound = ((inFlight + 1) / replicas.length) * meanFactor
+      const start = indexFrom(ring, keyOf(request))
+      for (let step = 0; step < ring.length; step += 1) {
+        const replica = ring[(start + step) % ring.length]?.replica
+        if (replica !== undefined && replica.inFlight <= bound) {
+          return sendTo(replica)
+        }
+      }
+      return sendTo(ring[start]?.replica)
+    },
+  }
+}
+
+/** The adapter and the first characters of the conversation; tapes without blocks have the adapter alone. */
+function keyOf({ adapter, blocks }: LabRequest): number {
+  return hashWords(adapter?.id ?? 0, blocks[0] ?? 0)
+}
+
+function indexFrom(ring: readonly { readonly at: number }[], at: number): number {
+  let low = 0
+  let high = ring.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((ring[middle]?.at ?? 0) < at) {
+      low = middle + 1
+    } else {
+      high = middle
+    }
+  }
+  return low % Math.max(1, ring.length)
+}
