@@ -13,7 +13,6 @@ export const laterFields: Readonly<Record<Kind, readonly string[]>> = {
   ],
   LoraAdapter: [],
   ModelTenant: [
-    'weight',
     'adapterQuota',
     'limits.maxInputTokens',
     'perUser.maxInputTokens',

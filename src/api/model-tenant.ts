@@ -43,6 +43,10 @@ export const modelTenantSpec = z.strictObject({
       description: 'Extra names: a base model, or an adapter somebody shares.',
       ...listBy('name'),
     }),
+  weight: z.int().min(1).max(1000).default(1).meta({
+    description:
+      'Its share of a pool that more is asked of than it can do, beside the weights of the others who ask.',
+  }),
   limits: limits.optional().meta({ description: 'Of all requests of the tenant together.' }),
   perUser: limits.optional().meta({
     description:

@@ -297,14 +297,18 @@ describe('a key', () => {
 
   test('carries what authentication has to know', () => {
     const expiring = key.revoked().expiring('2027-01-01T00:00:00Z')
-    expect(callerOf([llama, acme.suspended(), expiring])).toMatchObject({
+    expect(callerOf([llama, acme.suspended().with({ weight: 3 }), expiring])).toMatchObject({
       keyKey: 'acme/main',
-      weight: 1,
+      weight: 3,
       tenant: 'acme',
       suspended: true,
       revoked: true,
       expiresAtMs: Date.UTC(2027, 0, 1),
     })
+  })
+
+  test('has the weight 1 where its tenant says nothing', () => {
+    expect(callerOf([llama, acme, key])?.weight).toBe(1)
   })
 
   test('of the same hash as an older one is not heard', () => {

@@ -358,15 +358,12 @@ export const comingReasons: ReadonlySet<string> = new Set([
   'WaitingForGateways',
 ])
 
-/** Of a tenant that says nothing else. */
-const defaultWeight = 1
-
 function callerOf(key: TenantKey, tenant: ModelTenant, scope: Scope): Caller {
   const { targets, listed } = key.spec.models === undefined ? scope : narrow(scope, key.spec.models)
   return {
     keyKey: keyOf(key.metadata),
     tenant: tenant.metadata.name,
-    weight: defaultWeight,
+    weight: tenant.spec.weight,
     suspended: tenant.spec.suspend,
     terms: termsOf(tenant, key),
     revoked: key.spec.revoked,
