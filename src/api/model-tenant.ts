@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { adapterQuota } from './adapter-quota.ts'
 import { budget } from './budget.ts'
 import { limits } from './limits.ts'
 import { listBy } from './list-types.ts'
@@ -52,6 +53,7 @@ export const modelTenantSpec = z.strictObject({
     description:
       'Of each user of the tenant: what callers write in `safety_identifier`, else in `user`. Requests without either share one.',
   }),
+  adapterQuota: adapterQuota.prefault({}),
   budgets: z
     .array(budget)
     .max(16)

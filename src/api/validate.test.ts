@@ -271,7 +271,6 @@ describe('an object that is wrong is refused whole, in words that say what to wr
 
   test.each([
     withSpec(tenant, { limits: { maxInputTokens: 1 } }),
-    withSpec(tenant, { adapterQuota: { count: 1 } }),
     withSpec(tenant, {
       models: [
         {
