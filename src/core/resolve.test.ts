@@ -228,7 +228,8 @@ describe('a name, for one key', () => {
 interface StateRow {
   readonly adapter: ReturnType<typeof anAdapter>
   readonly status: LoraAdapterStatus | undefined
-  readonly want: Pick<RouteTarget, 'state' | 'revision' | 'reason'>
+  readonly want: Pick<RouteTarget, 'state' | 'revision' | 'reason'> &
+    Partial<Pick<RouteTarget, 'message'>>
 }
 
 const states: Record<string, StateRow> = {
