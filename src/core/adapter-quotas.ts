@@ -13,57 +13,114 @@ interface Member {
   readonly adapter: LoraAdapter
 }
 
-interface Group {
-  readonly tenant: ModelTenant
-  /** Oldest first. */
-  readonly members: readonly Member[]
-}
-
 export interface KnownOfAdapters {
+  /** Of the present spec; the same value for as long as nothing else is known. */
   intakeOf(key: string, adapter: LoraAdapter): Intake | undefined
   statusOf(key: string): LoraAdapterStatus | undefined
 }
 
-/** What each tenant's quota leaves its adapters; who belongs to whom is worked out only when objects change. */
+type Grants = readonly (readonly [string, QuotaGrant])[]
+
+/** What each tenant's quota leaves its adapters; worked out again only for tenants where something has changed. */
 export class AdapterQuotas {
-  #known: { readonly of: readonly unknown[]; readonly groups: readonly Group[] } | undefined
+  #of: readonly unknown[] = []
+  #groups: Groups = new Map()
 
   /** Of adapters that do not get all they ask for; the others are not named. */
   grants(snapshot: ResourceSnapshot, known: KnownOfAdapters): ReadonlyMap<string, QuotaGrant> {
     const grants = new Map<string, QuotaGrant>()
-    for (const { tenant, members } of this.#groupsOf(snapshot)) {
-      const claims = members.map(({ key, adapter }) =>
-        quotaClaimOf(adapter, known.intakeOf(key, adapter), known.statusOf(key)),
-      )
-      for (const [at, grant] of grantQuota(tenant.spec.adapterQuota, claims).entries()) {
-        const key = members[at]?.key
-        if (key !== undefined && (grant.excess !== undefined || grant.shortage !== undefined)) {
-          grants.set(key, grant)
-        }
+    for (const group of this.#groupsOf(snapshot)) {
+      for (const [key, grant] of group.grants(known)) {
+        grants.set(key, grant)
       }
     }
     return grants
   }
 
-  #groupsOf(snapshot: ResourceSnapshot): readonly Group[] {
+  #groupsOf(snapshot: ResourceSnapshot): Iterable<Group> {
     const of = [snapshot.adapters, snapshot.tenants]
-    if (this.#known === undefined || !of.every((one, at) => one === this.#known?.of[at])) {
-      this.#known = { of, groups: groupsOf(snapshot) }
+    if (!of.every((one, at) => one === this.#of[at])) {
+      this.#of = of
+      this.#groups = regroup(snapshot, this.#groups)
     }
-    return this.#known.groups
+    return this.#groups.values()
   }
 }
 
-function groupsOf({ adapters, tenants }: ResourceSnapshot): readonly Group[] {
+type Groups = ReadonlyMap<ModelTenant, Group>
+
+/** The adapters of one tenant. */
+class Group {
+  readonly #tenant: ModelTenant
+  /** Oldest first. */
+  readonly #members: readonly Member[]
+  readonly #intakes: (Intake | undefined)[] = []
+  #grants: Grants = []
+  /** Statuses have no part in it. */
+  #isSettled = false
+
+  constructor(tenant: ModelTenant, members: readonly LoraAdapter[]) {
+    this.#tenant = tenant
+    this.#members = members.map((adapter) => ({ key: keyOf(adapter.metadata), adapter }))
+  }
+
+  isOf(members: readonly LoraAdapter[]): boolean {
+    return (
+      members.length === this.#members.length &&
+      members.every((adapter, at) => adapter === this.#members[at]?.adapter)
+    )
+  }
+
+  grants(known: KnownOfAdapters): Grants {
+    if (this.#hasChanged(known)) {
+      this.#isSettled = this.#intakes.every((intake) => intake?.state === 'Accepted')
+      this.#grants = this.#workOut(known)
+    }
+    return this.#grants
+  }
+
+  #hasChanged(known: KnownOfAdapters): boolean {
+    let isSame = this.#isSettled
+    for (const [at, { key, adapter }] of this.#members.entries()) {
+      const intake = known.intakeOf(key, adapter)
+      isSame &&= intake === this.#intakes[at]
+      this.#intakes[at] = intake
+    }
+    return !isSame
+  }
+
+  #workOut(known: KnownOfAdapters): Grants {
+    const claims = this.#members.map(({ key, adapter }, at) =>
+      quotaClaimOf(adapter, this.#intakes[at], () => known.statusOf(key)),
+    )
+    return grantQuota(this.#tenant.spec.adapterQuota, claims).flatMap((grant, at) => {
+      const { key } = this.#members[at] ?? {}
+      const isWhole = grant.excess === undefined && grant.shortage === undefined
+      return key === undefined || isWhole ? [] : [[key, grant] as const]
+    })
+  }
+}
+
+/** Groups in which nobody came, went or changed are those of before. */
+function regroup({ adapters, tenants }: ResourceSnapshot, before: Groups): Groups {
   const ownerOf = createOwnership(tenants.values())
-  const groups = new Map<ModelTenant, Member[]>()
-  for (const adapter of [...adapters.values()].sort(byAge)) {
+  const groups = new Map<ModelTenant, LoraAdapter[]>()
+  for (const adapter of adapters.values()) {
     const tenant = ownerOf(adapter.metadata).owner
     if (tenant !== undefined) {
-      const members = groups.get(tenant) ?? []
-      groups.set(tenant, members)
-      members.push({ key: keyOf(adapter.metadata), adapter })
+      const members = groups.get(tenant)
+      if (members === undefined) {
+        groups.set(tenant, [adapter])
+      } else {
+        members.push(adapter)
+      }
     }
   }
-  return [...groups].map(([tenant, members]) => ({ tenant, members }))
+  const made = new Map<ModelTenant, Group>()
+  for (const [tenant, members] of groups) {
+    const known = before.get(tenant)
+    members.sort(byAge)
+    made.set(tenant, known?.isOf(members) === true ? known : new Group(tenant, members))
+  }
+  return made
 }

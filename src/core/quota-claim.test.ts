@@ -82,13 +82,13 @@ test.each([
     before,
   ],
 ] as const)('one that %s', (_what, intake, status, want) => {
-  const claim = quotaClaimOf(anAdapter('a').withCopies(3).build(), intake, status)
+  const claim = quotaClaimOf(anAdapter('a').withCopies(3).build(), intake, () => status)
   expect(claim).toEqual({ ...want, minCopies: 3 })
 })
 
 test('one that is suspended asks for no copies', () => {
   const adapter = anAdapter('a').withCopies(3).suspended().build()
-  expect(quotaClaimOf(adapter, undefined, undefined).minCopies).toBe(0)
+  expect(quotaClaimOf(adapter, undefined, () => undefined).minCopies).toBe(0)
 })
 
 test('content of one that is beyond its quota may go', () => {

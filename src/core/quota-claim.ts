@@ -7,11 +7,12 @@ import { presentContentOf } from './present-content.ts'
 /**
  * What an adapter asks of its tenant's quota. Until its present content is known it counts with what it had before.
  * @param intake undefined where nobody has begun on the present spec, as for one that is beyond its quota
+ * @param statusOf asked only where the intake does not say it all
  */
 export function quotaClaimOf(
   adapter: LoraAdapter,
   intake: Intake | undefined,
-  status: LoraAdapterStatus | undefined,
+  statusOf: () => LoraAdapterStatus | undefined,
 ): QuotaClaim {
   const { residency, suspend } = adapter.spec
   const minCopies = suspend ? 0 : residency.minCopies
@@ -19,6 +20,7 @@ export function quotaClaimOf(
     const { digest, sizeBytes } = intake
     return { digest, sizeBytes, isMeasured: true, minCopies }
   }
+  const status = statusOf()
   const present =
     intake === undefined ? presentContentOf(status, adapter.metadata.generation) : undefined
   return {
