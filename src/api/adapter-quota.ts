@@ -10,7 +10,7 @@ export const adapterQuota = z.strictObject({
   storage: z
     .string()
     .max(16)
-    .regex(/^\d{1,9}([KMGTP]i|[kMGTP])?$/, 'a size in quotes, such as 50Gi or 500M')
+    .regex(/^\d{1,9}([KMGTP]i|[kMGTP])?$/, 'a size such as 50Gi or 500M')
     .default('50Gi')
     .meta({ description: 'Bytes of their files; content that several have counts once.' }),
 })

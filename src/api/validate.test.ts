@@ -171,6 +171,11 @@ describe('an object that is wrong is refused whole, in words that say what to wr
       '`spec.replicas` is 65; write a number of at most 64',
     ],
     [
+      'a size without a unit that is known',
+      withSpec(tenant, { adapterQuota: { storage: '50GB' } }),
+      '`spec.adapterQuota.storage` is not right; write a size such as 50Gi or 500M',
+    ],
+    [
       'a tenant without a share',
       withSpec(tenant, { weight: 0 }),
       '`spec.weight` is 0; write a number of at least 1',
