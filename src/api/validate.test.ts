@@ -171,6 +171,16 @@ describe('an object that is wrong is refused whole, in words that say what to wr
       '`spec.replicas` is 65; write a number of at most 64',
     ],
     [
+      'a size without a unit that is known',
+      withSpec(tenant, { adapterQuota: { storage: '50GB' } }),
+      '`spec.adapterQuota.storage` is not right; write a size such as 50Gi or 500M',
+    ],
+    [
+      'a tenant without a share',
+      withSpec(tenant, { weight: 0 }),
+      '`spec.weight` is 0; write a number of at least 1',
+    ],
+    [
       'none of the list',
       withSpec(pool, { lora: { baseModelCheck: 'strict' } }),
       '`spec.lora.baseModelCheck` is "strict"; write one of Warn, Strict',
@@ -266,8 +276,6 @@ describe('an object that is wrong is refused whole, in words that say what to wr
 
   test.each([
     withSpec(tenant, { limits: { maxInputTokens: 1 } }),
-    withSpec(tenant, { weight: 2 }),
-    withSpec(tenant, { adapterQuota: { count: 1 } }),
     withSpec(tenant, {
       models: [
         {

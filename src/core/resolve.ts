@@ -6,6 +6,7 @@ import type { ModelPool } from '../api/model-pool.ts'
 import type { ModelTenant } from '../api/model-tenant.ts'
 import type { TenantKey } from '../api/tenant-key.ts'
 import { Memo } from './memo.ts'
+import { quotaExceeded } from './quota-exceeded.ts'
 import { byAge, createOwnership, namespacesOf, type Ownership } from './ownership.ts'
 import { targetTermsOf, termsOf, type TargetTerms, type Terms } from './terms.ts'
 
@@ -271,7 +272,7 @@ function buildScope(
     }
   }
   for (const extra of tenant.spec.models) {
-    const target = extraTarget(extra, tenant, input)
+    const target = extraTarget(extra, tenant, adapters, input)
     if (target !== undefined) {
       plain.push(target)
     }
@@ -289,12 +290,17 @@ function buildScope(
 function extraTarget(
   extra: ModelTenant['spec']['models'][number],
   tenant: ModelTenant,
+  own: readonly LoraAdapter[],
   input: ResolveInput,
 ): RouteTarget | undefined {
   const key = `${extra.targetRef.namespace}/${extra.targetRef.name}`
   if (extra.targetRef.kind === 'LoraAdapter') {
     const adapter = input.snapshot.adapters.get(key)
-    return adapter === undefined ? undefined : adapterTarget(adapter, extra.name, tenant, input)
+    const target = adapter && adapterTarget(adapter, extra.name, tenant, input)
+    // I7: what its owner's quota is, is nobody else's business.
+    return adapter === undefined || target?.reason !== quotaExceeded || own.includes(adapter)
+      ? target
+      : { ...target, message: '' }
   }
   const pool = input.snapshot.pools.get(key)
   return pool === undefined
@@ -358,15 +364,12 @@ export const comingReasons: ReadonlySet<string> = new Set([
   'WaitingForGateways',
 ])
 
-/** Of a tenant that says nothing else. */
-const defaultWeight = 1
-
 function callerOf(key: TenantKey, tenant: ModelTenant, scope: Scope): Caller {
   const { targets, listed } = key.spec.models === undefined ? scope : narrow(scope, key.spec.models)
   return {
     keyKey: keyOf(key.metadata),
     tenant: tenant.metadata.name,
-    weight: defaultWeight,
+    weight: tenant.spec.weight,
     suspended: tenant.spec.suspend,
     terms: termsOf(tenant, key),
     revoked: key.spec.revoked,

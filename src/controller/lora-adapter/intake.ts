@@ -68,6 +68,12 @@ export class AdapterIntake {
     return isSame ? job.intake : undefined
   }
 
+  /** What is known of a spec of this generation; undefined: nobody has begun on it. */
+  peek(adapterKey: string, generation: number): Intake | undefined {
+    const job = this.#jobs.get(adapterKey)
+    return job?.request.generation === generation ? job.intake : undefined
+  }
+
   /** What is known now; starts the work where it has not begun. `parts` is for `recall`. */
   of(adapterKey: string, request: IntakeRequest, parts: readonly unknown[] = []): Intake {
     const fingerprint = JSON.stringify([
