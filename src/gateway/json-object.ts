@@ -212,8 +212,17 @@ function skipNested(body: Buffer, start: number, longStrings: Span[]): number {
   throw broken()
 }
 
+/** How a long string begins is kept: it tells what an image is. */
+const headBytes = 64
+
+/** In JSON as in the body, so escapes end it; the slash has one that some clients write. */
+function headOf(body: Buffer, { start }: Span): string {
+  const text = body.toString('latin1', start + 1, start + 1 + headBytes)
+  return /^(?:[\w+/=:;,. -]|\\\/)*/.exec(text)?.[0] ?? ''
+}
+
 /**
- * The body's value with `"(text)"` in place of long strings: decoding and parsing hundreds of kilobytes of prompt would
+ * The body's value with how they begin in place of long strings, and an ellipsis so that nothing is taken for the whole: decoding and parsing hundreds of kilobytes of prompt would
  * cost more than everything else here, and what is in them is the engine's to judge.
  * @throws LoraplexError invalid_json
  */
@@ -223,9 +232,9 @@ export function parseOutline(
 ): Readonly<Record<string, unknown>> {
   let text = ''
   let at = 0
-  for (const { start, end } of longStrings) {
-    text += `${body.toString('utf8', at, start)}"(text)"`
-    at = end
+  for (const span of longStrings) {
+    text += `${body.toString('utf8', at, span.start)}"${headOf(body, span)}…"`
+    at = span.end
   }
   text += body.toString('utf8', at)
   try {

@@ -11,6 +11,7 @@ import type { Usage } from '../usage.ts'
 import { asked } from './asked.ts'
 import { amountsOf, greatestUse, linesOf, useOf, type AttemptUse } from './attempt-use.ts'
 import { contextWindowOf } from './context-window.ts'
+import { inputBoundOf } from './input-bound.ts'
 import type { OutputBound } from './output-bound.ts'
 import { rateHeaders } from './rate-headers.ts'
 import { refusalOf } from './refusal-of.ts'
@@ -64,6 +65,7 @@ interface Attempt {
 export class Charge {
   readonly #means: ChargeMeans
   readonly #context: ChargeContext
+  readonly #inputTokens: number
   #attempt: Attempt | undefined
   #outputTokens: number
   #isOurs: boolean
@@ -72,6 +74,7 @@ export class Charge {
   constructor(means: ChargeMeans, context: ChargeContext) {
     this.#means = means
     this.#context = context
+    this.#inputTokens = inputBoundOf(context.request.measure, contextWindowOf(context.target.pool))
     this.#outputTokens = context.output.tokens
     this.#isOurs = context.output.isOurs
   }
@@ -149,7 +152,7 @@ export class Charge {
       const shorter =
         measure.outputCap === undefined && measure.answers > 0
           ? shorterAnswer(answer, caps, {
-              inputTokens: measure.inputTokens,
+              inputTokens: this.#inputTokens,
               outputTokens: this.#outputTokens,
               answers: measure.answers,
               prices: this.#context.prices,
@@ -181,11 +184,10 @@ export class Charge {
 
   #greatestUse(): AttemptUse {
     const { request, prices, target } = this.#context
-    const { inputTokens, answers } = request.measure
     return greatestUse(
-      inputTokens,
+      this.#inputTokens,
       this.#outputTokens,
-      answers,
+      request.measure.answers,
       prices,
       contextWindowOf(target.pool),
     )
@@ -219,7 +221,8 @@ export class Charge {
       return { counts: this.#countsOf(usage), exactness, sinceMs }
     }
     const { request } = this.#context
-    const { inputTokens, answers } = request.measure
+    const { answers } = request.measure
+    const inputTokens = this.#inputTokens
     if (end === 'Failed') {
       return undefined
     }
@@ -236,8 +239,7 @@ export class Charge {
 
   /** An API that counts only at its end has no word on the prompt before. */
   #countsOf({ promptTokens, completionTokens, cachedTokens }: Usage): TokenCounts {
-    const { inputTokens } = this.#context.request.measure
-    const input = promptTokens === 0 ? inputTokens : promptTokens
+    const input = promptTokens === 0 ? this.#inputTokens : promptTokens
     return { input, cachedInput: cachedTokens, output: completionTokens }
   }
 
