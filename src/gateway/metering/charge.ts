@@ -12,6 +12,7 @@ import { asked } from './asked.ts'
 import { amountsOf, greatestUse, linesOf, useOf, type AttemptUse } from './attempt-use.ts'
 import { contextWindowOf } from './context-window.ts'
 import { inputBoundOf } from './input-bound.ts'
+import type { LimitWatch } from './limit-watch.ts'
 import type { OutputBound } from './output-bound.ts'
 import { rateHeaders } from './rate-headers.ts'
 import { refusalOf } from './refusal-of.ts'
@@ -21,6 +22,7 @@ import { shorterAnswer } from './shorter-answer.ts'
 export interface ChargeMeans {
   readonly holds: LiveHolds
   readonly windows: WindowCache
+  readonly watch: LimitWatch
   /** Takes what was used; never waits. */
   readonly record: (record: UsageRecord) => void
   /** What the ledger could not be told; it books a hold by itself when that ends. */
@@ -167,8 +169,15 @@ export class Charge {
       }
     }
     const nowMs = this.#means.now()
+    const { watch } = this.#means
+    const { tenant } = this.#context.caller
+    watch.stood(tenant, caps, lines, answer.counters)
     if (!(answer instanceof LiveHold)) {
-      throw refusalOf(answer, caps, lines, nowMs)
+      const { refusal, short } = refusalOf(answer, caps, lines, nowMs)
+      if (short !== undefined) {
+        watch.refused(tenant, short)
+      }
+      throw refusal
     }
     this.#headers = rateHeaders(caps, lines, answer.counters, nowMs)
     if (attempt.over) {
