@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { LoraplexError } from '../errors.ts'
+import { longStringHead } from './long-string-head.ts'
 
 /** Where one top-level entry stands in the body: `"key":value` is `[keyStart, valueEnd)`. Offsets in bytes. */
 export interface ObjectEntry {
@@ -212,18 +213,9 @@ function skipNested(body: Buffer, start: number, longStrings: Span[]): number {
   throw broken()
 }
 
-/** How a long string begins is kept: it tells what an image is. */
-const headBytes = 64
-
-/** In JSON as in the body, so escapes end it; the slash has one that some clients write. */
-function headOf(body: Buffer, { start }: Span): string {
-  const text = body.toString('latin1', start + 1, start + 1 + headBytes)
-  return /^(?:[\w+/=:;,. -]|\\\/)*/.exec(text)?.[0] ?? ''
-}
-
 /**
- * The body's value with how they begin in place of long strings, and an ellipsis so that nothing is taken for the whole: decoding and parsing hundreds of kilobytes of prompt would
- * cost more than everything else here, and what is in them is the engine's to judge.
+ * The body's value with how long strings begin in their place (`long-string-head.ts`): decoding and parsing hundreds of
+ * kilobytes of prompt would cost more than everything else here, and what is in them is the engine's to judge.
  * @throws LoraplexError invalid_json
  */
 export function parseOutline(
@@ -233,7 +225,7 @@ export function parseOutline(
   let text = ''
   let at = 0
   for (const span of longStrings) {
-    text += `${body.toString('utf8', at, span.start)}"${headOf(body, span)}…"`
+    text += body.toString('utf8', at, span.start) + longStringHead(body, span.start)
     at = span.end
   }
   text += body.toString('utf8', at)
