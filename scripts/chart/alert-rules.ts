@@ -48,6 +48,13 @@ const alerts: Readonly<Record<string, Alert>> = {
     severity: 'critical',
     words: 'The store of limits does not answer: requests of tenants with budgets are refused.',
   },
+  LoraplexLedgerClosed: {
+    when: 'sum(rate(loraplex_ledger_failures_total{reason="Closed"}[5m])) > 0',
+    lasting: '0m',
+    severity: 'critical',
+    words:
+      'The store of limits lost what it held, or may forget it: budgets refuse until somebody sees to it. The log of a gateway says what.',
+  },
   LoraplexLedgerFails: {
     when: 'sum(rate(loraplex_ledger_failures_total[5m])) > 0',
     lasting: '5m',

@@ -55,7 +55,7 @@ test('calls of the ledger are timed, and those without an answer counted', async
   ledger.isAway = true
   expect((await chat(bed)).status).toBe(503)
   expect(await linesOf(bed, 'loraplex_ledger_failures_total')).toEqual([
-    'loraplex_ledger_failures_total{call="try"} 1',
+    'loraplex_ledger_failures_total{call="try",reason="Unavailable"} 1',
   ])
   const counts = (await linesOf(bed, 'loraplex_ledger_call_duration_seconds')).filter((line) =>
     line.includes('_count'),

@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, type Metric } from 'prom-client'
 import type { Cap } from '../../core/terms.ts'
 import type { Counter as LimitCounter, Line } from '../../ledger/types.ts'
 import type { StoreHealth } from './store-health.ts'
-import type { LedgerCall } from './timed-ledger.ts'
+import type { LedgerCall, OnLedgerCall } from './timed-ledger.ts'
 
 /** A budget as the last request found it. */
 interface Budget {
@@ -41,8 +41,8 @@ export class LimitWatch {
     }
     this.#failures = new Counter({
       name: 'loraplex_ledger_failures_total',
-      help: 'Calls that the store of limits did not answer.',
-      labelNames: ['call'],
+      help: 'Calls that the store of limits did not answer, and why; Closed: it wants somebody, as the log says.',
+      labelNames: ['call', 'reason'],
       registers: [],
     })
     this.metrics = [
@@ -54,10 +54,10 @@ export class LimitWatch {
     ]
   }
 
-  called(call: LedgerCall, seconds: number, failed: boolean): void {
+  called(...[call, seconds, failure]: Parameters<OnLedgerCall>): void {
     this.#seconds[call].observe(seconds)
-    if (failed) {
-      this.#failures.inc({ call })
+    if (failure !== undefined) {
+      this.#failures.inc({ call, reason: failure })
     }
   }
 

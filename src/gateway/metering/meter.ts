@@ -57,8 +57,8 @@ export class Meter implements ChargeMeans {
   constructor(options: MeterOptions) {
     this.now = options.now ?? Date.now
     this.watch = new LimitWatch(options.health ?? (() => healthy), () => this.holds.size, this.now)
-    this.ledger = new TimedLedger(options.ledger, (call, seconds, failed) =>
-      this.watch.called(call, seconds, failed),
+    this.ledger = new TimedLedger(options.ledger, (call, seconds, failure) =>
+      this.watch.called(call, seconds, failure),
     )
     this.usage = options.usage
     this.currency = options.currency ?? 'usd'

@@ -1,3 +1,4 @@
+import { LedgerError, type LedgerErrorCode } from '../../ledger/ledger-error.ts'
 import type {
   Counter,
   Granted,
@@ -13,8 +14,12 @@ import type {
 
 export type LedgerCall = 'try' | 'renew' | 'settle' | 'read'
 
-/** Told of each call when it ends. */
-export type OnLedgerCall = (call: LedgerCall, seconds: number, failed: boolean) => void
+/** Told of each call when it ends, with why it failed if it did. */
+export type OnLedgerCall = (
+  call: LedgerCall,
+  seconds: number,
+  failure: LedgerErrorCode | 'Other' | undefined,
+) => void
 
 /** A ledger that says how long it took. */
 export class TimedLedger implements Ledger {
@@ -56,14 +61,13 @@ export class TimedLedger implements Ledger {
 
   async #timed<T>(call: LedgerCall, answer: Promise<T>): Promise<T> {
     const startedAt = performance.now()
-    const end = (failed: boolean): void =>
-      this.#onCall(call, (performance.now() - startedAt) / 1000, failed)
+    const seconds = (): number => (performance.now() - startedAt) / 1000
     try {
       const value = await answer
-      end(false)
+      this.#onCall(call, seconds(), undefined)
       return value
     } catch (error) {
-      end(true)
+      this.#onCall(call, seconds(), error instanceof LedgerError ? error.code : 'Other')
       throw error
     }
   }
