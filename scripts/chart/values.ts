@@ -129,6 +129,12 @@ const metrics = z.strictObject({
       annotations: textMap('Such as the folder it goes to.'),
     })
     .prefault({}),
+  alerts: z
+    .strictObject({
+      enabled: flag(false, 'Make a PrometheusRule with alerts; needs the Prometheus operator.'),
+      labels: textMap('Labels by which Prometheus finds it.'),
+    })
+    .prefault({}),
 })
 
 const ingress = z.strictObject({

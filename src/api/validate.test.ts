@@ -196,6 +196,23 @@ describe('an object that is wrong is refused whole, in words that say what to wr
       '`spec.model.task` is "Score"; write one of Generate, Embed',
     ],
     [
+      'images where nothing bounds them',
+      withSpec(pool, { model: { uri: 'file:./x', inputs: ['Text', 'Image'] } }),
+      '`spec.model.maxModelLen` is needed with inputs: [Text, Image]: nothing else bounds the tokens of an image',
+    ],
+    [
+      'images without text',
+      withSpec(pool, { model: { uri: 'file:./x', inputs: ['Image'], maxModelLen: 1 } }),
+      '`spec.model.inputs` must be [Text] or [Text, Image]',
+    ],
+    [
+      'images to embed',
+      withSpec(pool, {
+        model: { uri: 'file:./x', inputs: ['Text', 'Image'], maxModelLen: 1, task: 'Embed' },
+      }),
+      '`spec.model.inputs` may hold Image with task: Generate only',
+    ],
+    [
       'an empty field',
       withSpec(key, { models: null }),
       '`spec.models` has no value; write one or leave the field out',

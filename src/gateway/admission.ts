@@ -389,8 +389,8 @@ export class PoolAdmission {
   }
 }
 
-function inputOf({ sizeBytes }: Ticket): number {
-  return Math.ceil(sizeBytes / bytesPerToken)
+function inputOf({ sizeBytes, contextWindow = Number.POSITIVE_INFINITY }: Ticket): number {
+  return Math.min(Math.ceil(sizeBytes / bytesPerToken), contextWindow)
 }
 
 /** Whom an engine lost waits for its next process no longer than a queue takes. */

@@ -10,6 +10,7 @@ import { errorBody, errorHeaders } from './error-body.ts'
 import { noTrail } from './forms/frame-rewriter.ts'
 import type { InferenceRequest } from './inference-request.ts'
 import type { Charge } from './metering/charge.ts'
+import { contextWindowOf } from './metering/context-window.ts'
 import type { Patience } from './patience.ts'
 import type { ReplicaView } from './replica-view.ts'
 import { requestIdHeaders } from './request-id-headers.ts'
@@ -95,6 +96,7 @@ export class Exchange {
       tenant: caller.tenant,
       weight: caller.weight,
       sizeBytes: request.sizeBytes,
+      contextWindow: contextWindowOf(target.pool),
       ...patience,
       tried: this.#tried,
       get lost() {

@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 import { errorTable, type ErrorCode } from '../errors.ts'
 import type { RouteTarget } from '../core/resolve.ts'
 import type { ExchangeOutcome } from './exchange.ts'
+import type { LimitWatch } from './metering/limit-watch.ts'
 
 type TokenKind = 'input' | 'output' | 'cached_input'
 
@@ -16,7 +17,11 @@ export class GatewayMetrics {
   /** A target is one tenant's, so the object itself leads to its tally; gone with the routing table it belongs to. */
   readonly #tallyOfTarget = new WeakMap<RouteTarget, Tally>()
 
-  constructor(gauges: { readonly inFlight: () => number; readonly queued: () => number }) {
+  constructor(gauges: {
+    readonly inFlight: () => number
+    readonly queued: () => number
+    readonly limits: LimitWatch
+  }) {
     const registers = [this.registry]
     const tallies = this.#tallies
     this.#refusals = new Counter({
@@ -82,6 +87,9 @@ export class GatewayMetrics {
       'Requests that wait for a slot, a load or a replica.',
       gauges.queued,
     )
+    for (const metric of gauges.limits.metrics) {
+      this.registry.registerMetric(metric)
+    }
     collectDefaultMetrics({ register: this.registry })
   }
 

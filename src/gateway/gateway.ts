@@ -89,6 +89,7 @@ export class Gateway {
     this.meter = options.meter ?? memoryMeter(options.saltSecret)
     this.#loading = new LoadingRoom(this.#admissionLimits, this.#onWait)
     this.metrics = new GatewayMetrics({
+      limits: this.meter.watch,
       inFlight: () => this.inFlight,
       queued: () => this.queued,
     })

@@ -2,6 +2,7 @@ import { LoraplexError } from '../errors.ts'
 import { checkWhole } from './endpoints/check-whole.ts'
 import { fieldKindsOf } from './endpoints/field-kinds.ts'
 import type { InferenceEndpoint } from './endpoints/inference-endpoint.ts'
+import { RequestImages } from './endpoints/request-images.ts'
 import { parseOutline, scanJsonObject, type ObjectEntry, type Span } from './json-object.ts'
 import { latin1Json } from './latin1-json.ts'
 import type { FieldKind } from './request-field-policy.ts'
@@ -33,6 +34,8 @@ export interface InferenceRequest {
 
 export interface InferenceRequestOptions {
   readonly unknownFields: 'Drop' | 'Reject'
+  /** Whether images may go to the model of this name; absent: none may. */
+  readonly takesImages?: (model: string) => boolean
 }
 
 /** Completions a request may ask for at once; vLLM's own cap is 16,384. */
@@ -63,8 +66,9 @@ export function readInferenceRequest(
     : noUsageWanted
   checkWhole(value, 'n', 1, maxChoices)
   checkLimits(kept, value)
-  endpoint.check(value)
-  const measure = measureRequest(endpoint.path, kept, value)
+  const images = new RequestImages(options.takesImages?.(model) ?? false)
+  endpoint.check(value, images)
+  const measure = measureRequest(endpoint.path, kept, value, images.count)
   return {
     endpoint,
     model,

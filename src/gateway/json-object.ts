@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { LoraplexError } from '../errors.ts'
+import { longStringHead } from './long-string-head.ts'
 
 /** Where one top-level entry stands in the body: `"key":value` is `[keyStart, valueEnd)`. Offsets in bytes. */
 export interface ObjectEntry {
@@ -213,8 +214,8 @@ function skipNested(body: Buffer, start: number, longStrings: Span[]): number {
 }
 
 /**
- * The body's value with `"(text)"` in place of long strings: decoding and parsing hundreds of kilobytes of prompt would
- * cost more than everything else here, and what is in them is the engine's to judge.
+ * The body's value with how long strings begin in their place (`long-string-head.ts`): decoding and parsing hundreds of
+ * kilobytes of prompt would cost more than everything else here, and what is in them is the engine's to judge.
  * @throws LoraplexError invalid_json
  */
 export function parseOutline(
@@ -223,9 +224,9 @@ export function parseOutline(
 ): Readonly<Record<string, unknown>> {
   let text = ''
   let at = 0
-  for (const { start, end } of longStrings) {
-    text += `${body.toString('utf8', at, start)}"(text)"`
-    at = end
+  for (const span of longStrings) {
+    text += body.toString('utf8', at, span.start) + longStringHead(body, span.start)
+    at = span.end
   }
   text += body.toString('utf8', at)
   try {

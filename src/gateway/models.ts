@@ -22,7 +22,7 @@ export function modelEntry(target: RouteTarget, facts: PoolFacts): object {
       contextWindow: facts.contextWindow ?? null,
       maxOutputTokens: facts.contextWindow ?? null,
       task: target.pool.spec.model.task,
-      inputs: ['Text'],
+      inputs: target.pool.spec.model.inputs,
     },
   }
 }

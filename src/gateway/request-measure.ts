@@ -4,7 +4,7 @@ import type { ObjectEntry } from './json-object.ts'
 
 /** How much a request can use, as far as its body says. */
 export interface RequestMeasure {
-  /** The prompts have at most so many tokens: UTF-8 bytes, and what a template adds. */
+  /** The prompts have at most so many tokens: UTF-8 bytes, and what a template adds; with images, no number bounds them. */
   readonly inputTokens: number
   /** The largest cap on one answer that the caller gave; undefined where there is none, or nothing is generated. */
   readonly outputCap: number | undefined
@@ -69,6 +69,7 @@ const capFields = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'] a
 /**
  * A token is at least a byte of text, and JSON never writes text shorter than it is. So this is no guess but a bound: no
  * request uses more.
+ * An image is what its model makes of it: a small file can be a large picture, so the context window alone bounds it.
  * @param entries those that the engine is sent
  * @throws LoraplexError invalid_request
  */
@@ -76,6 +77,7 @@ export function measureRequest(
   path: InferencePath,
   entries: readonly ObjectEntry[],
   body: JsonObject,
+  images = 0,
 ): RequestMeasure {
   const { prompt, capField, template } = measures[path]
   const parts = entries.filter(({ key }) => prompt.includes(key))
@@ -84,8 +86,9 @@ export function measureRequest(
   const tools = parts.some(({ key }) => key === 'tools')
   // Templates print schemas with indents, so a byte can become two.
   const forTools = tools ? toolTemplate + bytesOfKey(parts, 'tools') : 0
+  const tokens = images > 0 ? Number.POSITIVE_INFINITY : bytes + template * prompts + forTools
   return {
-    inputTokens: bytes === 0 ? 0 : bytes + template * prompts + forTools,
+    inputTokens: bytes === 0 ? 0 : tokens,
     outputCap: capField === '' ? undefined : largestCap(entries, body),
     answers: capField === '' ? 0 : prompts * choicesOf(body),
     capField,

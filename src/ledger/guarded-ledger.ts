@@ -36,6 +36,8 @@ export interface GuardOptions {
   readonly timeoutMs: number
   readonly breaker: BreakerOptions
   readonly now: () => number
+  /** Told of each call that the store did not answer. */
+  readonly onFailure: (error: LedgerError) => void
 }
 
 export const defaultGuard: Omit<GuardOptions, 'gateways'> = {
@@ -43,6 +45,7 @@ export const defaultGuard: Omit<GuardOptions, 'gateways'> = {
   timeoutMs: 500,
   breaker: { failures: 5, probeEveryMs: 1_000 },
   now: Date.now,
+  onFailure: () => undefined,
 }
 
 /** A ledger that may be down or slow: bounded waits, a circuit breaker, and a documented answer for each class of limits. */
@@ -131,6 +134,7 @@ export class GuardedLedger implements Ledger {
     } catch (error) {
       if (isAway(error)) {
         this.#breaker.failed()
+        this.#options.onFailure(error)
       }
       throw error
     }

@@ -162,6 +162,13 @@ const pool = fc.record(
           maxLength: 2,
         }),
         task: mostly(fc.constant('Generate'), 'Embed'),
+        inputs: mostly(
+          fc.constantFrom(['Text'], ['Text', 'Image'], ['Image', 'Text']),
+          [],
+          ['Image'],
+          ['Text', 'Text'],
+          ['Text', 'Audio'],
+        ),
         maxModelLen: count(1, 10_000_000),
       },
       { requiredKeys: ['uri'] },

@@ -11,6 +11,8 @@ import type { Usage } from '../usage.ts'
 import { asked } from './asked.ts'
 import { amountsOf, greatestUse, linesOf, useOf, type AttemptUse } from './attempt-use.ts'
 import { contextWindowOf } from './context-window.ts'
+import { inputBoundOf } from './input-bound.ts'
+import type { LimitWatch } from './limit-watch.ts'
 import type { OutputBound } from './output-bound.ts'
 import { rateHeaders } from './rate-headers.ts'
 import { refusalOf } from './refusal-of.ts'
@@ -20,6 +22,7 @@ import { shorterAnswer } from './shorter-answer.ts'
 export interface ChargeMeans {
   readonly holds: LiveHolds
   readonly windows: WindowCache
+  readonly watch: LimitWatch
   /** Takes what was used; never waits. */
   readonly record: (record: UsageRecord) => void
   /** What the ledger could not be told; it books a hold by itself when that ends. */
@@ -64,6 +67,7 @@ interface Attempt {
 export class Charge {
   readonly #means: ChargeMeans
   readonly #context: ChargeContext
+  readonly #inputTokens: number
   #attempt: Attempt | undefined
   #outputTokens: number
   #isOurs: boolean
@@ -72,6 +76,7 @@ export class Charge {
   constructor(means: ChargeMeans, context: ChargeContext) {
     this.#means = means
     this.#context = context
+    this.#inputTokens = inputBoundOf(context.request.measure, contextWindowOf(context.target.pool))
     this.#outputTokens = context.output.tokens
     this.#isOurs = context.output.isOurs
   }
@@ -149,7 +154,7 @@ export class Charge {
       const shorter =
         measure.outputCap === undefined && measure.answers > 0
           ? shorterAnswer(answer, caps, {
-              inputTokens: measure.inputTokens,
+              inputTokens: this.#inputTokens,
               outputTokens: this.#outputTokens,
               answers: measure.answers,
               prices: this.#context.prices,
@@ -164,8 +169,15 @@ export class Charge {
       }
     }
     const nowMs = this.#means.now()
+    const { watch } = this.#means
+    const { tenant } = this.#context.caller
+    watch.stood(tenant, caps, lines, answer.counters)
     if (!(answer instanceof LiveHold)) {
-      throw refusalOf(answer, caps, lines, nowMs)
+      const { refusal, short } = refusalOf(answer, caps, lines, nowMs)
+      if (short !== undefined) {
+        watch.refused(tenant, short)
+      }
+      throw refusal
     }
     this.#headers = rateHeaders(caps, lines, answer.counters, nowMs)
     if (attempt.over) {
@@ -181,11 +193,10 @@ export class Charge {
 
   #greatestUse(): AttemptUse {
     const { request, prices, target } = this.#context
-    const { inputTokens, answers } = request.measure
     return greatestUse(
-      inputTokens,
+      this.#inputTokens,
       this.#outputTokens,
-      answers,
+      request.measure.answers,
       prices,
       contextWindowOf(target.pool),
     )
@@ -219,7 +230,8 @@ export class Charge {
       return { counts: this.#countsOf(usage), exactness, sinceMs }
     }
     const { request } = this.#context
-    const { inputTokens, answers } = request.measure
+    const { answers } = request.measure
+    const inputTokens = this.#inputTokens
     if (end === 'Failed') {
       return undefined
     }
@@ -236,8 +248,7 @@ export class Charge {
 
   /** An API that counts only at its end has no word on the prompt before. */
   #countsOf({ promptTokens, completionTokens, cachedTokens }: Usage): TokenCounts {
-    const { inputTokens } = this.#context.request.measure
-    const input = promptTokens === 0 ? inputTokens : promptTokens
+    const input = promptTokens === 0 ? this.#inputTokens : promptTokens
     return { input, cachedInput: cachedTokens, output: completionTokens }
   }
 

@@ -10,6 +10,9 @@ import type { UsageRecord, UsageStore } from '../../ledger/usage/types.ts'
 import type { InferenceRequest } from '../inference-request.ts'
 import { Charge, type ChargeMeans } from './charge.ts'
 import { contextWindowOf } from './context-window.ts'
+import { LimitWatch } from './limit-watch.ts'
+import type { StoreHealth } from './store-health.ts'
+import { TimedLedger } from './timed-ledger.ts'
 import { outputBoundOf } from './output-bound.ts'
 
 export interface MeterOptions {
@@ -26,6 +29,16 @@ export interface MeterOptions {
   readonly log?: (message: string) => void
   /** Milliseconds since 1970. */
   readonly now?: () => number
+  /** Absent: stores that cannot be away. */
+  readonly health?: () => StoreHealth
+}
+
+const healthy: StoreHealth = {
+  ledgerIsAway: false,
+  settlementsWaiting: 0,
+  settlementsLost: 0,
+  recordsWaiting: 0,
+  recordsLost: 0,
 }
 
 /** What requests take of limits and budgets, and what they are billed. */
@@ -36,17 +49,21 @@ export class Meter implements ChargeMeans {
   readonly record: (record: UsageRecord) => void
   readonly currency: string
   readonly windows = new WindowCache()
+  readonly watch: LimitWatch
   readonly now: () => number
   readonly onFault: (error: unknown) => void
   readonly #userSecret: Buffer
 
   constructor(options: MeterOptions) {
-    this.ledger = options.ledger
+    this.now = options.now ?? Date.now
+    this.watch = new LimitWatch(options.health ?? (() => healthy), () => this.holds.size, this.now)
+    this.ledger = new TimedLedger(options.ledger, (call, seconds, failure) =>
+      this.watch.called(call, seconds, failure),
+    )
     this.usage = options.usage
     this.currency = options.currency ?? 'usd'
-    this.holds = new LiveHolds(options.ledger, { log: (message) => options.log?.(message) })
+    this.holds = new LiveHolds(this.ledger, { log: (message) => options.log?.(message) })
     this.record = options.record
-    this.now = options.now ?? Date.now
     this.onFault = (error) => options.log?.(String(error))
     this.#userSecret = options.userSecret
   }

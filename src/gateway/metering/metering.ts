@@ -1,10 +1,12 @@
 import { dirname, join } from 'node:path'
+import { GuardedLedger } from '../../ledger/guarded-ledger.ts'
 import { openLedger } from '../../ledger/open-ledger.ts'
 import type { Ledger } from '../../ledger/types.ts'
 import { openUsage } from '../../ledger/usage/open-usage.ts'
 import type { UsageStore } from '../../ledger/usage/types.ts'
 import { UsageWriter } from '../../ledger/usage/usage-writer.ts'
 import { Meter } from './meter.ts'
+import type { StoreHealth } from './store-health.ts'
 
 export interface MeteringOptions {
   /** Where limits are kept: see `openLedger`. */
@@ -42,6 +44,7 @@ export class Metering {
       userSecret,
       currency,
       log,
+      health: () => healthOf(ledger, this.#writer),
     })
   }
 
@@ -65,6 +68,17 @@ export class Metering {
     }
     await this.usage.close()
     await this.#ledger.close()
+  }
+}
+
+function healthOf(ledger: Ledger, { waiting, lost }: UsageWriter): StoreHealth {
+  const guarded = ledger instanceof GuardedLedger ? ledger : undefined
+  return {
+    ledgerIsAway: guarded?.isAway ?? false,
+    settlementsWaiting: guarded?.late.waiting ?? 0,
+    settlementsLost: guarded?.late.forgotten ?? 0,
+    recordsWaiting: waiting,
+    recordsLost: lost,
   }
 }
 

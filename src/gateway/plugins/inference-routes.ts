@@ -53,7 +53,10 @@ export async function inferenceRoutes(
       if (caller === null || body === undefined) {
         throw new LoraplexError('invalid_json', 'The request body is empty.')
       }
-      const inference = readInferenceRequest(endpoint, body, readOptions)
+      const inference = readInferenceRequest(endpoint, body, {
+        ...readOptions,
+        takesImages: (model) => takesImages(caller, model),
+      })
       requireTask(caller, inference)
       reply.hijack()
       const refuse = (error: unknown): void => {
@@ -74,6 +77,11 @@ export async function inferenceRoutes(
       }
     })
   }
+}
+
+/** A name of nobody is told apart later. */
+function takesImages({ targets }: Caller, model: string): boolean {
+  return targets.get(model)?.pool.spec.model.inputs.includes('Image') ?? true
 }
 
 /** A base that generates text has no embeddings, and the other way round. A name of nobody is told apart later. */

@@ -11,9 +11,10 @@ export async function usageRoutes(
 ): Promise<void> {
   const { meter } = gateway
 
-  app.get('/v1/usage', async (request, reply) => {
+  app.get<{ Querystring: Record<string, unknown> }>('/v1/usage', async (request, reply) => {
     const caller = authenticate(gateway.table, request.headers, Date.now())
-    return reply.send(await standing(meter, caller))
+    const { user } = request.query
+    return reply.send(await standing(meter, caller, typeof user === 'string' ? user : undefined))
   })
 
   const pages = {

@@ -126,7 +126,10 @@ export class RedisLedger implements Ledger {
   async #run(op: string, args: readonly string[]): Promise<Reply> {
     const reply = await this.#redis.run(op, this.#now?.(), args)
     if (reply[0] === 'Closed') {
-      throw new LedgerError('Closed', 'Redis lost its counters; they have to be rebuilt.')
+      throw new LedgerError(
+        'Closed',
+        'Redis lost its counters, or never had any. `loraplex ledger rebuild` opens it.',
+      )
     }
     return reply
   }
