@@ -1,5 +1,6 @@
 import { printMoney } from '../../core/money.ts'
 import type { Caller } from '../../core/resolve.ts'
+import { shownModel, type ShownNames } from '../../core/shown-names.ts'
 import type { Cap } from '../../core/terms.ts'
 import type { Counter } from '../../ledger/types.ts'
 import { asked } from './asked.ts'
@@ -22,7 +23,7 @@ export async function standing(meter: Meter, caller: Caller): Promise<object> {
   return {
     object: 'usage',
     tenant: caller.tenant,
-    limits: rows.filter(({ cap }) => cap.kind === 'Rate').map(limitRow),
+    limits: rows.filter(({ cap }) => cap.kind === 'Rate').map((row) => limitRow(row, caller.names)),
     budgets: rows.filter(({ cap }) => cap.kind === 'Budget').map(budgetRow),
   }
 }
@@ -33,11 +34,11 @@ interface Row {
   readonly endsAtMs: number
 }
 
-function limitRow({ cap, counter, endsAtMs }: Row): object {
-  const { scope, name, counter: parts } = cap
+function limitRow({ cap, counter, endsAtMs }: Row, names: ShownNames): object {
+  const { scope, name, target } = cap
   return {
     scope,
-    ...(scope === 'model' ? { model: parts.at(-2) ?? '' } : {}),
+    ...(target === undefined ? {} : { model: shownModel(names, target.kind, target.key) }),
     limit: name,
     value: cap.cap,
     used: counter.committed,
