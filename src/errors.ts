@@ -186,12 +186,6 @@ export const errorTable = {
     fault: 'Platform',
     meaning: 'The engine died or answered nonsense, and no other could take the request.',
   },
-  engine_refused: {
-    status: 502,
-    type: 'server_error',
-    fault: 'Platform',
-    meaning: 'The engine refused a request that the gateway held to be good.',
-  },
   engine_timeout: {
     status: 504,
     type: 'server_error',

@@ -8,6 +8,7 @@ import type { TenantKey } from '../api/tenant-key.ts'
 import { Memo } from './memo.ts'
 import { quotaExceeded } from './quota-exceeded.ts'
 import { byAge, createOwnership, namespacesOf, type Ownership } from './ownership.ts'
+import { shownNamesOf, type ShownNames } from './shown-names.ts'
 import { targetTermsOf, termsOf, type TargetTerms, type Terms } from './terms.ts'
 
 /** What a name stands for, for one tenant at one moment. */
@@ -38,6 +39,7 @@ export interface Caller {
   readonly revoked: boolean
   readonly expiresAtMs: number
   readonly terms: Terms
+  readonly names: ShownNames
   /** By every name that works, `<namespace>/<name>` included. */
   readonly targets: ReadonlyMap<string, RouteTarget>
   /** One entry a target, by its preferred name; what `/v1/models` lists. */
@@ -261,6 +263,7 @@ function buildScope(
   const plain: RouteTarget[] = []
   const targets = new Map<string, RouteTarget>()
   const byNamespace = Map.groupBy(adapters, ({ metadata }) => metadata.namespace)
+  const own = new Set<string | undefined>(adapters.map(({ metadata }) => keyOf(metadata)))
   for (const namespace of new Set([keyNamespace, ...namespacesOf(tenant)])) {
     for (const adapter of byNamespace.get(namespace) ?? []) {
       const target = adapterTarget(adapter, modelNameOf(adapter), tenant, input)
@@ -274,7 +277,8 @@ function buildScope(
   for (const extra of tenant.spec.models) {
     const target = extraTarget(extra, tenant, adapters, input)
     if (target !== undefined) {
-      plain.push(target)
+      // I7: the words of a condition are for whoever's adapter it is.
+      plain.push(own.has(target.adapterKey) ? target : { ...target, message: '' })
     }
   }
   const listed = plain.filter((target) => {
@@ -377,6 +381,7 @@ function callerOf(key: TenantKey, tenant: ModelTenant, scope: Scope): Caller {
       key.spec.expirationTime === undefined
         ? Number.POSITIVE_INFINITY
         : Date.parse(key.spec.expirationTime),
+    names: shownNamesOf(tenant),
     targets,
     listed,
   }

@@ -20,6 +20,7 @@ import { endOfWait, patienceOf, type Patience, type WaitLimits } from './patienc
 import type { PoolState } from './pool-state.ts'
 import { defaultAdmissionLimits, type AdmissionLimits } from './queue-bounds.ts'
 import { ReplicaView, type GatewayReplica } from './replica-view.ts'
+import { RequestIds } from './request-ids.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { TenantSalts } from './tenant-salts.ts'
 
@@ -62,6 +63,7 @@ export class Gateway {
   readonly #retired = new Set<ReplicaView>()
   readonly #timers: readonly NodeJS.Timeout[]
   readonly #idleWaiters: (() => void)[] = []
+  readonly #requestIds = new RequestIds()
   #table: RoutingTable = emptyTable
   #callersByKey: ReadonlyMap<string, Caller> | undefined
   /** Requests whose name waits to stand for a revision. */
@@ -69,7 +71,6 @@ export class Gateway {
   #leaving = false
   #draining = false
   #closed = false
-  #sequence = 0
   #viewsMade = 0
   #waitListener: ((poolKey: string) => void) | undefined
   readonly #onWait = (poolKey: string): void => this.#waitListener?.(poolKey)
@@ -132,8 +133,7 @@ export class Gateway {
   }
 
   nextRequestId(): string {
-    this.#sequence += 1
-    return `req_${this.#id.slice(3)}${this.#sequence.toString(36).padStart(8, '0')}`
+    return this.#requestIds.next()
   }
 
   /** The new table holds for every request that arrives from now on; those under way keep what they resolved to (I1). */

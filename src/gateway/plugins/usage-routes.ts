@@ -23,8 +23,8 @@ export async function usageRoutes(
   }
   for (const [path, page] of Object.entries(pages)) {
     app.get<{ Querystring: Record<string, unknown> }>(path, async (request, reply) => {
-      const { tenant } = authenticate(gateway.table, request.headers, Date.now())
-      const text = await page(meter, tenant, request.query, Date.now())
+      const caller = authenticate(gateway.table, request.headers, Date.now())
+      const text = await page(meter, caller, request.query, Date.now())
       return reply.type('application/json; charset=utf-8').send(text)
     })
   }
