@@ -80,7 +80,9 @@ export function readRequestBody(
     finish(null, { room: room.subarray(0, end), start: headroom })
   }
   const onError = (error: Error): void => {
-    finish(new LoraplexError('invalid_request', 'The request body was cut short.', { cause: error }))
+    finish(
+      new LoraplexError('invalid_request', 'The request body was cut short.', { cause: error }),
+    )
   }
   const onClose = (): void => allowance.end()
   message.on('data', onData)

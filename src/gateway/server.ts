@@ -1,6 +1,7 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import { dialectOf } from './dialect.ts'
 import { errorBody, errorHeaders } from './error-body.ts'
 import type { Gateway } from './gateway.ts'
 import { LoraplexError } from '../errors.ts'
@@ -9,6 +10,7 @@ import { errorReplies, sendRefusal, translate } from './plugins/error-replies.ts
 import { inferenceRoutes, type InferenceRouteOptions } from './plugins/inference-routes.ts'
 import { modelRoutes } from './plugins/model-routes.ts'
 import { usageRoutes } from './plugins/usage-routes.ts'
+import { requestIdHeaders } from './request-id-headers.ts'
 import { requestGuard } from './plugins/request-guard.ts'
 
 export interface GatewayServerOptions extends Omit<InferenceRouteOptions, 'strangers'> {
@@ -125,9 +127,10 @@ function answerUnreadable(
     return
   }
   const refusal = refusalOf(error.code)
-  const body = errorBody(refusal, 'OpenAI', requestId)
+  const dialect = dialectOf(underWay?.req.url ?? '')
+  const body = errorBody(refusal, dialect, requestId)
   const headers = Object.entries({
-    'x-request-id': requestId,
+    ...requestIdHeaders(dialect, requestId),
     ...errorHeaders(refusal),
     'content-length': String(Buffer.byteLength(body)),
     connection: 'close',

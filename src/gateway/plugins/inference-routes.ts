@@ -31,7 +31,8 @@ declare module 'fastify' {
 
 /** A body, and what it says where that took more than one step. */
 interface ArrivedBody extends RequestBody {
-  readonly json?: JsonObjectText
+  readonly json?: JsonObjectText | undefined
+  readonly broken?: Error | null
 }
 
 /** Up to here a body is read at once; larger ones in steps. */
@@ -55,7 +56,8 @@ export async function inferenceRoutes(
       if (body === undefined || bytesOf(body).length <= onceBytes) {
         done(error, body)
       } else {
-        turns.read(bytesOf(body), (broken, json) => done(broken, { ...body, json }))
+        // It has arrived: what is wrong with it is no reason to end the connection, as it is to Fastify here.
+        turns.read(bytesOf(body), (broken, json) => done(null, { ...body, json, broken }))
       }
     })
   })
@@ -75,6 +77,9 @@ export async function inferenceRoutes(
       const body = request.body as ArrivedBody | undefined
       if (caller === null || body === undefined) {
         throw new LoraplexError('invalid_json', 'The request body is empty.')
+      }
+      if (body.broken instanceof Error) {
+        throw body.broken
       }
       const inference = readInferenceRequest(endpoint, body, readOptions, body.json)
       requireTask(caller, inference)
