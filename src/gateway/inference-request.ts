@@ -3,12 +3,12 @@ import { checkWhole } from './endpoints/check-whole.ts'
 import { fieldKindsOf } from './endpoints/field-kinds.ts'
 import type { InferenceEndpoint } from './endpoints/inference-endpoint.ts'
 import { RequestImages } from './endpoints/request-images.ts'
-import { parseOutline, scanJsonObject, type ObjectEntry, type Span } from './json-object.ts'
+import { readJsonObject, type ObjectEntry } from './json-object.ts'
 import { latin1Json } from './latin1-json.ts'
 import type { FieldKind } from './request-field-policy.ts'
 import { routeFields } from './request-fields.generated.ts'
 import { measureRequest, type RequestMeasure } from './request-measure.ts'
-import { requestBodyOf, type RequestBody } from './request-body.ts'
+import { bytesOf, requestBodyOf, type RequestBody } from './request-body.ts'
 import { checkLimits } from './request-limits.ts'
 
 /** A body that was read once and can be spliced for any engine. */
@@ -43,17 +43,16 @@ const maxChoices = 8
 
 /**
  * Reads and judges a body. What the engine judges well itself (ranges of sampling parameters) is left to it.
+ * @param json what the body says, where it was read before
  * @throws LoraplexError invalid_json, invalid_request or forbidden_field
  */
 export function readInferenceRequest(
   endpoint: InferenceEndpoint,
   read: RequestBody,
   options: InferenceRequestOptions,
+  json = readJsonObject(bytesOf(read)),
 ): InferenceRequest {
-  const body = read.room.subarray(read.start)
-  const longStrings: Span[] = []
-  const entries = scanJsonObject(body, longStrings)
-  const value = parseOutline(body, longStrings)
+  const { entries, value } = json
   const ignoredFields: string[] = []
   const kinds = fieldKindsOf(endpoint.path)
   const kept = entries.filter((entry) =>
@@ -76,7 +75,7 @@ export function readInferenceRequest(
     includeUsage,
     continuousUsage,
     ignoredFields,
-    sizeBytes: body.length,
+    sizeBytes: read.room.length - read.start,
     measure,
     build: (engineModel, cacheSalt, outputCap) => {
       const ours = outputCap === undefined ? '' : `,"${measure.capField}":${outputCap}`

@@ -1,12 +1,12 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LoraplexError } from '../errors.ts'
-import { scanJsonObject } from './json-object.ts'
+import { readJsonObject } from './json-object.ts'
 
 function scan(text: string | Buffer): Record<string, unknown> {
   const body = Buffer.from(text as string)
   return Object.fromEntries(
-    scanJsonObject(body).map(({ key, keyStart, valueEnd }) => [
+    readJsonObject(body).entries.map(({ key, keyStart, valueEnd }) => [
       key,
       (JSON.parse(`{${body.toString('utf8', keyStart, valueEnd)}}`) as Record<string, unknown>)[
         key
@@ -18,7 +18,7 @@ function scan(text: string | Buffer): Record<string, unknown> {
 /** The code and words of the refusal; undefined when it is taken. */
 function refusalOf(text: string | Buffer): string | undefined {
   try {
-    scanJsonObject(Buffer.from(text as string))
+    readJsonObject(Buffer.from(text as string)).entries
     return undefined
   } catch (error) {
     if (!(error instanceof LoraplexError)) {
@@ -174,7 +174,7 @@ describe('a body is taken with', () => {
       })
       return samples.sort((left, right) => left - right)[7] ?? 0
     }
-    const scanning = time(() => scanJsonObject(body))
+    const scanning = time(() => readJsonObject(body).entries)
     const parsing = time(() => JSON.parse(body.toString('utf8')))
     // A hostile text of escaped quotes costs a look at each; it must stay in the order of a parse.
     expect(scanning).toBeLessThan(parsing * 5 + 1)

@@ -2,14 +2,16 @@ import { createServer, request, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ArrivingBodies } from './arriving-bodies.ts'
 import { readRequestBody, type RequestBody } from './request-body.ts'
 
 const limitBytes = 100_000
+const arriving = new ArrivingBodies()
 let outcome: Promise<{ error: Error | null; body: RequestBody | undefined }>
 let settle: (value: Awaited<typeof outcome>) => void
 
 const server = createServer((message: IncomingMessage, response) => {
-  readRequestBody(message, limitBytes, (error, body) => {
+  readRequestBody(message, limitBytes, arriving.begin('acme'), (error, body) => {
     settle({ error, body })
     response.end()
   })

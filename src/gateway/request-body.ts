@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { LoraplexError } from '../errors.ts'
+import type { BodyAllowance } from './arriving-bodies.ts'
 
 /** Bytes of a body with free ones before it, so that what is put in front needs no second copy of the whole. */
 export interface RequestBody {
@@ -10,6 +11,14 @@ export interface RequestBody {
 
 /** The fields that go in front are some 250 bytes long; a foreign engine's name for its base may be longer. */
 const headroom = 512
+/** So much is there before the first byte came; more only as bytes come, because a length is quickly declared. */
+const firstBytes = 64 * 1024
+/** Chunks of a body, or what the network makes of it. Each costs more than the few bytes it may hold. */
+const maxPieces = 16 * 1024
+
+export function bytesOf({ room, start }: RequestBody): Buffer {
+  return room.subarray(start)
+}
 
 /** A body of its own: `bytes` is copied. */
 export function requestBodyOf(bytes: Buffer, free = headroom): RequestBody {
@@ -19,54 +28,73 @@ export function requestBodyOf(bytes: Buffer, free = headroom): RequestBody {
 }
 
 /**
- * Reads a body into one buffer of the length that its header declares, or piece by piece where none does.
- * `done` gets a LoraplexError where it is too large or cut short.
+ * Reads a body into one buffer that grows up to the length that its header declares, or to the limit where none does.
+ * `done` gets a LoraplexError where it is too large or cut short, comes in too many pieces, or has no room.
  */
 export function readRequestBody(
   message: IncomingMessage,
   limitBytes: number,
+  allowance: BodyAllowance,
   done: (error: Error | null, body?: RequestBody) => void,
 ): void {
-  const declared = Number(message.headers['content-length'] ?? Number.NaN)
+  const declared = Number(message.headers['content-length'] ?? limitBytes)
   if (declared > limitBytes) {
     done(tooLarge())
     return
   }
-  const room = Number.isNaN(declared) ? undefined : Buffer.allocUnsafe(headroom + declared)
-  const pieces: Buffer[] = []
-  let received = 0
-  const stop = (): void => {
+  let room: Buffer = Buffer.allocUnsafe(headroom + Math.min(declared, firstBytes))
+  let end = headroom
+  let pieces = 0
+  const finish = (error: Error | null, body?: RequestBody): void => {
     message.off('data', onData)
     message.off('end', onEnd)
     message.off('error', onError)
+    message.off('close', onClose)
+    allowance.end()
+    done(error, body)
   }
   const onData = (piece: Buffer): void => {
-    if (room === undefined) {
-      pieces.push(piece)
-    } else {
-      piece.copy(room, headroom + received)
+    pieces += 1
+    const needed = end + piece.length
+    if (needed - headroom > limitBytes) {
+      finish(tooLarge())
+      return
     }
-    received += piece.length
-    if (received > limitBytes) {
-      stop()
-      done(tooLarge())
+    if (pieces > maxPieces) {
+      finish(new LoraplexError('invalid_request', 'The request body comes in too many pieces.'))
+      return
     }
+    const refusal = allowance.take(piece.length)
+    if (refusal !== undefined) {
+      finish(refusal)
+      return
+    }
+    if (needed > room.length) {
+      room = grown(room, end, Math.max(needed, Math.min(2 * room.length, headroom + declared)))
+    }
+    piece.copy(room, end)
+    end = needed
   }
   const onEnd = (): void => {
-    stop()
     // Node's parser sees to it that as many bytes came as were declared.
-    done(
-      null,
-      room === undefined ? requestBodyOf(Buffer.concat(pieces)) : { room, start: headroom },
-    )
+    finish(null, { room: room.subarray(0, end), start: headroom })
   }
   const onError = (error: Error): void => {
-    stop()
-    done(new LoraplexError('invalid_request', 'The request body was cut short.', { cause: error }))
+    finish(
+      new LoraplexError('invalid_request', 'The request body was cut short.', { cause: error }),
+    )
   }
+  const onClose = (): void => allowance.end()
   message.on('data', onData)
   message.on('end', onEnd)
   message.on('error', onError)
+  message.on('close', onClose)
+}
+
+function grown(room: Buffer, end: number, sizeBytes: number): Buffer {
+  const larger = Buffer.allocUnsafe(sizeBytes)
+  room.copy(larger, headroom, headroom, end)
+  return larger
 }
 
 function tooLarge(): LoraplexError {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Tokenizer } from '../sim/tokenizer.ts'
-import { scanJsonObject } from './json-object.ts'
+import { readJsonObject } from './json-object.ts'
 import { measureRequest, type RequestMeasure } from './request-measure.ts'
 import type { InferencePath } from './endpoints/inference-endpoint.ts'
 
@@ -9,7 +9,7 @@ function measure(path: InferencePath, body: object): RequestMeasure {
   const text = JSON.stringify(body)
   return measureRequest(
     path,
-    scanJsonObject(Buffer.from(text)),
+    readJsonObject(Buffer.from(text)).entries,
     JSON.parse(text) as object as never,
   )
 }
@@ -36,7 +36,7 @@ describe('the output', () => {
 
   test('is not what a field says that the engine does not get', () => {
     const body = Buffer.from(JSON.stringify({ messages, max_output_tokens: 1 }))
-    const kept = scanJsonObject(body).filter(({ key }) => key === 'messages')
+    const kept = readJsonObject(body).entries.filter(({ key }) => key === 'messages')
     const value = { messages, max_output_tokens: 1 }
     expect(measureRequest('/v1/chat/completions', kept, value).outputCap).toBeUndefined()
   })

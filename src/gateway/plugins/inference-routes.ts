@@ -2,19 +2,24 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { Caller } from '../../core/resolve.ts'
 import { LoraplexError } from '../../errors.ts'
+import { ArrivingBodies } from '../arriving-bodies.ts'
 import { authenticateRequest } from '../authenticate.ts'
 import { inferenceEndpoints } from '../endpoints/inference-endpoints.ts'
 import type { InferenceEndpoint } from '../endpoints/inference-endpoint.ts'
 import { errorBody, errorHeaders } from '../error-body.ts'
 import type { Gateway } from '../gateway.ts'
 import { readInferenceRequest, type InferenceRequest } from '../inference-request.ts'
-import { readRequestBody, type RequestBody } from '../request-body.ts'
+import type { JsonObjectText } from '../json-object.ts'
+import { JsonTurns } from '../json-turns.ts'
+import { bytesOf, readRequestBody, type RequestBody } from '../request-body.ts'
 import { requestIdHeaders } from '../request-id-headers.ts'
+import type { StrangerConnections } from '../stranger-connections.ts'
 
 export interface InferenceRouteOptions {
   readonly gateway: Gateway
   /** What becomes of a field that nobody knows. */
   readonly unknownFields?: 'Drop' | 'Reject'
+  readonly strangers: StrangerConnections
 }
 
 declare module 'fastify' {
@@ -23,6 +28,15 @@ declare module 'fastify' {
     caller: Caller | null
   }
 }
+
+/** A body, and what it says where that took more than one step. */
+interface ArrivedBody extends RequestBody {
+  readonly json?: JsonObjectText | undefined
+  readonly broken?: Error | null
+}
+
+/** Up to here a body is read at once; larger ones in steps. */
+const onceBytes = 64 * 1024
 
 /** The inference endpoints: authenticated before the body is read, then handed to the gateway with the raw response. */
 export async function inferenceRoutes(
@@ -34,12 +48,23 @@ export async function inferenceRoutes(
 
   app.decorateRequest('caller', null)
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', (request, payload, done) =>
-    readRequestBody(payload, request.routeOptions.bodyLimit, done),
-  )
+  const arriving = new ArrivingBodies()
+  const turns = new JsonTurns()
+  app.addContentTypeParser('application/json', (request, payload, done) => {
+    const allowance = arriving.begin(request.caller?.tenant ?? '')
+    readRequestBody(payload, request.routeOptions.bodyLimit, allowance, (error, body) => {
+      if (body === undefined || bytesOf(body).length <= onceBytes) {
+        done(error, body)
+      } else {
+        // It has arrived: what is wrong with it is no reason to end the connection, as it is to Fastify here.
+        turns.read(bytesOf(body), (broken, json) => done(null, { ...body, json, broken }))
+      }
+    })
+  })
   app.addHook('onRequest', (request, _reply, done) => {
     try {
       request.caller = authenticateRequest(gateway.table, request.raw, Date.now())
+      options.strangers.admit(request.raw.socket)
       done()
     } catch (error) {
       done(error as Error)
@@ -49,14 +74,15 @@ export async function inferenceRoutes(
   for (const endpoint of inferenceEndpoints) {
     app.post(endpoint.path, (request, reply) => {
       const { caller } = request
-      const body = request.body as RequestBody | undefined
+      const body = request.body as ArrivedBody | undefined
       if (caller === null || body === undefined) {
         throw new LoraplexError('invalid_json', 'The request body is empty.')
       }
-      const inference = readInferenceRequest(endpoint, body, {
-        ...readOptions,
-        takesImages: (model) => takesImages(caller, model),
-      })
+      if (body.broken instanceof Error) {
+        throw body.broken
+      }
+      const readAs = { ...readOptions, takesImages: (model: string) => takesImages(caller, model) }
+      const inference = readInferenceRequest(endpoint, body, readAs, body.json)
       requireTask(caller, inference)
       reply.hijack()
       const refuse = (error: unknown): void => {
