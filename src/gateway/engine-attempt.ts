@@ -18,6 +18,8 @@ export interface AttemptOptions extends RewriteOptions {
   readonly form: AnswerForm
   readonly servedModelName: string
   readonly stream: boolean
+  /** Choices of each prompt. */
+  readonly choicesEach: number
   readonly now: () => number
 }
 
@@ -87,7 +89,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
   /** Usage of an answer that is cut short. */
   usageSoFar(): Usage | undefined {
     const frames = this.#rewriter?.frames
-    return frames === undefined ? undefined : usageOfBroken(frames.usage, frames.frames)
+    return frames === undefined ? undefined : usageOfBroken(frames, this.#options.choicesEach)
   }
 
   /** What the caller has seen of the stream. */

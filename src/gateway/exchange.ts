@@ -263,6 +263,7 @@ export class Exchange {
       includeUsage: request.includeUsage,
       continuousUsage: request.continuousUsage,
       stream: request.stream,
+      choicesEach: request.measure.choicesEach,
       form: request.endpoint.form,
       now: this.context.now,
     })

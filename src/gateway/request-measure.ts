@@ -10,6 +10,8 @@ export interface RequestMeasure {
   readonly outputCap: number | undefined
   /** Answers: choices of each prompt. 0 where nothing is generated. */
   readonly answers: number
+  /** Choices of each prompt. */
+  readonly choicesEach: number
   /** Entry of the engine's body that caps an answer. */
   readonly capField: string
   /** Who asks on behalf of the tenant, as the caller named them. */
@@ -83,6 +85,7 @@ export function measureRequest(
   const parts = entries.filter(({ key }) => prompt.includes(key))
   const bytes = parts.reduce((sum, part) => sum + bytesOf(part) * repeatsOf(part.key, body), 0)
   const prompts = capField === '' ? textsOf(body) : promptsOf(body['prompt'])
+  const choicesEach = choicesOf(body)
   const tools = parts.some(({ key }) => key === 'tools')
   // Templates print schemas with indents, so a byte can become two.
   const forTools = tools ? toolTemplate + bytesOfKey(parts, 'tools') : 0
@@ -90,7 +93,8 @@ export function measureRequest(
   return {
     inputTokens: bytes === 0 ? 0 : tokens,
     outputCap: capField === '' ? undefined : largestCap(entries, body),
-    answers: capField === '' ? 0 : prompts * choicesOf(body),
+    answers: capField === '' ? 0 : prompts * choicesEach,
+    choicesEach,
     capField,
     user: userOf(body),
   }

@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { parseUsage, usageOfBroken } from './usage.ts'
+import { parseUsage, usageOfBroken, type BrokenCount } from './usage.ts'
+
+function broken(usage: string, frames: number): BrokenCount {
+  return { usage, frames, choices: new Map() }
+}
 
 describe('usage', () => {
   test('is read with its cached tokens', () => {
@@ -48,13 +52,26 @@ describe('usage', () => {
   })
 
   test('of a stream that broke adds what came since the engine counted', () => {
-    expect(usageOfBroken('{"input_tokens":5,"output_tokens":2}', 3)).toEqual({
+    expect(usageOfBroken(broken('{"input_tokens":5,"output_tokens":2}', 3))).toEqual({
       promptTokens: 5,
       completionTokens: 5,
       cachedTokens: 0,
       lowerBound: true,
     })
-    expect(usageOfBroken('', 3)).toMatchObject({ promptTokens: 0, completionTokens: 3 })
-    expect(usageOfBroken('', 0)).toBeUndefined()
+    expect(usageOfBroken(broken('', 3))).toMatchObject({ promptTokens: 0, completionTokens: 3 })
+    expect(usageOfBroken(broken('', 0))).toBeUndefined()
+  })
+
+  test('of a stream that broke adds up its choices, and each prompt once', () => {
+    const of = (prompt: number, output: number): string =>
+      JSON.stringify({ prompt_tokens: prompt, completion_tokens: output })
+    const choices = [of(5, 2), of(5, 3), of(9, 4), of(9, 0)]
+    const count = { usage: of(9, 0), frames: 0, choices: new Map(choices.entries()) }
+    expect(usageOfBroken(count, 2)).toEqual({
+      promptTokens: 14,
+      completionTokens: 9,
+      cachedTokens: 0,
+      lowerBound: true,
+    })
   })
 })

@@ -47,12 +47,25 @@ export function parseUsage(text: string, lowerBound: boolean): Usage | undefined
   }
 }
 
+/** What the engine said of a stream that ended early. */
+export interface BrokenCount {
+  /** The newest usage object's JSON text. */
+  readonly usage: string
+  /** Frames with content since then. */
+  readonly frames: number
+  /** The newest usage objects of the choices, by index: vLLM adds them up at the end only. */
+  readonly choices: ReadonlyMap<number, string>
+}
+
 /**
  * Of a stream that ended early. Where the engine counts only at the end, each frame with content was a token at least.
- * @param frames with content since the engine last counted
+ * @param choicesEach choices of each prompt; those of one prompt have it in common
  */
-export function usageOfBroken(text: string, frames: number): Usage | undefined {
-  const said = parseUsage(text, true)
+export function usageOfBroken(
+  { usage, frames, choices }: BrokenCount,
+  choicesEach = 1,
+): Usage | undefined {
+  const said = choices.size > 1 ? sumOf(choices, choicesEach) : parseUsage(usage, true)
   if (said === undefined && frames === 0) {
     return undefined
   }
@@ -63,6 +76,22 @@ export function usageOfBroken(text: string, frames: number): Usage | undefined {
     cachedTokens,
     lowerBound: true,
   }
+}
+
+function sumOf(choices: ReadonlyMap<number, string>, choicesEach: number): Usage {
+  const prompts = new Set<number>()
+  const sum = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, lowerBound: true }
+  for (const [choice, text] of choices) {
+    const said = parseUsage(text, true)
+    const prompt = Math.floor(choice / Math.max(1, choicesEach))
+    sum.completionTokens += said?.completionTokens ?? 0
+    if (!prompts.has(prompt)) {
+      prompts.add(prompt)
+      sum.promptTokens += said?.promptTokens ?? 0
+      sum.cachedTokens += said?.cachedTokens ?? 0
+    }
+  }
+  return sum
 }
 
 function toCount(value: unknown): number {

@@ -1,6 +1,11 @@
 import { latin1Json } from '../latin1-json.ts'
 import { endOfObject } from './end-of-object.ts'
-import type { FrameRewriter, RewriteOptions, StreamFault } from './frame-rewriter.ts'
+import {
+  noChoices,
+  type FrameRewriter,
+  type RewriteOptions,
+  type StreamFault,
+} from './frame-rewriter.ts'
 import { nameEntries } from './name-entries.ts'
 
 /** The events of one API that mean something on the way through; all others are the caller's answer and pass as they are. */
@@ -18,6 +23,7 @@ export interface EventNames {
 
 /** Messages and responses: every frame has its event's name, and only some of them say whose answer they are. */
 export class EventFrames implements FrameRewriter {
+  readonly choices = noChoices
   readonly #names: EventNames
   readonly #needle: string
   readonly #replacement: string
