@@ -67,6 +67,14 @@ export const errorTable = {
     fault: 'Caller',
     meaning: 'The prompt does not fit the model.',
   },
+  request_quarantined: {
+    status: 422,
+    type: 'invalid_request_error',
+    fault: 'Tenant',
+    shouldRetry: false,
+    meaning:
+      'Two engines died with this request; for ten minutes no engine gets the same content again.',
+  },
   unsupported_task: {
     status: 400,
     type: 'invalid_request_error',

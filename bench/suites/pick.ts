@@ -87,6 +87,7 @@ class Picker {
       coldStart: undefined,
       tried: noProcess,
       lost: undefined,
+      isOnTrial: false,
       place: (view) => this.#placed(view, ticket),
       refuse: (error) => {
         throw error

@@ -36,6 +36,7 @@ function ticket(name: string, cameCold: boolean, lost?: Ticket['lost']): Ticket 
     coldStart: { deadline: now + 600_000, queueMs: 30_000, cameCold },
     tried: new Set(),
     lost,
+    isOnTrial: false,
     place: (view) => log.push(`${name}@${view.engineProcess}`),
     refuse: ({ code }) => log.push(`${name}:${code}`),
   }

@@ -34,6 +34,7 @@ function ticket(name: string, revision: string, weight = 1): Ticket {
     coldStart: undefined,
     tried: new Set(),
     lost: undefined,
+    isOnTrial: false,
     place: () => served.push(name),
     refuse: () => served.push(`${name} refused`),
   }

@@ -54,6 +54,7 @@ test('whatever happens, every ticket ends once, nothing goes where it may not, a
               coldStart: undefined,
               tried,
               lost: undefined,
+              isOnTrial: false,
               place: (view) => {
                 const fake = views.find((other) => other.engineProcess === view.engineProcess)
                 expect(tried.has(view.engineProcess)).toBe(false)

@@ -50,6 +50,7 @@ function ticket(name: string, fields: Partial<Ticket> = {}): TestTicket {
     coldStart: undefined,
     tried: new Set(),
     lost: undefined,
+    isOnTrial: false,
     error: undefined,
     place: (view) => log.push(`${name}@${view.engineProcess}`),
     refuse(this: TestTicket, error) {

@@ -1,23 +1,13 @@
 import type { TenantWait } from '../core/divide-places.ts'
 import { FairShare, type Charge, type ServedTokens } from '../core/fair-share.ts'
 import { LoraplexError } from '../errors.ts'
-import type { EngineFate } from './engine-fate.ts'
+import { knownGoneMs } from './engine-fate.ts'
 import { findPlace } from './find-place.ts'
 import { endOfWait, type PoolWarmth } from './patience.ts'
 import { QueueBounds, type AdmissionLimits } from './queue-bounds.ts'
 import type { ReplicaView } from './replica-view.ts'
 import type { Ticket } from './ticket.ts'
 import { WaitingLines, type WaitingLine } from './waiting-lines.ts'
-
-/**
- * So long after a failure its process is known to be gone, if it is: one that was killed is noticed at once, and vLLM's
- * ends up to 7 s after its engine core died.
- */
-const knownGoneMs: Readonly<Record<EngineFate, number>> = {
-  Lives: 0,
-  Unknown: 2000,
-  Dying: 10_000,
-}
 
 /** Of a body; what tokens an engine counts is known later. */
 const bytesPerToken = 4
@@ -66,8 +56,10 @@ export class PoolAdmission {
     const waits: TenantWait[] = []
     for (const tenant of this.#lines.tenants) {
       const lines = this.#lines.of(tenant).filter((line) => couldTake(line.revision))
-      // One that failed may be waiting for another process than this engine's.
-      const tickets = lines.flatMap((line) => line.tickets.filter(({ tried }) => tried.size === 0))
+      // One that failed may be waiting for something else than a place at this engine.
+      const tickets = lines.flatMap((line) =>
+        line.tickets.filter((ticket) => !isParticular(ticket)),
+      )
       const [first] = tickets
       if (first !== undefined) {
         const cost = this.fair.costOf(tenant, first.weight, inputOf(first))
@@ -256,10 +248,10 @@ export class PoolAdmission {
         return true
       }
       this.#askFor(line, ticket)
-      if (ticket.tried.size === 0) {
+      if (!isParticular(ticket)) {
         return false
       }
-      // It may be waiting for another process; those behind it need not.
+      // It may be waiting for another process, or for its trial; those behind it need not.
     }
     return false
   }
@@ -387,6 +379,11 @@ export class PoolAdmission {
         return line.waitsFor satisfies never
     }
   }
+}
+
+/** Others may be placed before it. */
+function isParticular({ tried, isOnTrial }: Ticket): boolean {
+  return tried.size > 0 || isOnTrial
 }
 
 function inputOf({ sizeBytes, contextWindow = Number.POSITIVE_INFINITY }: Ticket): number {

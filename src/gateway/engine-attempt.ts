@@ -25,15 +25,13 @@ export interface AttemptOptions extends RewriteOptions {
 
 /** The request that an attempt is for: what it hears of it. */
 export interface AttemptOwner {
-  /** The caller has had no byte yet. */
-  readonly isPristine: boolean
   /** Whole frames for the caller. False: stop reading from the engine until `EngineAttempt.resume`. */
   writeFrames(text: string): boolean
   endStream(usage: Usage | undefined): void
   /** A whole answer. */
   answer(text: string, usage: Usage | undefined): void
   fail(error: LoraplexError): void
-  /** Another engine may be tried. */
+  /** It came to nothing; where the caller has had no byte yet, another engine may be tried. */
   attemptLost(error: LoraplexError, fate: EngineFate): void
 }
 
@@ -239,13 +237,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
   }
 
   #lostWith(error: LoraplexError, fate: EngineFate): void {
-    this.#end(() => {
-      if (this.#owner.isPristine) {
-        this.#owner.attemptLost(error, fate)
-      } else {
-        this.#owner.fail(error)
-      }
-    })
+    this.#end(() => this.#owner.attemptLost(error, fate))
   }
 
   /** Tears the connection down where it is still up, then tells its owner; only the first end counts. */

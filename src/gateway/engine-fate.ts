@@ -6,3 +6,13 @@ export type EngineFate =
   | 'Dying'
   /** Its connection broke. */
   | 'Unknown'
+
+/**
+ * So long after a failure its process is known to be gone, if it is: one that was killed is noticed at once, and vLLM's
+ * ends up to 7 s after its engine core died.
+ */
+export const knownGoneMs: Readonly<Record<EngineFate, number>> = {
+  Lives: 0,
+  Unknown: 2000,
+  Dying: 10_000,
+}

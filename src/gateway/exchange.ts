@@ -16,6 +16,7 @@ import type { ReplicaView } from './replica-view.ts'
 import { requestIdHeaders } from './request-id-headers.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import { StreamBody } from './stream-body.ts'
+import type { Suspicion } from './suspicion.ts'
 import type { Usage } from './usage.ts'
 
 /** How an exchange ended; what metrics and, later, the ledger are made of. */
@@ -49,6 +50,8 @@ export interface ExchangeContext {
   readonly patience: Patience
   readonly admission: PoolAdmission
   readonly retries: RetryBudget
+  /** Whether it may be what kills engines. */
+  readonly suspicion: Suspicion
   readonly limits: ExchangeLimits
   readonly now: () => number
   /** The gateway is about to stop: callers do better on another connection. */
@@ -70,6 +73,8 @@ export class Exchange {
   #state: 'Waiting' | 'AtEngine' | 'Ended' = 'Waiting'
   #attempt: EngineAttempt | undefined
   #view: ReplicaView | undefined
+  /** Of the attempt: when it is lost, the view may know of the next one already. */
+  #engineProcess = ''
   #attempts = 0
   #lost: Ticket['lost']
   /** When an engine got it for the first time: only from then on it is a stream that may not last too long. */
@@ -89,7 +94,7 @@ export class Exchange {
   }
 
   #createTicket(): Ticket {
-    const { target, caller, request, patience } = this.context
+    const { target, caller, request, patience, suspicion } = this.context
     const lost = (): Ticket['lost'] => this.#lost
     return {
       revision: target.revision,
@@ -102,6 +107,9 @@ export class Exchange {
       get lost() {
         return lost()
       },
+      get isOnTrial() {
+        return suspicion.isOnTrial
+      },
       place: (view) => this.#send(view),
       refuse: (error) => this.fail(error),
     }
@@ -112,7 +120,12 @@ export class Exchange {
   }
 
   start(): void {
-    this.#seekPlace()
+    const { refusal } = this.context.suspicion
+    if (refusal === undefined) {
+      this.#seekPlace()
+    } else {
+      this.fail(refusal)
+    }
   }
 
   /** I5: nothing waits for an engine without a hold on what it may use there. */
@@ -140,6 +153,12 @@ export class Exchange {
   sweep(now: number): void {
     const { limits, request, target } = this.context
     if (this.#state === 'Ended') {
+      return
+    }
+    const { suspicion } = this.context
+    suspicion.proceeded(now, !this.isPristine)
+    if (this.#state === 'Waiting' && suspicion.refusal !== undefined) {
+      this.fail(suspicion.refusal)
       return
     }
     this.context.charge.note(now, () => this.#attempt?.usageSoFar())
@@ -205,12 +224,22 @@ export class Exchange {
    * there has to be another one; where it is gone, its successor is another one.
    */
   attemptLost(error: LoraplexError, fate: EngineFate): void {
-    const { admission, retries, now } = this.context
-    const view = this.#leaveEngine(undefined)
-    if (view !== undefined) {
-      this.#tried.add(view.engineProcess)
+    const { admission, retries, suspicion, now } = this.context
+    const tokens = this.#attempt?.tokensSoFar ?? 0
+    const isGrave =
+      this.#view !== undefined && suspicion.lost(this.#view, this.#engineProcess, fate, tokens)
+    if (!this.isPristine) {
+      this.fail(error)
+      return
     }
+    this.#leaveEngine(undefined)
+    this.#tried.add(this.#engineProcess)
     this.context.charge.settle(undefined, 'Failed')
+    if (isGrave) {
+      this.#state = 'Waiting'
+      suspicion.onVerdict(fate, () => this.fail(suspicion.refusal ?? error))
+      return
+    }
     const isHopeless = fate === 'Lives' && !admission.hasUntried(this.#ticket)
     if (this.#attempts >= maxAttempts || isHopeless || !retries.take()) {
       this.fail(error)
@@ -248,11 +277,18 @@ export class Exchange {
   }
 
   #send(view: ReplicaView): void {
-    const { request, target, cacheSalt, charge } = this.context
+    const { request, target, cacheSalt, charge, suspicion } = this.context
     const engineModel =
       target.revision === undefined ? view.replica.servedModelName : engineNameOf(target.revision)
-    this.#state = 'AtEngine'
     this.#view = view
+    if (suspicion.refusal !== undefined) {
+      // It killed its second engine elsewhere while it waited.
+      this.fail(suspicion.refusal)
+      return
+    }
+    suspicion.began(view)
+    this.#state = 'AtEngine'
+    this.#engineProcess = view.engineProcess
     this.#attempts += 1
     this.#sentAt ??= this.context.now()
     this.#attempt = new EngineAttempt(this, {
@@ -278,6 +314,7 @@ export class Exchange {
     this.#view = undefined
     this.#attempt = undefined
     attempt?.abandon()
+    this.context.suspicion.left()
     if (view !== undefined) {
       const tokens =
         usage === undefined
@@ -310,6 +347,9 @@ export class Exchange {
     }
     this.#leaveEngine(usage)
     this.#state = 'Ended'
+    if (code === 'ok') {
+      this.context.suspicion.cleared()
+    }
     this.context.charge.settle(
       usage,
       code === 'ok' ? 'Answered' : code === 'client_closed' ? 'CallerLeft' : 'Failed',
@@ -327,6 +367,7 @@ export class Exchange {
 
   #noteFirstByte(): void {
     this.#firstByteAt = this.context.now()
+    this.context.suspicion.proceeded(this.#firstByteAt, true)
   }
 
   #writeStreamHead(): void {

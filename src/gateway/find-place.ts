@@ -17,6 +17,7 @@ export function findPlace(views: readonly ReplicaView[], ticket: Ticket): Replic
     if (placement === 'Now') {
       if (
         !ticket.tried.has(view.engineProcess) &&
+        !(ticket.isOnTrial && view.hasTrial) &&
         (best === undefined || view.inFlight < best.inFlight)
       ) {
         best = view

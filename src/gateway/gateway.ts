@@ -4,9 +4,9 @@ import { performance } from 'node:perf_hooks'
 import type { Caller, RouteTarget, RoutingTable } from '../core/resolve.ts'
 import { LoraplexError } from '../errors.ts'
 import { acknowledgedBy, acknowledgementVersionsOf } from './acknowledgements.ts'
-import { PoolAdmission } from './admission.ts'
-import { Arrivals } from './arrivals.ts'
 import { requireAdmitted } from './authenticate.ts'
+import { createPoolState } from './create-pool-state.ts'
+import { createSuspicion } from './create-suspicion.ts'
 import { DemandCount, type PoolDemand } from './demand-count.ts'
 import { Exchange, type ExchangeLimits, type ExchangeOutcome } from './exchange.ts'
 import { GatewayMetrics } from './gateway-metrics.ts'
@@ -19,9 +19,9 @@ import { resolveTarget, type PoolFacts } from './models.ts'
 import { endOfWait, patienceOf, type Patience, type WaitLimits } from './patience.ts'
 import type { PoolState } from './pool-state.ts'
 import { defaultAdmissionLimits, type AdmissionLimits } from './queue-bounds.ts'
+import { Quarantine } from './quarantine.ts'
 import { ReplicaView, type GatewayReplica } from './replica-view.ts'
 import { RequestIds } from './request-ids.ts'
-import { RetryBudget } from './retry-budget.ts'
 import { TenantSalts } from './tenant-salts.ts'
 
 export interface GatewayOptions {
@@ -59,6 +59,7 @@ export class Gateway {
   readonly #admissionLimits: AdmissionLimits
   readonly #limits: ExchangeLimits
   readonly #loading: LoadingRoom
+  readonly #quarantine: Quarantine
   /** Replicas that left the list while requests ran there. */
   readonly #retired = new Set<ReplicaView>()
   readonly #timers: readonly NodeJS.Timeout[]
@@ -78,6 +79,7 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options
     this.#salts = new TenantSalts(options.saltSecret)
+    this.#quarantine = new Quarantine(options.saltSecret, () => performance.now())
     const { maxQueueMs = 30_000, maxColdStartMs = 0 } = options
     this.#waits = { maxQueueMs, maxColdStartMs }
     this.#limits = {
@@ -301,6 +303,7 @@ export class Gateway {
     this.#viewsByPool.clear()
     this.#retired.clear()
     await Promise.all(views.map((view) => view.close()))
+    this.#quarantine.close()
     this.meter.close()
   }
 
@@ -378,6 +381,7 @@ export class Gateway {
         patience,
         admission,
         retries,
+        suspicion: createSuspicion(this.#quarantine, caller.tenant, target, request),
         limits: this.#limits,
         now: () => performance.now(),
         isLeaving: () => this.leaving,
@@ -406,17 +410,11 @@ export class Gateway {
   #poolOf(poolKey: string): PoolState {
     let pool = this.#pools.get(poolKey)
     if (pool === undefined) {
-      const views = (): readonly ReplicaView[] => this.#viewsByPool.get(poolKey) ?? []
-      pool = {
-        admission: new PoolAdmission(
-          views,
-          this.#admissionLimits,
-          () => performance.now(),
-          () => this.#onWait(poolKey),
-        ),
-        retries: new RetryBudget(),
-        arrivals: new Arrivals(),
-      }
+      pool = createPoolState(
+        () => this.#viewsByPool.get(poolKey) ?? [],
+        this.#admissionLimits,
+        () => this.#onWait(poolKey),
+      )
       this.#pools.set(poolKey, pool)
     }
     return pool
@@ -430,6 +428,7 @@ export class Gateway {
       maxInFlight: this.#options.maxInFlightPerReplica ?? 256,
       now: () => performance.now(),
       order: this.#poolOf(replica.poolKey).admission,
+      onProcessEnded: (life) => this.#quarantine.ended(life),
       onChange: () => this.#pools.get(replica.poolKey)?.admission.pump(),
     })
   }
@@ -450,6 +449,7 @@ export class Gateway {
 
   #sweep(): void {
     const now = performance.now()
+    this.#quarantine.sweep()
     for (const exchange of this.#exchanges) {
       exchange.sweep(now)
     }

@@ -24,6 +24,8 @@ export interface InferenceRequest {
   readonly ignoredFields: readonly string[]
   readonly sizeBytes: number
   readonly measure: RequestMeasure
+  /** What an engine gets of the caller's bytes, field by field; the same before and after `build`. */
+  eachKept(use: (bytes: Buffer) => void): void
   /**
    * The body for one engine: bytes of the caller with our `model`, `cache_salt` and what else is ours in front. It is made
    * where the caller's body lies: the one built before is void.
@@ -77,6 +79,12 @@ export function readInferenceRequest(
     ignoredFields,
     sizeBytes: read.room.length - read.start,
     measure,
+    eachKept: (use) => {
+      const body = bytesOf(read)
+      for (const { keyStart, valueEnd } of kept) {
+        use(body.subarray(keyStart, valueEnd))
+      }
+    },
     build: (engineModel, cacheSalt, outputCap) => {
       const ours = outputCap === undefined ? '' : `,"${measure.capField}":${outputCap}`
       return splice(read, entries, kept, headOf(endpoint, engineModel, cacheSalt, stream) + ours)

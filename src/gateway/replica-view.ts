@@ -33,6 +33,8 @@ export interface ReplicaViewOptions {
   readonly now: () => number
   /** Something changed that a waiting request may be waiting for. */
   readonly onChange: (view: ReplicaView) => void
+  /** An engine process is gone, see `lifeOf`. */
+  readonly onProcessEnded?: (life: string) => void
   /** In which order the pool's tenants are served; absent: this gateway takes no part in it. */
   readonly order?: PoolOrder
 }
@@ -67,6 +69,8 @@ export class ReplicaView {
   #engineProcess = ''
   #simulated = false
   #ready = false
+  #draining = false
+  #trials = 0
   #detail = 'no word from the agent yet'
   #total = 0
   #freeSlots = 0
@@ -93,12 +97,36 @@ export class ReplicaView {
     return this.#engineProcess
   }
 
+  /** Unlike `engineProcess`, another one for each replica. */
+  lifeOf(engineProcess: string): string {
+    return `${this.replica.name} ${engineProcess}`
+  }
+
   get simulated(): boolean {
     return this.#simulated
   }
 
   get ready(): boolean {
     return this.#ready && !this.#retired && this.#connections !== undefined
+  }
+
+  /** It was told to end. */
+  get draining(): boolean {
+    return this.#draining || this.#retired
+  }
+
+  /** A request runs there that may kill engines. */
+  get hasTrial(): boolean {
+    return this.#trials > 0
+  }
+
+  /** Such a request goes there; what is returned is called when it is past the worst, once. */
+  beginTrial(): () => void {
+    this.#trials += 1
+    return () => {
+      this.#trials -= 1
+      this.#options.onChange(this)
+    }
   }
 
   /** The agent said something, or was silent for so long that its silence is known. */
@@ -380,6 +408,7 @@ export class ReplicaView {
         this.#heard = true
         this.#stateVersion += this.#ready === (message.ready && !message.draining) ? 0 : 1
         this.#ready = message.ready && !message.draining
+        this.#draining = message.draining
         this.#detail = message.detail
         this.#freeSlots = message.slots.total - message.slots.used
         break
@@ -401,6 +430,9 @@ export class ReplicaView {
     this.#simulated = simulated
     if (engineProcess === this.#engineProcess && this.#connections !== undefined) {
       return
+    }
+    if (this.#engineProcess !== '' && engineProcess !== this.#engineProcess) {
+      this.#options.onProcessEnded?.(this.lifeOf(this.#engineProcess))
     }
     this.#engineProcess = engineProcess
     const old = this.#connections

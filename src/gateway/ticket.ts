@@ -19,6 +19,8 @@ export interface Ticket extends Patience {
   readonly lost:
     | { readonly error: LoraplexError; readonly fate: EngineFate; readonly at: number }
     | undefined
+  /** It may be what killed an engine: no other such request may be where it goes. */
+  readonly isOnTrial: boolean
   /** The view's place is taken in the ticket's name; whoever gets it calls `PoolAdmission.release` once. */
   place(view: ReplicaView): void
   refuse(error: LoraplexError): void

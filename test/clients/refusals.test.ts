@@ -2,7 +2,7 @@
 // as many attempts at the server as the refusal deserves.
 import type { ServerResponse } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { errorTable, type ErrorCode } from '../../src/errors.ts'
+import { errorTable, LoraplexError, type ErrorCode } from '../../src/errors.ts'
 import { Meter } from '../../src/gateway/metering/meter.ts'
 import { LedgerError } from '../../src/ledger/ledger-error.ts'
 import { MemoryLedger } from '../../src/ledger/memory-ledger.ts'
@@ -114,6 +114,15 @@ const grid: Readonly<Record<ErrorCode, Readonly<Record<string, Row>> | 'no SDK c
   context_length_exceeded: {
     'a prompt that is too long': { order: long(3000) },
     'a prompt that is too long, streamed': { order: { ...long(3000), stream: true } },
+  },
+  request_quarantined: {
+    'a request that engines died with': {
+      arrange: ({ gateway }) => {
+        gateway.serve = () => {
+          throw new LoraplexError('request_quarantined', 'Two engines died with this request.')
+        }
+      },
+    },
   },
   unsupported_task: { 'a model that embeds': { order: { model: 'vectors' } } },
   unsupported_media_type: {
@@ -259,6 +268,7 @@ const classes: Readonly<Record<number, string>> = {
   401: 'AuthenticationError',
   403: 'PermissionDeniedError',
   404: 'NotFoundError',
+  422: 'UnprocessableEntityError',
   429: 'RateLimitError',
 }
 const classOf = (status: number): string =>

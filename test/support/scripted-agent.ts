@@ -48,6 +48,12 @@ export class ScriptedAgent implements AgentLink {
     this.#send(this.#load())
   }
 
+  /** The engine process is gone, and no other one is there yet. */
+  gone(): void {
+    this.up('')
+    this.down()
+  }
+
   routable(...revisions: readonly string[]): void {
     for (const revision of revisions) {
       this.reside(revision, { state: 'Routable' })
