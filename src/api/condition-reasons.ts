@@ -84,7 +84,8 @@ export const conditionReasons: Readonly<Record<Kind, Readonly<Record<string, Con
       meaning: 'True: the content is in the store, by digest.',
       reasons: {
         Fetched: 'It is there; the message is the digest.',
-        Fetching: 'It is being fetched and checked.',
+        Fetching:
+          'It is being fetched and checked. The message is the digest where that is known from before.',
         FetchFailed: 'The source could not be read; it is tried again.',
         SourceNotAllowed: 'The pool does not take adapters from there (`lora.sources`).',
       },

@@ -9,6 +9,7 @@ import type { AdapterPlan, Intake, WantedRevision } from '../core/adapter-plan.t
 import type { QuotaGrant } from '../core/adapter-quota.ts'
 import { AdapterQuotas } from '../core/adapter-quotas.ts'
 import { keptDigests } from '../core/kept-digests.ts'
+import { presentContentOf } from '../core/present-content.ts'
 import { findNameConflicts, mayAttach, type NameConflicts } from '../core/resolve.ts'
 import { judgeSource, type SourceCredentials } from '../core/source-policy.ts'
 import { groupByPool, planPoolStatus } from '../core/statuses.ts'
@@ -300,12 +301,11 @@ export class Controller {
       return { state: 'FetchFailed', reason: 'SourceNotAllowed', message: verdict.message }
     }
     const previous = this.#options.source.status('LoraAdapter', key)
-    const isSameSpec = previous?.observedGeneration === adapter.metadata.generation
     const request: IntakeRequest = {
       uri: source.uri,
       baseFolder,
       expectedDigest: source.digest?.replace(/^sha256:/, ''),
-      knownDigest: isSameSpec ? previous.revisions.at(-1)?.digest : undefined,
+      knownDigest: presentContentOf(previous, adapter.metadata.generation)?.digest,
       generation: adapter.metadata.generation,
       origin: originOf(adapter, pool, verdict?.credentials ?? 'Anonymous'),
       preflight: this.#preflightOf(adapter, pool, poolFolder),

@@ -74,7 +74,6 @@ function plan(fields: {
   readonly pool?: ReturnType<typeof aPool> | 'none'
   readonly mayAttach?: boolean
   readonly nameHolder?: string
-  readonly quota?: AdapterSnapshot['quota']
   readonly intake?: Intake
   readonly previous?: LoraAdapterStatus
   readonly replicas?: AdapterSnapshot['replicas']
@@ -86,7 +85,6 @@ function plan(fields: {
     pool: pool === 'none' ? undefined : pool.build(),
     mayAttach: fields.mayAttach ?? true,
     nameHolder: fields.nameHolder,
-    quota: fields.quota,
     intake: fields.intake ?? accepted(),
     previous: fields.previous,
     replicas: fields.replicas ?? [replica('r0')],
@@ -112,9 +110,6 @@ const wantsOf = ({ wanted }: AdapterPlan, names = ['r0']): string[] =>
   wanted.flatMap(({ revision, loadedOn }) =>
     names.map((name) => `${name} ${revision} ${loadedOn.includes(name) ? 'Loaded' : 'Allowed'}`),
   )
-
-const beyond = { excess: 'no room', minCopies: 0, shortage: undefined }
-const noCopies = { excess: undefined, minCopies: 0, shortage: 'others have them' }
 
 interface Row {
   readonly given: Parameters<typeof plan>[0]
@@ -311,24 +306,6 @@ const rows: Record<string, Row> = {
     wantReady: 'False NameConflict',
     wantWanted: [],
   },
-  'beyond the quota nothing of it is served, and what it was found to be is remembered': {
-    given: { quota: beyond, previous: servedBefore() },
-    want: { [newRevision]: 'Candidate' },
-    wantReady: 'False QuotaExceeded',
-    wantWanted: [],
-  },
-  'beyond the quota nothing is made up of what was never fetched': {
-    given: { quota: beyond, intake: pending, previous: servedBefore() },
-    want: {},
-    wantReady: 'False QuotaExceeded',
-    wantWanted: [],
-  },
-  'without reserved copies it is loaded on the first call': {
-    given: { quota: noCopies, previous: servedBefore(newDigest) },
-    want: { [newRevision]: 'Active' },
-    wantReady: 'True OnDemand',
-    wantWanted: [`r0 ${newRevision} Allowed`],
-  },
 }
 
 describe('the plan of an adapter', () => {
@@ -340,17 +317,6 @@ describe('the plan of an adapter', () => {
       const names = given.replicas?.map(({ name }) => name)
       expect(wantsOf(result, names)).toEqual(wantWanted)
     }
-  })
-
-  test('says which bound of a quota it meets', () => {
-    expect(messageOf(plan({ quota: beyond }), 'Ready')).toBe('no room')
-    const onDemand = plan({ quota: noCopies, previous: servedBefore(newDigest) })
-    expect(messageOf(onDemand, 'Ready')).toBe('It is loaded on the first call. others have them')
-  })
-
-  test('beyond its quota it stays as it was found from pass to pass', () => {
-    const first = plan({ quota: beyond }).status
-    expect(plan({ quota: beyond, intake: pending, previous: first }).status).toEqual(first)
   })
 
   test('says in Ready that the old revision still answers', () => {

@@ -20,7 +20,8 @@ export function presentContentOf(
     return undefined
   }
   const { sizeBytes } = status
-  // While other content is fetched or was refused, the last revision is still that of an earlier spec.
+  // While other content is fetched or was refused, the last revision is still that of an earlier spec: `Fetched` names none or
+  // another then. It names this one while it is only looked at again, too.
   const isPresent = status.conditions.some(
     ({ type, reason, message }) =>
       (type === 'Fetched' && message === `sha256:${digest}`) ||

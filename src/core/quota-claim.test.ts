@@ -72,7 +72,7 @@ test.each([
   [
     'was being fetched, and something older answers',
     undefined,
-    statusOf(['False', 'Fetching'], ''),
+    statusOf(['False', 'Fetching'], 'It is being fetched.'),
     before,
   ],
   [

@@ -86,39 +86,7 @@ async function othersAnswer(): Promise<void> {
   expect(await bed.objects.readyOf('loraadapters', 'acme-a', 'tickets')).toBe('True Ready')
 }
 
-describe('one name in two namespaces of a tenant', () => {
-  test('is for each key the one beside it, and the other by its namespace', async () => {
-    const [a, b] = [await fingerprint('acme-a', 'tickets'), await fingerprint('acme-b', 'tickets')]
-    expect(a).not.toBe(b)
-    await expect.poll(() => answering('acme-acme-a', 'tickets')).toBe(a)
-    expect(await answering('acme-acme-b', 'tickets')).toBe(b)
-    expect(await answering('acme-acme-a', 'acme-b/tickets')).toBe(b)
-    expect(await answering('acme-acme-b', 'acme-a/tickets')).toBe(a)
-  })
-})
-
-describe('a namespace that may not attach', () => {
-  test('is told so, gets no answer, and may once it has the label', async () => {
-    await api().createNamespace('outsider')
-    await tenant('outsider', 'outsider')
-    await bed.adapter('outsider', 'shout', 2)
-    await becomes('outsider', 'shout', 'False NotAllowedByPool')
-    const path = 'namespaces/outsider/loraadapters/shout'
-    expect(await conditionOf(path, 'Ready')).toMatchObject({
-      message:
-        'ModelPool models/llama does not take adapters of this namespace (spec.allowedNamespaces).',
-    })
-    expect((await statusOf(path)).revisions ?? []).toEqual([])
-    expect((await ask('outsider-outsider', 'shout')).status).toBeGreaterThanOrEqual(400)
-    await othersAnswer()
-    await bed.objects.patch('/api/v1/namespaces/outsider', { metadata: { labels: mine } })
-    await becomes('outsider', 'shout', 'True Ready')
-    expect(await answering('outsider-outsider', 'shout')).toBe(
-      await fingerprint('outsider', 'shout'),
-    )
-  })
-})
-
+// First: what nobody called yet leaves the engines at once.
 describe('a tenant whose quota is lowered', () => {
   const path = 'modeltenants/acme'
   const allow = (adapterQuota: object) =>
@@ -154,6 +122,39 @@ describe('a tenant whose quota is lowered', () => {
     })
     await spend([])
     await missing().toBeUndefined()
+  })
+})
+
+describe('one name in two namespaces of a tenant', () => {
+  test('is for each key the one beside it, and the other by its namespace', async () => {
+    const [a, b] = [await fingerprint('acme-a', 'tickets'), await fingerprint('acme-b', 'tickets')]
+    expect(a).not.toBe(b)
+    await expect.poll(() => answering('acme-acme-a', 'tickets')).toBe(a)
+    expect(await answering('acme-acme-b', 'tickets')).toBe(b)
+    expect(await answering('acme-acme-a', 'acme-b/tickets')).toBe(b)
+    expect(await answering('acme-acme-b', 'acme-a/tickets')).toBe(a)
+  })
+})
+
+describe('a namespace that may not attach', () => {
+  test('is told so, gets no answer, and may once it has the label', async () => {
+    await api().createNamespace('outsider')
+    await tenant('outsider', 'outsider')
+    await bed.adapter('outsider', 'shout', 2)
+    await becomes('outsider', 'shout', 'False NotAllowedByPool')
+    const path = 'namespaces/outsider/loraadapters/shout'
+    expect(await conditionOf(path, 'Ready')).toMatchObject({
+      message:
+        'ModelPool models/llama does not take adapters of this namespace (spec.allowedNamespaces).',
+    })
+    expect((await statusOf(path)).revisions ?? []).toEqual([])
+    expect((await ask('outsider-outsider', 'shout')).status).toBeGreaterThanOrEqual(400)
+    await othersAnswer()
+    await bed.objects.patch('/api/v1/namespaces/outsider', { metadata: { labels: mine } })
+    await becomes('outsider', 'shout', 'True Ready')
+    expect(await answering('outsider-outsider', 'shout')).toBe(
+      await fingerprint('outsider', 'shout'),
+    )
   })
 })
 

@@ -280,6 +280,15 @@ const tenant = fc.record(
     ),
     limits,
     perUser: limits,
+    weight: mostly(fc.integer({ min: 1, max: 1000 }), 0, 1001, 1.5),
+    adapterQuota: fc.record(
+      {
+        count: mostly(fc.nat({ max: 1000 }), -1),
+        reservedCopies: mostly(fc.nat({ max: 1000 }), -1),
+        storage: mostly(fc.constantFrom('50Gi', '500M', '0'), '50GB', '', 'Gi', 5),
+      },
+      optional,
+    ),
     budgets: fc.array(budget, { maxLength: 2 }),
     suspend: flag,
   },

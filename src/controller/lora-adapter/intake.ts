@@ -97,7 +97,7 @@ export class AdapterIntake {
       isRunning: false,
       parts,
       abort: new AbortController(),
-      intake: { state: 'Pending', message: 'The source is being fetched and checked.' },
+      intake: { state: 'Pending', message: pendingWords(request) },
       digest: request.knownDigest,
       retryTimer: undefined,
       failures: 0,
@@ -214,6 +214,13 @@ export class AdapterIntake {
     }, delayMs)
     job.retryTimer.unref()
   }
+}
+
+/** In the status, so that it is not lost with a controller that ends meanwhile. */
+function pendingWords({ knownDigest }: IntakeRequest): string {
+  return knownDigest === undefined
+    ? 'The source is being fetched and checked.'
+    : `sha256:${knownDigest}`
 }
 
 /** What was accepted stays so while another look at it fails. */
