@@ -56,6 +56,7 @@ describe('the arguments of vllm serve', () => {
     const { args } = launchArguments({ ...settings, takesImages: true }, place)
     expect(args).not.toContain('--language-model-only')
     expect(valueOf(args, '--limit-mm-per-prompt')).toBe('{"image":16,"video":0,"audio":0}')
+    expect(launchArguments(settings, place).env['VLLM_MAX_IMAGE_PIXELS']).toBe('33554432')
     for (const all of [text, args]) {
       expect(valueOf(all, '--allowed-media-domains')).toBe('media.invalid')
     }

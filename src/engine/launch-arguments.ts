@@ -107,6 +107,8 @@ function launchEnvironment(apiKey: string | undefined): Record<string, string> {
     VLLM_NO_USAGE_STATS: '1',
     DO_NOT_TRACK: '1',
     VLLM_MEDIA_URL_ALLOW_REDIRECTS: '0',
+    // A file of a few kilobytes can be a picture of gigabytes; vLLM's own bound is five times this. 100 MB each, as RGB.
+    VLLM_MAX_IMAGE_PIXELS: '33554432',
     ...(apiKey === undefined ? {} : { VLLM_API_KEY: apiKey }),
   }
 }

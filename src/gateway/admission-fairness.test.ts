@@ -95,6 +95,14 @@ describe('tenants take turns by what they were served', () => {
     expect(to.fair.turnOf('greedy')).toBeGreaterThan(to.fair.turnOf('victim'))
   })
 
+  test('and an image of megabytes is no longer a prompt than its model reads', () => {
+    const to = admission()
+    to.submit({ ...ticket('greedy', 'c'), sizeBytes: 4_000_000, contextWindow: 500 })
+    to.submit({ ...ticket('victim', 'c'), sizeBytes: 4 * 500 })
+    expect(to.fair.turnOf('greedy')).toBe(to.fair.turnOf('victim'))
+    expect(to.fair.turnOf('greedy')).toBeGreaterThan(0)
+  })
+
   test('while a long answer grows, not only when it ends', () => {
     const to = admission()
     const one = ticket('greedy', 'c')
