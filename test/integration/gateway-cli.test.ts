@@ -197,6 +197,48 @@ describe('loraplex gateway', () => {
     expect(JSON.stringify(gateway.lines)).not.toContain(key)
   })
 
+  test('follows a key from its first to its last second', async () => {
+    const gateway = start('--shutdown-delay-seconds=0')
+    await eventually(() => gateway.urls()).toBeDefined()
+    const { url, adminUrl } = gateway.urls()
+    await eventually(async () => (await call(`${adminUrl}/readyz`)).status).toBe(200)
+    const ask = (key: string) => call(`${url}/v1/models/tickets`, { key })
+    const becomes = (key: string, status: number) =>
+      expect
+        .poll(async () => (await ask(key)).status, { timeout: 20_000, interval: 20 })
+        .toBe(status)
+    const keys = (...args: readonly string[]) => loraplex('keys', ...args, '-n', 'acme')
+
+    const first = (await keys('create', 'life')).out.trim()
+    await becomes(first, 200)
+    const rotated = await keys('rotate', 'life', '--grace', '5s', '--expires', '1d')
+    expect(rotated.err).toContain('The old key works until ')
+    const second = rotated.out.trim()
+    await becomes(second, 200)
+    await becomes(first, 401)
+    expect((await ask(first)).text).toContain('expired')
+    await keys('revoke', 'life-2')
+    await becomes(second, 401)
+    expect((await ask(second)).text).toContain('revoked')
+
+    const old = ['sk-of-another-gateway-1', 'sk-of-another-gateway-2', 'sk-of-another-gateway-3']
+    const [one = '', two = '', three = ''] = old.map(sha256)
+    await writeFile(join(folder, 'a.json'), JSON.stringify([{ key_alias: 'Old One', token: one }]))
+    await writeFile(
+      join(folder, 'b.csv'),
+      `name,sha256,blocked\ntwo,${two},\nthree,${three},true\n`,
+    )
+    expect((await keys('import', 'a.json')).out).toContain('TenantKey acme/old-one is in')
+    expect((await keys('import', 'b.csv')).out).toContain('TenantKey acme/two is in')
+    expect((await keys('import', 'a.json')).err).toContain('acme/old-one is there already')
+    await Promise.all([becomes(old[0] ?? '', 200), becomes(old[1] ?? '', 200)])
+    expect((await ask(old[2] ?? '')).status).toBe(401)
+    gateway.stop()
+    expect(await gateway.ended).toBe(0)
+    const lines = JSON.stringify(gateway.lines)
+    expect([first, second, ...old].filter((key) => lines.includes(key))).toEqual([])
+  })
+
   test('waits for its secret, with words, and stops while it waits', async () => {
     const gateway = start('--secret-file=/nowhere/secret')
     await eventually(() => gateway.lines.map(({ msg }) => msg)).toContainEqual(
