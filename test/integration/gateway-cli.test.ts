@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sha256 } from '../support/builders.ts'
+import { Canaries, sayCanaries } from '../support/canary-calls.ts'
 import { ClusterBed } from '../support/cluster-bed.ts'
 import { eventually } from '../support/eventually.ts'
 import { call } from '../support/http-caller.ts'
@@ -198,7 +199,7 @@ describe('loraplex gateway', () => {
   })
 
   test('follows a key from its first to its last second', async () => {
-    const gateway = start('--shutdown-delay-seconds=0')
+    const gateway = start('--shutdown-delay-seconds=0', '--log-level=debug')
     await eventually(() => gateway.urls()).toBeDefined()
     const { url, adminUrl } = gateway.urls()
     await eventually(async () => (await call(`${adminUrl}/readyz`)).status).toBe(200)
@@ -233,9 +234,14 @@ describe('loraplex gateway', () => {
     expect((await keys('import', 'a.json')).err).toContain('acme/old-one is there already')
     await Promise.all([becomes(old[0] ?? '', 200), becomes(old[1] ?? '', 200)])
     expect((await ask(old[2] ?? '')).status).toBe(401)
+
+    const canaries = new Canaries()
+    const said = await sayCanaries({ url, key: old[0] ?? '', model: 'tickets' }, canaries)
+    expect(canaries.foundIn(said.map(({ text }) => text).join(''))).toContain('a wrong model')
     gateway.stop()
     expect(await gateway.ended).toBe(0)
     const lines = JSON.stringify(gateway.lines)
+    expect(canaries.foundIn(lines)).toEqual([])
     expect([first, second, ...old].filter((key) => lines.includes(key))).toEqual([])
   })
 
