@@ -1,7 +1,7 @@
 """A vendor's package, told line by line what to do: one JSON object in, one out, several at a time.
 
-in:  {"id": 1, "do": "chat", "client": {...}, "body": {...}}
-out: {"id": 1, "answer": {...}} or {"id": 1, "error": {...}}, always with "attempts": [seconds, ...] and "seen", the
+in:  {"order": 1, "do": "chat", "client": {...}, "body": {...}}
+out: {"order": 1, "answer": {...}} or {"order": 1, "error": {...}}, always with "attempts": [seconds, ...] and "seen", the
      chunks of a stream that came before its end or its error
 """
 
@@ -26,7 +26,7 @@ def serve(package, create, base_error, orders, describe):
                 result = {"answer": orders[order["do"]](client, order)}
             except base_error as error:
                 result = {"error": {**common(error), **describe(error)}}
-        result = {**result, "id": order["id"], "seen": order.get("seen", 0), "attempts": attempts}
+        result = {**result, "order": order["order"], "seen": order.get("seen", 0), "attempts": attempts}
         with printing:
             print(json.dumps(result), flush=True)
 

@@ -36,9 +36,9 @@ export class PythonClient {
     }
     const lines = createInterface({ input: stdout })
     lines.on('line', (line) => {
-      const { id, ...outcome } = JSON.parse(line) as PythonOutcome & { readonly id: number }
-      this.#waiting.get(id)?.resolve(outcome)
-      this.#waiting.delete(id)
+      const { order, ...outcome } = JSON.parse(line) as PythonOutcome & { readonly order: number }
+      this.#waiting.get(order)?.resolve(outcome)
+      this.#waiting.delete(order)
     })
     lines.on('close', () => {
       for (const waiting of this.#waiting.values()) {
@@ -51,7 +51,7 @@ export class PythonClient {
     this.#orders += 1
     const waiting = Promise.withResolvers<PythonOutcome>()
     this.#waiting.set(this.#orders, waiting)
-    this.#child.stdin?.write(`${JSON.stringify({ id: this.#orders, do: what, ...fields })}\n`)
+    this.#child.stdin?.write(`${JSON.stringify({ order: this.#orders, do: what, ...fields })}\n`)
     return waiting.promise
   }
 
