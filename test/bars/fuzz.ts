@@ -134,7 +134,11 @@ function inChunks(request: string, chunkBytes: number): string {
   const head = request.slice(0, end).replace(/content-length: \d+/, 'transfer-encoding: chunked')
   const size = chunkBytes.toString(16)
   const chunks = request.slice(end + 4).matchAll(new RegExp(`[^]{1,${chunkBytes}}`, 'g'))
-  const pieces = Array.from(chunks, ([piece]) => `${piece.length === chunkBytes ? size : piece.length.toString(16)}\r\n${piece}\r\n`)
+  const pieces = Array.from(
+    chunks,
+    ([piece]) =>
+      `${piece.length === chunkBytes ? size : piece.length.toString(16)}\r\n${piece}\r\n`,
+  )
   return `${head}\r\n\r\n${pieces.join('')}0\r\n\r\n`
 }
 
