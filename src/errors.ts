@@ -53,7 +53,8 @@ export const errorTable = {
     status: 400,
     type: 'invalid_request_error',
     fault: 'Caller',
-    meaning: 'The body is no JSON object, is too deep, or has a top-level key twice.',
+    meaning:
+      'The body is no JSON object, is too deep, holds too many values, or has a top-level key twice.',
   },
   forbidden_field: {
     status: 400,

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LoraplexError } from '../errors.ts'
-import { readJsonObject } from './json-object.ts'
+import { JsonObjectReader, readJsonObject } from './json-object.ts'
 
 function scan(text: string | Buffer): Record<string, unknown> {
   const body = Buffer.from(text as string)
@@ -18,7 +18,7 @@ function scan(text: string | Buffer): Record<string, unknown> {
 /** The code and words of the refusal; undefined when it is taken. */
 function refusalOf(text: string | Buffer): string | undefined {
   try {
-    readJsonObject(Buffer.from(text as string)).entries
+    readJsonObject(Buffer.from(text as string))
     return undefined
   } catch (error) {
     if (!(error instanceof LoraplexError)) {
@@ -145,6 +145,67 @@ describe('a body is refused for', () => {
   })
 })
 
+describe('a large body', () => {
+  const part = fc.oneof(
+    fc.jsonValue({ maxDepth: 2 }),
+    fc.constant({ role: 'user', content: 'x,]"}' }),
+    fc.constant('y'.repeat(1030)),
+  )
+
+  test('has the same value as JSON.parse gives it, wherever it is cut into segments', () => {
+    fc.assert(
+      fc.property(
+        fc.array(part, { minLength: 1, maxLength: 5 }),
+        fc.integer({ min: 1000, max: 8000 }),
+        fc.constantFrom(undefined, 1),
+        (parts, count, space) => {
+          const list = Array.from({ length: count }, (_, at) => parts[at % parts.length])
+          const text = JSON.stringify({ a: 1, list, ['__proto__']: 2, b: list }, undefined, space)
+          const long = new RegExp('"y{1030}"', 'g')
+          expect(readJsonObject(Buffer.from(text)).value).toEqual(
+            JSON.parse(text.replaceAll(long, '"(text)"')),
+          )
+        },
+      ),
+      { numRuns: 20 },
+    )
+  })
+
+  test('is read in many steps', () => {
+    const messages = Array(20_000).fill({ role: 'user', content: 'x' })
+    const reader = new JsonObjectReader(Buffer.from(JSON.stringify({ messages })))
+    let steps = 1
+    while (!reader.step()) {
+      steps += 1
+    }
+    expect(steps).toBeGreaterThan(20)
+    expect(reader.value).toEqual({ messages })
+  })
+
+  const list = (count: number, unit: string): string => Array(count).fill(unit).join(',')
+  const refusedLarge: Record<string, [string, string]> = {
+    'a comma too many where it is cut': [`{"a":[${'{"b":1},'.repeat(994)}{"b":1},]}`, 'valid JSON'],
+    'two commas where it is cut': [`{"a":[${'1,'.repeat(25_001)},1]}`, 'valid JSON'],
+    'a list that does not end': [`{"a":[${list(60_000, '1')}`, 'valid JSON'],
+    'something behind its end': [`{"a":[${list(60_000, '1')}]}x`, 'valid JSON'],
+    'a key twice, far apart': [`{"a":1,"b":[${list(60_000, '1')}],"a":2}`, 'twice'],
+    'too many elements': [`{"a":[${list(40_000, '""')}]}`, 'too many values'],
+    'too many numbers': [`{"a":[${list(1_100_000, '1')}]}`, 'too many values'],
+    'too many fields in one element': [`{"a":[{${list(10_000, '"k":1')}}]}`, 'too many values'],
+    'too much white space': [`{"a":${' '.repeat(300_000)}1}`, 'too much white space'],
+    'a number without end': [`{"a":${'9'.repeat(2000)}}`, 'too long'],
+    'a name without end': [`{"${'k'.repeat(2000)}":1}`, 'too long a name'],
+  }
+  test.each(Object.entries(refusedLarge))('is refused for %s', (_sentence, [text, words]) => {
+    expect(refusalOf(text)).toContain(words)
+  })
+
+  test('may hold as many numbers as a long prompt has tokens', () => {
+    const { value } = readJsonObject(Buffer.from(`{"prompt":[${list(600_000, '12345')}]}`))
+    expect((value['prompt'] as readonly unknown[])[0]).toBe(12345)
+  })
+})
+
 describe('a body is taken with', () => {
   const taken: Record<string, string> = {
     'no fields': '{}',
@@ -174,7 +235,7 @@ describe('a body is taken with', () => {
       })
       return samples.sort((left, right) => left - right)[7] ?? 0
     }
-    const scanning = time(() => readJsonObject(body).entries)
+    const scanning = time(() => readJsonObject(body))
     const parsing = time(() => JSON.parse(body.toString('utf8')))
     // A hostile text of escaped quotes costs a look at each; it must stay in the order of a parse.
     expect(scanning).toBeLessThan(parsing * 5 + 1)

@@ -68,3 +68,36 @@ test('a body that is cut short is no body', async () => {
   setTimeout(() => call.destroy(), 20)
   expect((await outcome).error).toMatchObject({ code: 'invalid_request' })
 })
+
+test('a body in too many pieces is refused', async () => {
+  const call = post({ 'transfer-encoding': 'chunked' })
+  for (let piece = 0; piece <= 16 * 1024; piece += 1) {
+    call.write('x')
+  }
+  call.end()
+  expect((await outcome).error).toMatchObject({ code: 'invalid_request' })
+})
+
+test('what arrives counts until it is whole, and one tenant cannot take everybody’s room', () => {
+  const bodies = new ArrivingBodies({ maxBytes: 100, maxTenantBytes: 60 })
+  const first = bodies.begin('acme')
+  expect(first.take(50)).toBeUndefined()
+  expect(bodies.begin('acme').take(20)).toMatchObject({ code: 'queue_share_full' })
+  const other = bodies.begin('globex')
+  expect(other.take(50)).toBeUndefined()
+  expect(other.take(1)).toMatchObject({ code: 'overloaded' })
+  first.end()
+  first.end()
+  expect(bodies.bytes).toBe(50)
+  expect(other.take(10)).toBeUndefined()
+  other.end()
+  expect(bodies.bytes).toBe(0)
+})
+
+test('nothing is counted any more of a body that was cut short', async () => {
+  const call = post({ 'content-length': 1000 })
+  call.write('half')
+  setTimeout(() => call.destroy(), 20)
+  await outcome
+  expect(arriving.bytes).toBe(0)
+})

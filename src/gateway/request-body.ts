@@ -13,8 +13,14 @@ export interface RequestBody {
 const headroom = 512
 /** So much is there before the first byte came; more only as bytes come, because a length is quickly declared. */
 const firstBytes = 64 * 1024
-/** Chunks of a body, or what the network makes of it. Each costs more than the few bytes it may hold. */
-const maxPieces = 16 * 1024
+/**
+ * Chunks of a body, or what the network makes of it: each costs as much as a kilobyte. So many are fine, and one for each
+ * so many bytes.
+ */
+const freePieces = 1024
+const pieceBytes = 32
+/** After so many the others have their turn: Node would hand out what two megabytes hold at once. */
+const piecesAtOnce = 1024
 
 export function bytesOf({ room, start }: RequestBody): Buffer {
   return room.subarray(start)
@@ -60,9 +66,15 @@ export function readRequestBody(
       finish(tooLarge())
       return
     }
-    if (pieces > maxPieces) {
+    if (pieces > freePieces + (needed - headroom) / pieceBytes) {
+      // The connection ends with the refusal, and nothing more of it is read until then.
+      message.socket.pause()
       finish(new LoraplexError('invalid_request', 'The request body comes in too many pieces.'))
       return
+    }
+    if (pieces % piecesAtOnce === 0) {
+      message.socket.pause()
+      setImmediate(() => message.socket.resume())
     }
     const refusal = allowance.take(piece.length)
     if (refusal !== undefined) {

@@ -135,7 +135,7 @@ const mutate = {
       () => Buffer.from(`\ufeff${text}`, 'utf16le'),
       () => Buffer.from(text, 'utf16le').swap16(),
       () => Buffer.from(text.replace('"', '"é'), 'latin1'),
-      () => Buffer.concat([...text].map((letter) => Buffer.from([0, 0, 0, letter.charCodeAt(0)]))),
+      () => Buffer.from(text.replaceAll(/./gs, '\0\0\0$&')),
       () => Buffer.from(Buffer.from(text).toString('base64')),
     ])()
   },

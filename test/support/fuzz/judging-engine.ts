@@ -45,7 +45,7 @@ export class JudgingEngine {
       this.faults.push(`${request.method} ${path} reached the engine`)
     }
     // Callers that leave early ask for the base: nobody can say what became of them.
-    const counts = !/^\{"model":"lpx-base-r0"/.test(text)
+    const counts = !text.startsWith('{"model":"lpx-base-r0"')
     this.seen += Number(counts)
     let body: Sent
     try {
@@ -72,7 +72,7 @@ export class JudgingEngine {
     const keys = text.match(/"(?:model|cache_salt)":/g) ?? []
     if (foreign.length > 0) {
       this.faults.push(`${path} was sent ${foreign.join(', ')}`)
-    } else if (!/^lpx-/.test(String(body['model'])) || !text.startsWith('{"model":"lpx-')) {
+    } else if (!String(body['model']).startsWith('lpx-') || !text.startsWith('{"model":"lpx-')) {
       this.faults.push(`${path} was sent the model ${String(body['model'])}`)
     } else if ('cache_salt' in body !== routeFields[path].salted || keys.length > 20) {
       this.faults.push(`${path} was sent without a salt`)

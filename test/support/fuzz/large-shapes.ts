@@ -3,6 +3,8 @@ import type { InferencePath } from '../../../src/gateway/endpoints/inference-end
 export interface LargeShape {
   readonly path: InferencePath
   readonly body: () => string
+  /** In chunks of so many bytes each. */
+  readonly chunkBytes?: number
 }
 
 const limit = 4 * 1024 * 1024
@@ -54,6 +56,8 @@ const whole = (body: string): LargeShape => ({ path: chat, body: () => body })
 
 /** The largest bodies, each made of what costs a reader the most for its bytes. */
 export const largeShapes: Readonly<Record<string, LargeShape>> = {
+  'chunks of a byte': { ...text('x'), chunkBytes: 1 },
+  'chunks of a hundred bytes': { ...text('x'), chunkBytes: 100 },
   'one long text': text('x'.repeat(100)),
   'one text of escaped quotes': text('\\"'),
   'one text of backslashes': text('\\\\'),
