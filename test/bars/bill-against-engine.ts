@@ -238,7 +238,8 @@ function differenceOf(
   return {
     output: output - outputOf(lines, 'core'),
     front: output - outputOf(lines, 'front'),
-    input: core.length === 0 ? 0 : input - prompts,
+    // Who left while it waited there has used nothing of it.
+    input: outputOf(core, 'core') === 0 ? 0 : input - prompts,
     answer:
       answered === undefined
         ? 0
