@@ -39,31 +39,39 @@ interface Options {
 
 async function main(options: Options): Promise<boolean> {
   const folder = mkdtempSync(join(tmpdir(), 'loraplex-bill-'))
-  const vllm = join(vllmCpuFolder(), 'bin', 'vllm')
-  const tap = new TokenTap(folder, vllm, join(fixtures, 'tiny-llama', 'tokenizer.json'))
-  process.env['LORAPLEX_VLLM'] = tap.executable
-  const service = await startService()
   try {
-    const names = tenants.flatMap((tenant) => adapters.map((name) => [tenant, name] as const))
-    await service.untilReady(...names.map(([tenant, name]) => `${tenant}/${name}`))
-    const engine = engineUrl(service.enginePids()[0] ?? 0)
-    const before = await tokensOf(engine)
-    const startedAt = performance.now()
-    const outcomes = await callAll(service, options)
-    const seconds = (performance.now() - startedAt) / 1000
-    while (service.standalone.gateway.inFlight > 0 || (await tokensOf(engine)).running > 0) {
-      await delay(100)
+    const vllm = join(vllmCpuFolder(), 'bin', 'vllm')
+    const tap = new TokenTap(folder, vllm, join(fixtures, 'tiny-llama', 'tokenizer.json'))
+    process.env['LORAPLEX_VLLM'] = tap.executable
+    const service = await startService()
+    try {
+      return await measure(service, tap, options)
+    } finally {
+      await service.close()
     }
-    // The engine's stop and the batch of bills that is still to be written.
-    await delay(3_000)
-    const after = await tokensOf(engine)
-    console.log(`${outcomes.length} requests in ${seconds.toFixed(0)} s, seed ${options.seed}`)
-    const engineTokens = { input: after.input - before.input, output: after.output - before.output }
-    return report(outcomes, tap.lines(), await billsOf(service), engineTokens)
   } finally {
-    await service.close()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+async function measure(service: TestService, tap: TokenTap, options: Options): Promise<boolean> {
+  await service.untilReady(
+    ...tenants.flatMap((tenant) => adapters.map((name) => `${tenant}/${name}`)),
+  )
+  const engine = engineUrl(service.enginePids()[0] ?? 0)
+  const before = await tokensOf(engine)
+  const startedAt = performance.now()
+  const outcomes = await callAll(service, options)
+  const seconds = (performance.now() - startedAt) / 1000
+  while (service.standalone.gateway.inFlight > 0 || (await tokensOf(engine)).running > 0) {
+    await delay(100)
+  }
+  // The engine's stop and the batch of bills that is still to be written.
+  await delay(3_000)
+  const after = await tokensOf(engine)
+  console.log(`${outcomes.length} requests in ${seconds.toFixed(0)} s, seed ${options.seed}`)
+  const engineTokens = { input: after.input - before.input, output: after.output - before.output }
+  return report(outcomes, tap.lines(), await billsOf(service), engineTokens)
 }
 
 async function startService(): Promise<TestService> {
@@ -238,7 +246,8 @@ function differenceOf(
   return {
     output: output - outputOf(lines, 'core'),
     front: output - outputOf(lines, 'front'),
-    input: core.length === 0 ? 0 : input - prompts,
+    // Who left while it waited there has used nothing of it.
+    input: outputOf(core, 'core') === 0 ? 0 : input - prompts,
     answer:
       answered === undefined
         ? 0

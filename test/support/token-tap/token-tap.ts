@@ -1,5 +1,5 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 /** What vLLM says of one sequence when it ends. `core`: its scheduler; `front`: its API server. */
 export interface TapLine {
@@ -19,7 +19,10 @@ export class TokenTap {
 
   constructor(folder: string, vllm: string, tokenizer: string) {
     this.#file = join(folder, 'tokens.jsonl')
-    this.executable = join(folder, 'vllm')
+    this.executable = join(folder, 'bin', 'vllm')
+    mkdirSync(dirname(this.executable), { recursive: true })
+    // Its version is read beside it: asking it takes a minute on a crowded machine.
+    symlinkSync(join(dirname(dirname(vllm)), 'lib'), join(folder, 'lib'))
     const metadata = join(folder, 'token_tap-1.dist-info')
     mkdirSync(metadata, { recursive: true })
     writeFileSync(
