@@ -1,5 +1,5 @@
 // What a tenant has of a pool beside a greedy neighbour, with one gateway and with four.
-//   node bin/run.mjs test/bars/fairness.ts [--gateways 1,4] [--seconds 16] [--only neighbour,weights,throughput,many,slots,simulated]
+//   node bin/run.mjs test/bars/fairness.ts [--gateways 1,4] [--seconds 14] [--only neighbour,weights,throughput,many,slots,simulated]
 // Without `--only`: all but `slots` and `simulated`, in eight minutes. `simulated` is the neighbour in simulated time, with
 // thousands of requests and with two engines; it needs no quiet machine.
 import process from 'node:process'
@@ -11,7 +11,8 @@ import { victimBesideGreedy } from '../support/victim-beside-greedy.ts'
 
 /** An engine of 16 requests at once, 25 tokens a stream: a place becomes free every 66 ms. */
 const engine = { maxNumSeqs: 16, stepMs: 40, maxLoras: 4, isFifo: false } as const
-const warmUpMs = 6000
+/** Who came first has had more by the time that all are there, and the counters see to it that the others catch up. */
+const warmUpMs = 12_000
 
 /** Requests a second of one of two tenants, with 25 tokens and one step for the prompt: half of what the engine can do. */
 const share = (engine.maxNumSeqs / (26 * (engine.stepMs + 1.6)) / 2) * 1000
@@ -138,7 +139,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       gateways: { type: 'string', default: '1,4' },
-      seconds: { type: 'string', default: '16' },
+      seconds: { type: 'string', default: '14' },
       only: { type: 'string', default: 'neighbour,weights,throughput,many' },
     },
   })
@@ -146,7 +147,7 @@ async function main(): Promise<void> {
   for (const gateways of values.gateways.split(',').map(Number)) {
     const options = { gateways, seconds: Number(values.seconds) }
     console.log(
-      `${gateways} gateways, ${options.seconds} s each, the neighbour four times that, 50 tenants three times`,
+      `${gateways} gateways, ${options.seconds} s each, the neighbour and 50 tenants three times that`,
     )
     for (const [name, measure] of Object.entries(measures)) {
       if (wanted.has(name)) {
@@ -157,9 +158,9 @@ async function main(): Promise<void> {
 }
 
 const measures: Readonly<Record<string, (options: FairnessOptions) => Promise<void>>> = {
-  neighbour: async (options) => sayNeighbour('the base', await neighbour(longer(options, 4))),
+  neighbour: async (options) => sayNeighbour('the base', await neighbour(longer(options, 3))),
   slots: async (options) =>
-    sayNeighbour('twelve adapters for four slots', await neighbour(longer(options, 4), 12)),
+    sayNeighbour('twelve adapters for four slots', await neighbour(longer(options, 3), 12)),
   weights: async (options) => {
     const { ratios, error, longestGapMs } = await shares(options, weighted, 24)
     const each = ratios.map((ratio) => ratio.toFixed(3)).join(', ')
@@ -167,14 +168,10 @@ const measures: Readonly<Record<string, (options: FairnessOptions) => Promise<vo
     say('longest time unserved', `${longestGapMs.toFixed(0)} ms`, '1 s', longestGapMs <= 1000)
   },
   throughput: async (options) => {
-    const ratios: number[] = []
-    for (let pair = 0; pair < 2; pair += 1) {
-      const fair = await shares(options, weighted, 24)
-      const fifo = await shares(options, weighted, 24, true)
-      ratios.push(fair.tokensPerSecond / fifo.tokensPerSecond)
-    }
-    const ratio = ratios.reduce((sum, one) => sum + one, 0) / ratios.length
-    say('throughput by that of FIFO, mean of 2', ratio.toFixed(4), '0.99', ratio >= 0.99)
+    const fair = await shares(options, weighted, 24)
+    const fifo = await shares(options, weighted, 24, true)
+    const ratio = fair.tokensPerSecond / fifo.tokensPerSecond
+    say('throughput by that of FIFO', ratio.toFixed(4), '0.99', ratio >= 0.99)
   },
   many: async (options) => {
     // `secretOf` pads names with zeros: none may be another one's with zeros behind.
