@@ -59,7 +59,7 @@ describe('gateways of one engine', () => {
     desk.call(call('g1', { inFlight: 32 }))
     desk.note({ running: 16, waiting: 16 })
     desk.note({ running: 16, waiting: 16 })
-    expect(desk.call(call('g1', { inFlight: 32 }))?.places).toBe(18)
+    expect(desk.call(call('g1', { inFlight: 32 }))?.places).toBe(17)
     desk.reset()
     expect(desk.call(call('g1'))?.places).toBe(32)
   })

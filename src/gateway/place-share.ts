@@ -103,7 +103,7 @@ export class PlaceShare {
     if (answer !== undefined) {
       this.#places = answer.places
       this.#isShared = answer.shared
-      this.#options.order?.fair.learn(answer)
+      this.#options.order?.fair.learn(answer, this.#options.now())
     }
   }
 
