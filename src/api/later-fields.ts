@@ -12,12 +12,6 @@ export const laterFields: Readonly<Record<Kind, readonly string[]>> = {
     'allowedNamespaces.onRevoke',
   ],
   LoraAdapter: [],
-  ModelTenant: [
-    'weight',
-    'adapterQuota',
-    'limits.maxInputTokens',
-    'perUser.maxInputTokens',
-    'models.limits.maxInputTokens',
-  ],
-  TenantKey: ['perUser', 'limits.maxInputTokens'],
+  ModelTenant: ['weight', 'adapterQuota'],
+  TenantKey: ['perUser'],
 }

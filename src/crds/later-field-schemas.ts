@@ -19,7 +19,6 @@ const schemaOf: Readonly<Record<string, StructuralSchema>> = {
   'model.chatTemplateKwargs': list,
   'model.inputs': { ...list, items: { type: 'string', maxLength: 64 } },
   weight: { type: 'integer', minimum: 0, maximum: 2_147_483_647 },
-  maxInputTokens: { type: 'integer', minimum: 0, maximum: 2_147_483_647 },
   'allowedNamespaces.onRevoke': { type: 'string', maxLength: 64 },
 }
 

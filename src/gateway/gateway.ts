@@ -17,8 +17,10 @@ import type { Meter } from './metering/meter.ts'
 import { waitOf } from './metering/wait-of.ts'
 import { resolveTarget, type PoolFacts } from './models.ts'
 import { endOfWait, patienceOf, type Patience, type WaitLimits } from './patience.ts'
+import { poolFactsOf } from './pool-facts.ts'
 import type { PoolState } from './pool-state.ts'
 import { defaultAdmissionLimits, type AdmissionLimits } from './queue-bounds.ts'
+import { PromptCounter } from './prompt-counter.ts'
 import { ReplicaView, type GatewayReplica } from './replica-view.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { TenantSalts } from './tenant-salts.ts'
@@ -35,7 +37,6 @@ export interface GatewayOptions {
   readonly limits?: Partial<ExchangeLimits>
   /** Limits, budgets and bills. Default: limits in memory, and no bills. */
   readonly meter?: Meter
-  readonly contextWindowOf?: (poolKey: string) => number | undefined
 }
 
 const emptyTable: RoutingTable = { callers: new Map(), revisions: new Set(), pools: new Map() }
@@ -58,6 +59,7 @@ export class Gateway {
   readonly #admissionLimits: AdmissionLimits
   readonly #limits: ExchangeLimits
   readonly #loading: LoadingRoom
+  readonly #counter = new PromptCounter()
   /** Replicas that left the list while requests ran there. */
   readonly #retired = new Set<ReplicaView>()
   readonly #timers: readonly NodeJS.Timeout[]
@@ -169,7 +171,7 @@ export class Gateway {
 
   /** Revisions that the table names and that a request could go to right now, or after a slot: the acknowledgement. */
   acknowledged(poolKey: string): ReadonlySet<string> {
-    return acknowledgedBy(this.#viewsByPool.get(poolKey) ?? [], this.#table.revisions)
+    return acknowledgedBy(this.#viewsOf(poolKey), this.#table.revisions)
   }
 
   /** What waits and runs, by pool and revision; the base is `base`, names that no revision answers yet are `loading`. */
@@ -204,11 +206,7 @@ export class Gateway {
   }
 
   factsOf(poolKey: string): PoolFacts {
-    const views = this.#viewsByPool.get(poolKey) ?? []
-    return {
-      simulated: views.some((view) => view.simulated),
-      contextWindow: this.#options.contextWindowOf?.(poolKey),
-    }
+    return poolFactsOf(this.#viewsOf(poolKey))
   }
 
   views(): readonly ReplicaView[] {
@@ -362,7 +360,9 @@ export class Gateway {
     if (response.destroyed) {
       return
     }
-    const charge = this.meter.charge(caller, target, request, id)
+    const views = (): readonly ReplicaView[] => this.#viewsOf(target.poolKey)
+    const engines = this.#counter.enginesOf(caller.tenant, target.revision, views)
+    const charge = this.meter.charge(caller, target, request, id, engines)
     const { admission, retries, arrivals } = this.#poolOf(target.poolKey)
     retries.noteRequest()
     arrivals.note(target.revision)
@@ -402,13 +402,16 @@ export class Gateway {
     }
   }
 
+  #viewsOf(poolKey: string): readonly ReplicaView[] {
+    return this.#viewsByPool.get(poolKey) ?? []
+  }
+
   #poolOf(poolKey: string): PoolState {
     let pool = this.#pools.get(poolKey)
     if (pool === undefined) {
-      const views = (): readonly ReplicaView[] => this.#viewsByPool.get(poolKey) ?? []
       pool = {
         admission: new PoolAdmission(
-          views,
+          () => this.#viewsOf(poolKey),
           this.#admissionLimits,
           () => performance.now(),
           () => this.#onWait(poolKey),

@@ -6,6 +6,7 @@ import { parseOutline, scanJsonObject, type ObjectEntry, type Span } from './jso
 import { latin1Json } from './latin1-json.ts'
 import type { FieldKind } from './request-field-policy.ts'
 import { routeFields } from './request-fields.generated.ts'
+import { promptQuestionOf, type PromptQuestion } from './prompt-question.ts'
 import { measureRequest, type RequestMeasure } from './request-measure.ts'
 import { requestBodyOf, type RequestBody } from './request-body.ts'
 import { checkLimits } from './request-limits.ts'
@@ -23,6 +24,8 @@ export interface InferenceRequest {
   readonly ignoredFields: readonly string[]
   readonly sizeBytes: number
   readonly measure: RequestMeasure
+  /** How its tokens are found out exactly; undefined where no engine counts them. */
+  readonly question: PromptQuestion | undefined
   /**
    * The body for one engine: bytes of the caller with our `model`, `cache_salt` and what else is ours in front. It is made
    * where the caller's body lies: the one built before is void.
@@ -74,6 +77,8 @@ export function readInferenceRequest(
     ignoredFields,
     sizeBytes: body.length,
     measure,
+    // Now and not when it is asked: what was parsed must not live as long as the request.
+    question: promptQuestionOf(endpoint.path, body, kept, value),
     build: (engineModel, cacheSalt, outputCap) => {
       const ours = outputCap === undefined ? '' : `,"${measure.capField}":${outputCap}`
       return splice(read, entries, kept, headOf(endpoint, engineModel, cacheSalt, stream) + ours)

@@ -6,6 +6,10 @@ import type { ObjectEntry } from './json-object.ts'
 export interface RequestMeasure {
   /** The prompts have at most so many tokens: UTF-8 bytes, and what a template adds. */
   readonly inputTokens: number
+  /** The field that most of the prompt is in. */
+  readonly promptField: string
+  /** Templates print tools in ways of their own: the bound is a good guess then. */
+  readonly hasTools: boolean
   /** The largest cap on one answer that the caller gave; undefined where there is none, or nothing is generated. */
   readonly outputCap: number | undefined
   /** Answers: choices of each prompt. 0 where nothing is generated. */
@@ -85,6 +89,8 @@ export function measureRequest(
   // Templates print schemas with indents, so a byte can become two.
   const forTools = tools ? toolTemplate + bytesOfKey(parts, 'tools') : 0
   return {
+    promptField: prompt[0] ?? '',
+    hasTools: tools,
     inputTokens: bytes === 0 ? 0 : bytes + template * prompts + forTools,
     outputCap: capField === '' ? undefined : largestCap(entries, body),
     answers: capField === '' ? 0 : prompts * choicesOf(body),

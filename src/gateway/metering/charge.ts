@@ -10,10 +10,11 @@ import type { InferenceRequest } from '../inference-request.ts'
 import type { Usage } from '../usage.ts'
 import { asked } from './asked.ts'
 import { amountsOf, greatestUse, linesOf, useOf, type AttemptUse } from './attempt-use.ts'
-import { contextWindowOf } from './context-window.ts'
 import type { OutputBound } from './output-bound.ts'
+import type { PromptSize } from './prompt-size.ts'
 import { rateHeaders } from './rate-headers.ts'
 import { refusalOf } from './refusal-of.ts'
+import { hasRoom, isNearCap } from './room.ts'
 import { shorterAnswer } from './shorter-answer.ts'
 
 /** What the charges of a gateway share. */
@@ -33,6 +34,9 @@ export interface ChargeContext {
   readonly caller: Caller
   readonly target: RouteTarget
   readonly request: InferenceRequest
+  readonly prompt: PromptSize
+  /** Tokens of a prompt and its answer together; undefined where nobody said. */
+  readonly contextWindow: number | undefined
   readonly caps: readonly Cap[]
   readonly prices: PoolPrices
   readonly output: OutputBound
@@ -49,7 +53,8 @@ const greatestTokensPerMs = 1
 
 /** One attempt, from its hold to its bill. */
 interface Attempt {
-  readonly id: string
+  /** Another one where a hold was given back for a better one. */
+  id: string
   /** Undefined while it is asked for, and where nothing is limited. */
   hold: LiveHold | undefined
   /** Ended while the hold was asked for. */
@@ -88,7 +93,7 @@ export class Charge {
 
   /** Begins an attempt; undefined where nothing is limited. Rejects with a LoraplexError where there is no room. */
   permit(): Promise<void> | undefined {
-    const { caps } = this.#context
+    const { caps, prompt } = this.#context
     const attempt: Attempt = {
       id: attemptId(this.#means.now()),
       hold: undefined,
@@ -98,7 +103,7 @@ export class Charge {
       noteAt: 0,
     }
     this.#attempt = attempt
-    return caps.length === 0 ? undefined : this.#take(attempt)
+    return caps.length === 0 && !prompt.isInDoubt ? undefined : this.#take(attempt)
   }
 
   /** The attempt went to an engine. @param inFlight requests there, this one included */
@@ -140,29 +145,21 @@ export class Charge {
   }
 
   async #take(attempt: Attempt): Promise<void> {
-    const { caps } = this.#context
-    let use = this.#greatestUse()
-    let lines = this.#lines(use)
-    let answer = await this.#try(attempt, lines)
-    if (!(answer instanceof LiveHold)) {
-      const { measure } = this.#context.request
-      const shorter =
-        measure.outputCap === undefined && measure.answers > 0
-          ? shorterAnswer(answer, caps, {
-              inputTokens: measure.inputTokens,
-              outputTokens: this.#outputTokens,
-              answers: measure.answers,
-              prices: this.#context.prices,
-            })
-          : undefined
-      if (shorter !== undefined && !attempt.over) {
-        this.#outputTokens = shorter
-        this.#isOurs = true
-        use = this.#greatestUse()
-        lines = this.#lines(use)
-        answer = await this.#try(attempt, lines)
-      }
+    const { caps, prompt } = this.#context
+    if (prompt.isInDoubt) {
+      await prompt.requireAllowed()
     }
+    if (caps.length === 0 || attempt.over) {
+      return
+    }
+    let tried = await this.#tryExactly(attempt, await this.#try(attempt))
+    const shorter = tried.answer instanceof LiveHold ? undefined : this.#shorterAnswer(tried.answer)
+    if (shorter !== undefined && !attempt.over) {
+      this.#outputTokens = shorter
+      this.#isOurs = true
+      tried = await this.#try(attempt)
+    }
+    const { answer, lines } = tried
     const nowMs = this.#means.now()
     if (!(answer instanceof LiveHold)) {
       throw refusalOf(answer, caps, lines, nowMs)
@@ -175,24 +172,59 @@ export class Charge {
     }
   }
 
-  #try(attempt: Attempt, lines: readonly Line[]): Promise<LiveHold | Refused> {
-    return asked(this.#means.holds.begin({ id: attempt.id, lines }))
+  /** Once more with what an engine counts, where the bound of the prompt is in the way, or may be none. */
+  async #tryExactly(attempt: Attempt, first: Tried): Promise<Tried> {
+    const { caps, prompt, request } = this.#context
+    if (!prompt.canBeAsked || attempt.over) {
+      return first
+    }
+    const bound = prompt.tokens
+    const { counters } = first.answer
+    if (!(first.answer instanceof LiveHold)) {
+      const least = amountsOf(caps, this.#greatestUse(1, request.measure.outputCap ?? 1))
+      const couldFit = hasRoom(caps, counters, least)
+      return couldFit && (await prompt.ask()) && prompt.tokens < bound ? this.#try(attempt) : first
+    }
+    const isNear = request.measure.hasTools && isNearCap(caps, counters)
+    if (!isNear || !(await prompt.ask()) || prompt.tokens <= bound) {
+      return first
+    }
+    // I5: the bound was none, and there is little room left for what is above it.
+    await first.answer.release()
+    attempt.id = attemptId(this.#means.now())
+    return this.#try(attempt)
   }
 
-  #greatestUse(): AttemptUse {
-    const { request, prices, target } = this.#context
-    const { inputTokens, answers } = request.measure
-    return greatestUse(
-      inputTokens,
-      this.#outputTokens,
-      answers,
-      prices,
-      contextWindowOf(target.pool),
+  #shorterAnswer(refused: Refused): number | undefined {
+    const { caps, prompt, prices, request } = this.#context
+    const { outputCap, answers } = request.measure
+    return outputCap === undefined && answers > 0
+      ? shorterAnswer(refused, caps, {
+          inputTokens: prompt.tokens,
+          outputTokens: this.#outputTokens,
+          answers,
+          prices,
+        })
+      : undefined
+  }
+
+  async #try({ id }: Attempt): Promise<Tried> {
+    const lines = linesOf(
+      this.#context.caps,
+      this.#greatestUse(),
+      this.#means.windows,
+      this.#means.now(),
     )
+    return { answer: await asked(this.#means.holds.begin({ id, lines })), lines }
   }
 
-  #lines(use: AttemptUse): readonly Line[] {
-    return linesOf(this.#context.caps, use, this.#means.windows, this.#means.now())
+  #greatestUse(
+    inputTokens = this.#context.prompt.tokens,
+    outputTokens = this.#outputTokens,
+  ): AttemptUse {
+    const { request, prices, contextWindow } = this.#context
+    const { answers } = request.measure
+    return greatestUse(inputTokens, outputTokens, answers, prices, contextWindow)
   }
 
   #settleHold(hold: LiveHold, billed: Bill | undefined): void {
@@ -218,7 +250,7 @@ export class Charge {
       const exactness = usage.lowerBound ? 'LowerBound' : 'Exact'
       return { counts: this.#countsOf(usage), exactness, sinceMs }
     }
-    const { request } = this.#context
+    const { request, prompt } = this.#context
     const { inputTokens, answers } = request.measure
     if (end === 'Failed') {
       return undefined
@@ -230,14 +262,13 @@ export class Charge {
     }
     // Nobody counted: no more than could be written in that time, nor than was held.
     const output = Math.min(this.#outputTokens, Math.ceil(sinceMs * greatestTokensPerMs)) * answers
-    const counts = { input: inputTokens, cachedInput: 0, output }
+    const counts = { input: prompt.tokens, cachedInput: 0, output }
     return { counts, exactness: 'Unknown', sinceMs }
   }
 
   /** An API that counts only at its end has no word on the prompt before. */
   #countsOf({ promptTokens, completionTokens, cachedTokens }: Usage): TokenCounts {
-    const { inputTokens } = this.#context.request.measure
-    const input = promptTokens === 0 ? inputTokens : promptTokens
+    const input = promptTokens === 0 ? this.#context.prompt.tokens : promptTokens
     return { input, cachedInput: cachedTokens, output: completionTokens }
   }
 
@@ -263,6 +294,12 @@ export class Charge {
       exactness,
     })
   }
+}
+
+interface Tried {
+  readonly answer: LiveHold | Refused
+  /** As they were tried. */
+  readonly lines: readonly Line[]
 }
 
 interface Bill {

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { pricesOf, type PoolPrices } from '../../core/prices.ts'
 import type { Caller, RouteTarget } from '../../core/resolve.ts'
-import { capsOfUser, type Cap } from '../../core/terms.ts'
+import { capsOfUser, smallestOf, type Cap } from '../../core/terms.ts'
 import { WindowCache } from '../../core/window-cache.ts'
 import { LoraplexError } from '../../errors.ts'
 import { LiveHolds } from '../../ledger/live-holds.ts'
@@ -11,6 +11,8 @@ import type { InferenceRequest } from '../inference-request.ts'
 import { Charge, type ChargeMeans } from './charge.ts'
 import { contextWindowOf } from './context-window.ts'
 import { outputBoundOf } from './output-bound.ts'
+import type { PoolEngines } from './pool-engines.ts'
+import { PromptSize } from './prompt-size.ts'
 
 export interface MeterOptions {
   readonly ledger: Ledger
@@ -60,7 +62,13 @@ export class Meter implements ChargeMeans {
    * For one request, before it looks for an engine.
    * @throws LoraplexError where it asks for more than it may, or cannot be priced
    */
-  charge(caller: Caller, target: RouteTarget, request: InferenceRequest, id: string): Charge {
+  charge(
+    caller: Caller,
+    target: RouteTarget,
+    request: InferenceRequest,
+    id: string,
+    engines: PoolEngines,
+  ): Charge {
     const { pool } = target
     const { measure } = request
     const userHash = this.userHash(caller.tenant, measure.user)
@@ -68,14 +76,25 @@ export class Meter implements ChargeMeans {
     const isFree = measure.inputTokens === 0 && measure.answers === 0
     const caps = this.#capsOf(caller, target, userHash, prices, isFree)
     const mustBeKnown = caps.some(({ counts }) => counts === 'Tokens' || counts === 'Nanos')
-    const output = outputBoundOf(
-      measure,
-      caller.terms,
-      target.terms,
-      contextWindowOf(pool),
-      mustBeKnown,
+    const contextWindow = contextWindowOf(pool, engines.contextWindow)
+    const output = outputBoundOf(measure, caller.terms, target.terms, contextWindow, mustBeKnown)
+    const prompt = new PromptSize(
+      request,
+      smallestOf('maxInputTokens', caller.terms, target.terms),
+      (question) => engines.count(question),
     )
-    return new Charge(this, { id, caller, target, request, caps, prices, output, userHash })
+    return new Charge(this, {
+      id,
+      caller,
+      target,
+      request,
+      prompt,
+      contextWindow,
+      caps,
+      prices,
+      output,
+      userHash,
+    })
   }
 
   /** The same for the same user of a tenant, and no way back to the name. */
