@@ -21,6 +21,8 @@ import { shorterAnswer } from './shorter-answer.ts'
 export interface ChargeMeans {
   readonly holds: LiveHolds
   readonly windows: WindowCache
+  /** Somebody reads bills: those of requests that this process does not live to see the end of are left for another. */
+  readonly keepsBills: boolean
   /** Takes what was used; never waits. */
   readonly record: (record: UsageRecord) => void
   /** What the ledger could not be told; it books a hold by itself when that ends. */
@@ -63,6 +65,8 @@ interface Attempt {
   /** Requests on the engine, this one included. */
   beside: number
   noteAt: number
+  /** A hold for its bill alone is on its way. */
+  asksForBill: boolean
 }
 
 /** What one request takes of limits and budgets: a hold for each attempt, renewed while it lasts, and its bill (I5, I6). */
@@ -101,6 +105,7 @@ export class Charge {
       sentAt: undefined,
       beside: 1,
       noteAt: 0,
+      asksForBill: false,
     }
     this.#attempt = attempt
     return caps.length === 0 && !prompt.isInDoubt ? undefined : this.#take(attempt)
@@ -117,13 +122,43 @@ export class Charge {
   /** Called now and then, with what is known to be used. @param now monotonic milliseconds */
   note(now: number, usageSoFar: () => Usage | undefined): void {
     const attempt = this.#attempt
-    if (attempt?.hold === undefined || now < attempt.noteAt) {
+    if (attempt?.sentAt === undefined || now < attempt.noteAt) {
       return
     }
     attempt.noteAt = now + noteEveryMs
     const usage = usageSoFar()
-    if (usage !== undefined) {
-      attempt.hold.note(this.#amountsOf(this.#countsOf(usage)))
+    if (usage === undefined) {
+      return
+    }
+    const counts = this.#countsOf(usage)
+    const bill = this.#billSoFar(attempt, attempt.sentAt, counts)
+    if (attempt.hold !== undefined) {
+      attempt.hold.note(this.#amountsOf(counts), bill)
+    } else if (bill !== '' && now - attempt.sentAt > noteEveryMs) {
+      this.#holdBill(attempt, bill).catch(this.#means.onFault)
+    }
+  }
+
+  /** I6: what is billed should this process die now; nothing where no bills are kept. */
+  #billSoFar(attempt: Attempt, sentAt: number, counts: TokenCounts): string {
+    const sinceMs = performance.now() - sentAt
+    return this.#means.keepsBills
+      ? JSON.stringify(this.#recordOf(attempt, { counts, exactness: 'LowerBound', sinceMs }))
+      : ''
+  }
+
+  /** Where nothing is limited there is no hold; a long answer gets one, beside the traffic, for its bill's sake. */
+  async #holdBill(attempt: Attempt, note: string): Promise<void> {
+    if (attempt.asksForBill) {
+      return
+    }
+    attempt.asksForBill = true
+    const hold = await this.#means.holds.begin({ id: attempt.id, lines: [], note })
+    attempt.asksForBill = false
+    if (hold instanceof LiveHold && attempt.over) {
+      await hold.release()
+    } else if (hold instanceof LiveHold) {
+      attempt.hold = hold
     }
   }
 
@@ -140,7 +175,7 @@ export class Charge {
       this.#settleHold(attempt.hold, billed)
     }
     if (billed !== undefined) {
-      this.#record(attempt, billed)
+      this.#means.record(this.#recordOf(attempt, billed))
     }
   }
 
@@ -272,10 +307,10 @@ export class Charge {
     return { input, cachedInput: cachedTokens, output: completionTokens }
   }
 
-  #record(attempt: Attempt, { counts, exactness, sinceMs }: Bill): void {
+  #recordOf(attempt: Attempt, { counts, exactness, sinceMs }: Bill): UsageRecord {
     const { caller, target, prices, userHash } = this.#context
     const gpuMs = Math.round(sinceMs / attempt.beside)
-    this.#means.record({
+    return {
       attemptId: attempt.id,
       atMs: this.#means.now(),
       tenant: caller.tenant,
@@ -292,7 +327,7 @@ export class Charge {
       ...costsOf(prices.tokens, counts),
       gpuNanos: replicaCost(prices, gpuMs),
       exactness,
-    })
+    }
   }
 }
 

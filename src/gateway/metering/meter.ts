@@ -4,7 +4,7 @@ import type { Caller, RouteTarget } from '../../core/resolve.ts'
 import { capsOfUser, smallestOf, type Cap } from '../../core/terms.ts'
 import { WindowCache } from '../../core/window-cache.ts'
 import { LoraplexError } from '../../errors.ts'
-import { LiveHolds } from '../../ledger/live-holds.ts'
+import { LiveHolds, type LiveHoldsOptions } from '../../ledger/live-holds.ts'
 import type { Ledger } from '../../ledger/types.ts'
 import type { UsageRecord, UsageStore } from '../../ledger/usage/types.ts'
 import type { InferenceRequest } from '../inference-request.ts'
@@ -22,6 +22,7 @@ export interface MeterOptions {
   readonly record: (record: UsageRecord) => void
   /** Key of the hashes that stand for users. */
   readonly userSecret: Buffer
+  readonly holds?: Partial<Omit<LiveHoldsOptions, 'log'>>
   /** ISO 4217 in lower case, of all prices; `usd` where nobody said. */
   readonly currency?: string
   /** For what goes wrong beside a request. */
@@ -36,6 +37,7 @@ export class Meter implements ChargeMeans {
   readonly holds: LiveHolds
   readonly usage: UsageStore | undefined
   readonly record: (record: UsageRecord) => void
+  readonly keepsBills: boolean
   readonly currency: string
   readonly windows = new WindowCache()
   readonly now: () => number
@@ -45,8 +47,12 @@ export class Meter implements ChargeMeans {
   constructor(options: MeterOptions) {
     this.ledger = options.ledger
     this.usage = options.usage
+    this.keepsBills = options.usage !== undefined
     this.currency = options.currency ?? 'usd'
-    this.holds = new LiveHolds(options.ledger, { log: (message) => options.log?.(message) })
+    this.holds = new LiveHolds(options.ledger, {
+      ...options.holds,
+      log: (message) => options.log?.(message),
+    })
     this.record = options.record
     this.now = options.now ?? Date.now
     this.onFault = (error) => options.log?.(String(error))

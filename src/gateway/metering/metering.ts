@@ -2,9 +2,10 @@ import { dirname, join } from 'node:path'
 import { openLedger } from '../../ledger/open-ledger.ts'
 import type { Ledger } from '../../ledger/types.ts'
 import { openUsage } from '../../ledger/usage/open-usage.ts'
+import { LapsedBills, type LapsedBillsOptions } from '../../ledger/usage/lapsed-bills.ts'
 import type { UsageStore } from '../../ledger/usage/types.ts'
 import { UsageWriter } from '../../ledger/usage/usage-writer.ts'
-import { Meter } from './meter.ts'
+import { Meter, type MeterOptions } from './meter.ts'
 
 export interface MeteringOptions {
   /** Where limits are kept: see `openLedger`. */
@@ -15,6 +16,8 @@ export interface MeteringOptions {
   readonly currency?: string
   /** Gateways that share a limit while a shared ledger is away. */
   readonly gateways: number
+  readonly holds?: MeterOptions['holds']
+  readonly lapsed?: Partial<Pick<LapsedBillsOptions, 'ageMs' | 'everyMs'>>
   readonly log: (message: string) => void
 }
 
@@ -24,12 +27,13 @@ export class Metering {
   readonly usage: UsageStore
   readonly #ledger: Ledger
   readonly #writer: UsageWriter
+  readonly #lapsed: LapsedBills
   readonly #log: (message: string) => void
 
   private constructor(
     ledger: Ledger,
     usage: UsageStore,
-    { userSecret, currency = 'usd', log }: MeteringOptions,
+    { userSecret, currency = 'usd', holds = {}, lapsed, log }: MeteringOptions,
   ) {
     this.#ledger = ledger
     this.#log = log
@@ -40,9 +44,12 @@ export class Metering {
       usage,
       record: (record) => this.#writer.add(record),
       userSecret,
+      holds,
       currency,
       log,
     })
+    this.#lapsed = new LapsedBills(ledger, usage, { ...lapsed, log })
+    this.#lapsed.start()
   }
 
   /** @throws UserError for a store that is none, or must not keep budgets. */
@@ -59,6 +66,7 @@ export class Metering {
 
   /** After the gateway: what its last requests used is written down. */
   async close(): Promise<void> {
+    await this.#lapsed.close()
     const lost = await this.#writer.close()
     if (lost > 0) {
       this.#log(`${lost} usage records could not be kept`)

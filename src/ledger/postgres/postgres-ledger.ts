@@ -1,5 +1,5 @@
 import { BugError, UserError } from '../../errors.ts'
-import { checkExpiry, checkHold, checkUsed } from '../check-hold.ts'
+import { checkExpiry, checkHold, checkNote, checkUsed } from '../check-hold.ts'
 import { LedgerError } from '../ledger-error.ts'
 import { refusal } from '../refusal.ts'
 import { released } from '../released.ts'
@@ -92,10 +92,11 @@ export class PostgresLedger implements Ledger {
       : new BugError(`The hold ${hold.id} ended already; an attempt has an id of its own.`)
   }
 
-  async renew(holdId: string, { expiresInMs, used }: Renewal): Promise<RenewOutcome> {
+  async renew(holdId: string, { expiresInMs, used, note = '' }: Renewal): Promise<RenewOutcome> {
     checkExpiry(expiresInMs)
     checkUsed(used)
-    const [row] = await this.#call('renew', [holdId, expiresInMs, used])
+    checkNote(note)
+    const [row] = await this.#call('renew', [holdId, expiresInMs, used, note])
     return row?.outcome as RenewOutcome
   }
 
@@ -144,7 +145,7 @@ export class PostgresLedger implements Ledger {
 
 const calls = {
   try: `select * from try_${version}($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-  renew: `select renew_${version}($1, $2, $3, $4) as outcome`,
+  renew: `select renew_${version}($1, $2, $3, $4, $5) as outcome`,
   settle: `select settle_${version}($1, $2, $3, $4) as outcome`,
   lapsed: `select id, note, noted, expires_at_ms from lapsed_${version}($1, $2)`,
   read: `select * from read_${version}($1, $2)`,
