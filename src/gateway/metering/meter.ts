@@ -1,6 +1,8 @@
 import { createHmac } from 'node:crypto'
+import type { Limits } from '../../api/limits.ts'
 import { pricesOf, type PoolPrices } from '../../core/prices.ts'
 import type { Caller, RouteTarget } from '../../core/resolve.ts'
+import { shareOfCap } from '../../core/share-of-cap.ts'
 import { capsOfUser, smallestOf, type Cap } from '../../core/terms.ts'
 import { WindowCache } from '../../core/window-cache.ts'
 import { LoraplexError } from '../../errors.ts'
@@ -13,6 +15,7 @@ import { contextWindowOf } from './context-window.ts'
 import { outputBoundOf } from './output-bound.ts'
 import type { PoolEngines } from './pool-engines.ts'
 import { PromptSize } from './prompt-size.ts'
+import { UserBuckets } from './user-buckets.ts'
 
 export interface MeterOptions {
   readonly ledger: Ledger
@@ -23,6 +26,8 @@ export interface MeterOptions {
   /** Key of the hashes that stand for users. */
   readonly userSecret: Buffer
   readonly holds?: Partial<Omit<LiveHoldsOptions, 'log'>>
+  /** Gateways that count by themselves: each grants its share of a cap. 1 where they count together. */
+  readonly gateways?: number
   /** ISO 4217 in lower case, of all prices; `usd` where nobody said. */
   readonly currency?: string
   /** For what goes wrong beside a request. */
@@ -42,6 +47,10 @@ export class Meter implements ChargeMeans {
   readonly windows = new WindowCache()
   readonly now: () => number
   readonly onFault: (error: unknown) => void
+  readonly #gateways: number
+  /** By the caps of a routing table: this gateway's share of them. */
+  readonly #shares = new WeakMap<readonly Cap[], readonly Cap[]>()
+  readonly #users = new UserBuckets(this.windows)
   readonly #userSecret: Buffer
 
   constructor(options: MeterOptions) {
@@ -49,6 +58,7 @@ export class Meter implements ChargeMeans {
     this.usage = options.usage
     this.keepsBills = options.usage !== undefined
     this.currency = options.currency ?? 'usd'
+    this.#gateways = options.gateways ?? 1
     this.holds = new LiveHolds(options.ledger, {
       ...options.holds,
       log: (message) => options.log?.(message),
@@ -57,6 +67,17 @@ export class Meter implements ChargeMeans {
     this.now = options.now ?? Date.now
     this.onFault = (error) => options.log?.(String(error))
     this.#userSecret = options.userSecret
+  }
+
+  /** As they hold at this gateway. */
+  shareOf(caps: readonly Cap[]): readonly Cap[] {
+    if (this.#gateways === 1) {
+      return caps
+    }
+    const known = this.#shares.get(caps)
+    const shares = known ?? caps.map((cap) => shareOfCap(cap, this.#gateways))
+    this.#shares.set(caps, shares)
+    return shares
   }
 
   /** Holds are renewed no more. */
@@ -113,6 +134,11 @@ export class Meter implements ChargeMeans {
           .slice(0, 22)
   }
 
+  #capsOfUser(tenant: string, userHash: string, limits: Limits): readonly Cap[] {
+    const bucket = this.#users.bucketOf(tenant, userHash, limits, this.now())
+    return this.shareOf(capsOfUser(tenant, bucket, limits))
+  }
+
   #capsOf(
     caller: Caller,
     target: RouteTarget,
@@ -123,12 +149,12 @@ export class Meter implements ChargeMeans {
     const { terms, tenant } = caller
     const { perUser } = terms
     if (target.terms === undefined && perUser === undefined && prices.tokens !== undefined) {
-      return terms.caps
+      return this.shareOf(terms.caps)
     }
     const caps = [
-      ...terms.caps,
-      ...(target.terms?.caps ?? []),
-      ...(perUser === undefined ? [] : capsOfUser(tenant, userHash, perUser)),
+      ...this.shareOf(terms.caps),
+      ...this.shareOf(target.terms?.caps ?? []),
+      ...(perUser === undefined ? [] : this.#capsOfUser(tenant, userHash, perUser)),
     ]
     if (prices.tokens !== undefined || isFree) {
       return caps

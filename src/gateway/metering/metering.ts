@@ -14,7 +14,7 @@ export interface MeteringOptions {
   readonly usage: string | undefined
   readonly userSecret: Buffer
   readonly currency?: string
-  /** Gateways that share a limit while a shared ledger is away. */
+  /** Gateways that share a limit while a shared ledger is away, or where each counts in its own memory. */
   readonly gateways: number
   readonly holds?: MeterOptions['holds']
   readonly lapsed?: Partial<Pick<LapsedBillsOptions, 'ageMs' | 'everyMs'>>
@@ -33,7 +33,7 @@ export class Metering {
   private constructor(
     ledger: Ledger,
     usage: UsageStore,
-    { userSecret, currency = 'usd', holds = {}, lapsed, log }: MeteringOptions,
+    { userSecret, currency = 'usd', holds = {}, lapsed, log, ...options }: MeteringOptions,
   ) {
     this.#ledger = ledger
     this.#log = log
@@ -45,6 +45,7 @@ export class Metering {
       record: (record) => this.#writer.add(record),
       userSecret,
       holds,
+      gateways: options.ledger === inMemory ? options.gateways : 1,
       currency,
       log,
     })
@@ -55,6 +56,9 @@ export class Metering {
   /** @throws UserError for a store that is none, or must not keep budgets. */
   static async open(options: MeteringOptions): Promise<Metering> {
     const { ledger: url, gateways, log } = options
+    if (url === inMemory) {
+      log(memoryWords(gateways))
+    }
     const ledger = await openLedger({ url, forBudgets: true, gateways: () => gateways, log })
     try {
       return new Metering(ledger, await openUsage(options.usage ?? usageBeside(url), log), options)
@@ -74,6 +78,14 @@ export class Metering {
     await this.usage.close()
     await this.#ledger.close()
   }
+}
+
+const inMemory = 'memory:'
+
+function memoryWords(gateways: number): string {
+  const share =
+    gateways === 1 ? '' : `Each of ${gateways} gateways grants its share of a limit by itself. `
+  return `Limits and budgets are counted in memory: a restart forgets what is used. ${share}For more, set --ledger.`
 }
 
 /** Redis keeps no bills. */

@@ -11,7 +11,7 @@ const nothing = { requests: 0, tokens: 0, nanos: 0 }
 /** `GET /v1/usage`: each limit and budget of this key as it stands now. @throws LoraplexError */
 export async function standing(meter: Meter, caller: Caller): Promise<object> {
   const ofTargets = new Set([...caller.targets.values()].flatMap(({ terms }) => terms?.caps ?? []))
-  const caps = [...caller.terms.caps, ...byCounter(ofTargets)]
+  const caps = meter.shareOf([...caller.terms.caps, ...byCounter(ofTargets)])
   const lines = linesOf(caps, nothing, meter.windows, meter.now())
   const counters = await asked(meter.ledger.read(lines.map(({ key }) => key)))
   const rows = caps.map((cap, at) => ({

@@ -42,11 +42,15 @@ interface LapsedRow {
 
 const { version, text } = ledgerSql
 
+/** Fewer than this went: there was no more. */
+const tidiedAtOnce = 5000
+
 /** Shared by gateways, on the server's clock: one call is one function in one transaction. */
 export class PostgresLedger implements Ledger {
   readonly #postgres: PostgresConnection
   readonly #now: (() => number) | undefined
   readonly #tidying: NodeJS.Timeout
+  #isClosed = false
 
   private constructor(postgres: PostgresConnection, options: PostgresLedgerOptions) {
     this.#postgres = postgres
@@ -122,12 +126,17 @@ export class PostgresLedger implements Ledger {
     return row === undefined ? [] : countersIn(row)
   }
 
-  /** Deletes what is long over. Done every minute by itself. */
+  /** Deletes what is long over, however much it is, in short transactions. Done every minute by itself. */
   async tidy(): Promise<void> {
-    await this.#call('tidy', [])
+    let gone = tidiedAtOnce
+    while (gone >= tidiedAtOnce && !this.#isClosed) {
+      const [row] = await this.#call<{ gone: string }>('tidy', [])
+      gone = Number(row?.gone ?? 0)
+    }
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     clearInterval(this.#tidying)
     await this.#postgres.close()
   }
@@ -149,7 +158,7 @@ const calls = {
   settle: `select settle_${version}($1, $2, $3, $4) as outcome`,
   lapsed: `select id, note, noted, expires_at_ms from lapsed_${version}($1, $2)`,
   read: `select * from read_${version}($1, $2)`,
-  tidy: `select tidy_${version}($1)`,
+  tidy: `select tidy_${version}($1) as gone`,
 } as const
 
 async function durabilityProblem(postgres: PostgresConnection): Promise<string | undefined> {
