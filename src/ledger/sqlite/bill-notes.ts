@@ -29,6 +29,7 @@ export class BillNotes {
   readonly #ended = new Map<string, number>()
   #turn: NodeJS.Immediate | undefined
   #timer: NodeJS.Timeout | undefined
+  #isClosed = false
 
   constructor(path: string, now: () => number, onFault: (error: unknown) => void) {
     this.#now = now
@@ -60,13 +61,16 @@ export class BillNotes {
   }
 
   put(id: string, note: string): void {
+    if (this.#isClosed) {
+      return
+    }
     this.#waiting.set(id, note)
     this.#turn ??= setImmediate(() => this.#write())
   }
 
   ended(id: string): void {
     this.#waiting.delete(id)
-    if (this.#written.delete(id)) {
+    if (this.#written.delete(id) && !this.#isClosed) {
       this.#ended.set(id, this.#now() + keptMs)
       this.#timer ??= setTimeout(() => this.#dropEnded(this.#now()), keptMs + 100).unref()
     }
@@ -74,9 +78,10 @@ export class BillNotes {
 
   /** Holds that are still under way are left for the next process. */
   close(): void {
+    this.#isClosed = true
     clearImmediate(this.#turn)
-    clearTimeout(this.#timer)
     this.#dropEnded(Number.POSITIVE_INFINITY)
+    clearTimeout(this.#timer)
     this.#database.close()
   }
 
