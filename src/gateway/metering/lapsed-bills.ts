@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { released } from '../released.ts'
-import { retention } from '../retention.ts'
-import type { LapsedHold, Ledger } from '../types.ts'
-import type { UsageRecord, UsageStore } from './types.ts'
+import { released } from '../../ledger/released.ts'
+import { retention } from '../../ledger/retention.ts'
+import type { LapsedHold, Ledger } from '../../ledger/types.ts'
+import type { UsageRecord, UsageStore } from '../../ledger/usage/types.ts'
 
 export interface LapsedBillsOptions {
   /**

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { aRecord } from '../../../test/support/usage-contract.ts'
-import { MemoryLedger } from '../memory-ledger.ts'
+import { MemoryLedger } from '../../ledger/memory-ledger.ts'
 import { LapsedBills } from './lapsed-bills.ts'
-import { MemoryUsage } from './memory-usage.ts'
+import { MemoryUsage } from '../../ledger/usage/memory-usage.ts'
 
 const ageMs = 60_000
 const everything = { fromMs: 0, toMs: 1e14, groupBy: [], limit: 10 } as const
