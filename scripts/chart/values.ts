@@ -218,7 +218,7 @@ const gateway = z.strictObject({
     .strictObject({
       url: text(
         'memory:',
-        'Where limits and budgets are counted: `redis://HOST:PORT` or `postgres://HOST/DATABASE` for all gateways together. `memory:` is each gateway by itself, and forgets.',
+        'Where limits and budgets are counted: `redis://HOST:PORT` or `postgres://HOST/DATABASE` for all gateways together. `memory:` is each gateway by itself, with its share of each limit, and forgets.',
       ),
       usageUrl: text(
         '',

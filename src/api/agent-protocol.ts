@@ -152,6 +152,8 @@ export interface HelloMessage {
   readonly simulated: boolean
   /** It divides places among gateways; absent: an agent from before it did. */
   readonly shares?: boolean
+  /** Tokens that a prompt and its answer have together, as the engine says; absent: it does not, or an older agent. */
+  readonly maxModelLen?: number
 }
 
 export interface ResidencyMessage {

@@ -7,6 +7,6 @@ import type { Kind } from './kinds.ts'
 export const laterFields: Readonly<Record<Kind, readonly string[]>> = {
   ModelPool: ['model.chatTemplateRef', 'model.chatTemplateKwargs', 'allowedNamespaces.onRevoke'],
   LoraAdapter: [],
-  ModelTenant: ['limits.maxInputTokens', 'perUser.maxInputTokens', 'models.limits.maxInputTokens'],
-  TenantKey: ['perUser', 'limits.maxInputTokens'],
+  ModelTenant: [],
+  TenantKey: ['perUser'],
 }

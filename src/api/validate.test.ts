@@ -292,16 +292,6 @@ describe('an object that is wrong is refused whole, in words that say what to wr
   })
 
   test.each([
-    withSpec(tenant, { limits: { maxInputTokens: 1 } }),
-    withSpec(tenant, {
-      models: [
-        {
-          name: 'm',
-          targetRef: { kind: 'ModelPool', name: 'a', namespace: 'b' },
-          limits: { maxInputTokens: 1 },
-        },
-      ],
-    }),
     withSpec(key, { perUser: {} }),
     withSpec(pool, { model: { uri: 'file:///a', chatTemplateRef: { name: 'a' } } }),
   ])('a field of a later version is never dropped in silence', (raw) => {

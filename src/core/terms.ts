@@ -117,7 +117,7 @@ export function capsOfUser(
 
 /** The smallest of a limit that is no counter, with whose it is. */
 export function smallestOf(
-  name: 'maxOutputTokens' | 'maxQueueSeconds',
+  name: 'maxInputTokens' | 'maxOutputTokens' | 'maxQueueSeconds',
   terms: Terms,
   target: TargetTerms | undefined,
 ): { readonly value: number; readonly scope: Scope } | undefined {

@@ -10,7 +10,6 @@ import { errorBody, errorHeaders } from './error-body.ts'
 import { noTrail } from './forms/frame-rewriter.ts'
 import type { InferenceRequest } from './inference-request.ts'
 import type { Charge } from './metering/charge.ts'
-import { contextWindowOf } from './metering/context-window.ts'
 import type { Patience } from './patience.ts'
 import type { ReplicaView } from './replica-view.ts'
 import { requestIdHeaders } from './request-id-headers.ts'
@@ -94,14 +93,14 @@ export class Exchange {
   }
 
   #createTicket(): Ticket {
-    const { target, caller, request, patience, suspicion } = this.context
+    const { target, caller, request, charge, patience, suspicion } = this.context
     const lost = (): Ticket['lost'] => this.#lost
     return {
       revision: target.revision,
       tenant: caller.tenant,
       weight: caller.weight,
       sizeBytes: request.sizeBytes,
-      contextWindow: contextWindowOf(target.pool),
+      contextWindow: charge.contextWindow,
       ...patience,
       tried: this.#tried,
       get lost() {

@@ -17,9 +17,11 @@ import type { Meter } from './metering/meter.ts'
 import { waitOf } from './metering/wait-of.ts'
 import { resolveTarget, type PoolFacts } from './models.ts'
 import { endOfWait, patienceOf, type Patience, type WaitLimits } from './patience.ts'
+import { poolFactsOf } from './pool-facts.ts'
 import type { PoolState } from './pool-state.ts'
 import { defaultAdmissionLimits, type AdmissionLimits } from './queue-bounds.ts'
 import { Quarantine } from './quarantine.ts'
+import { PromptCounter } from './prompt-counter.ts'
 import { ReplicaView, type GatewayReplica } from './replica-view.ts'
 import { RequestIds } from './request-ids.ts'
 import { TenantSalts } from './tenant-salts.ts'
@@ -36,7 +38,6 @@ export interface GatewayOptions {
   readonly limits?: Partial<ExchangeLimits>
   /** Limits, budgets and bills. Default: limits in memory, and no bills. */
   readonly meter?: Meter
-  readonly contextWindowOf?: (poolKey: string) => number | undefined
 }
 
 const emptyTable: RoutingTable = { callers: new Map(), revisions: new Set(), pools: new Map() }
@@ -60,6 +61,7 @@ export class Gateway {
   readonly #limits: ExchangeLimits
   readonly #loading: LoadingRoom
   readonly #quarantine: Quarantine
+  readonly #counter = new PromptCounter()
   /** Replicas that left the list while requests ran there. */
   readonly #retired = new Set<ReplicaView>()
   readonly #timers: readonly NodeJS.Timeout[]
@@ -172,7 +174,7 @@ export class Gateway {
 
   /** Revisions that the table names and that a request could go to right now, or after a slot: the acknowledgement. */
   acknowledged(poolKey: string): ReadonlySet<string> {
-    return acknowledgedBy(this.#viewsByPool.get(poolKey) ?? [], this.#table.revisions)
+    return acknowledgedBy(this.#viewsOf(poolKey), this.#table.revisions)
   }
 
   /** What waits and runs, by pool and revision; the base is `base`, names that no revision answers yet are `loading`. */
@@ -207,11 +209,7 @@ export class Gateway {
   }
 
   factsOf(poolKey: string): PoolFacts {
-    const views = this.#viewsByPool.get(poolKey) ?? []
-    return {
-      simulated: views.some((view) => view.simulated),
-      contextWindow: this.#options.contextWindowOf?.(poolKey),
-    }
+    return poolFactsOf(this.#viewsOf(poolKey))
   }
 
   views(): readonly ReplicaView[] {
@@ -366,7 +364,9 @@ export class Gateway {
     if (response.destroyed) {
       return
     }
-    const charge = this.meter.charge(caller, target, request, id)
+    const views = (): readonly ReplicaView[] => this.#viewsOf(target.poolKey)
+    const engines = this.#counter.enginesOf(caller.tenant, target.revision, views)
+    const charge = this.meter.charge(caller, target, request, id, engines)
     const { admission, retries, arrivals } = this.#poolOf(target.poolKey)
     retries.noteRequest()
     arrivals.note(target.revision)
@@ -407,11 +407,15 @@ export class Gateway {
     }
   }
 
+  #viewsOf(poolKey: string): readonly ReplicaView[] {
+    return this.#viewsByPool.get(poolKey) ?? []
+  }
+
   #poolOf(poolKey: string): PoolState {
     let pool = this.#pools.get(poolKey)
     if (pool === undefined) {
       pool = createPoolState(
-        () => this.#viewsByPool.get(poolKey) ?? [],
+        () => this.#viewsOf(poolKey),
         this.#admissionLimits,
         () => this.#onWait(poolKey),
       )

@@ -7,6 +7,7 @@ import { readJsonObject, type ObjectEntry } from './json-object.ts'
 import { latin1Json } from './latin1-json.ts'
 import type { FieldKind } from './request-field-policy.ts'
 import { routeFields } from './request-fields.generated.ts'
+import { promptQuestionOf, type PromptQuestion } from './prompt-question.ts'
 import { measureRequest, type RequestMeasure } from './request-measure.ts'
 import { bytesOf, requestBodyOf, type RequestBody } from './request-body.ts'
 import { checkLimits } from './request-limits.ts'
@@ -26,6 +27,8 @@ export interface InferenceRequest {
   readonly measure: RequestMeasure
   /** What an engine gets of the caller's bytes, field by field; the same before and after `build`. */
   eachKept(use: (bytes: Buffer) => void): void
+  /** How its tokens are found out exactly; undefined where no engine counts them. */
+  readonly question: PromptQuestion | undefined
   /**
    * The body for one engine: bytes of the caller with our `model`, `cache_salt` and what else is ours in front. It is made
    * where the caller's body lies: the one built before is void.
@@ -85,6 +88,8 @@ export function readInferenceRequest(
         use(body.subarray(keyStart, valueEnd))
       }
     },
+    // Now and not when it is asked: what was parsed must not live as long as the request.
+    question: promptQuestionOf(endpoint.path, bytesOf(read), kept, value),
     build: (engineModel, cacheSalt, outputCap) => {
       const ours = outputCap === undefined ? '' : `,"${measure.capField}":${outputCap}`
       return splice(read, entries, kept, headOf(endpoint, engineModel, cacheSalt, stream) + ours)

@@ -68,6 +68,7 @@ export class ReplicaView {
   #nextLease: NodeJS.Immediate | undefined
   #engineProcess = ''
   #simulated = false
+  #maxModelLen: number | undefined
   #ready = false
   #draining = false
   #trials = 0
@@ -104,6 +105,11 @@ export class ReplicaView {
 
   get simulated(): boolean {
     return this.#simulated
+  }
+
+  /** Tokens of a prompt and its answer together, where the engine said so. */
+  get maxModelLen(): number | undefined {
+    return this.#maxModelLen
   }
 
   get ready(): boolean {
@@ -424,10 +430,12 @@ export class ReplicaView {
   }
 
   /** Another process: nothing that was known of the old one holds (I2), and its connections are of no use. */
-  #onHello({ engineProcess, simulated, shares = false }: HelloMessage): void {
+  #onHello({ engineProcess, simulated, shares = false, maxModelLen }: HelloMessage): void {
     this.#residency.clear()
     this.#share.begin(shares, engineProcess !== this.#engineProcess)
     this.#simulated = simulated
+    // A process that ended says nothing; its successor has the same, as a rule.
+    this.#maxModelLen = maxModelLen ?? (engineProcess === '' ? this.#maxModelLen : undefined)
     if (engineProcess === this.#engineProcess && this.#connections !== undefined) {
       return
     }

@@ -6,6 +6,10 @@ import type { ObjectEntry } from './json-object.ts'
 export interface RequestMeasure {
   /** The prompts have at most so many tokens: UTF-8 bytes, and what a template adds; with images, no number bounds them. */
   readonly inputTokens: number
+  /** The field that most of the prompt is in. */
+  readonly promptField: string
+  /** Templates print tools in ways of their own: the bound is a good guess then. */
+  readonly hasTools: boolean
   /** The largest cap on one answer that the caller gave; undefined where there is none, or nothing is generated. */
   readonly outputCap: number | undefined
   /** Answers: choices of each prompt. 0 where nothing is generated. */
@@ -91,6 +95,8 @@ export function measureRequest(
   const forTools = tools ? toolTemplate + bytesOfKey(parts, 'tools') : 0
   const tokens = images > 0 ? Number.POSITIVE_INFINITY : bytes + template * prompts + forTools
   return {
+    promptField: prompt[0] ?? '',
+    hasTools: tools,
     inputTokens: bytes === 0 ? 0 : tokens,
     outputCap: capField === '' ? undefined : largestCap(entries, body),
     answers: capField === '' ? 0 : prompts * choicesEach,

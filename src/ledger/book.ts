@@ -43,7 +43,7 @@ interface BookLine {
 
 interface BookHold {
   readonly id: string
-  readonly note: string
+  note: string
   readonly lines: readonly BookLine[]
   expiresAtMs: number
   /** Where it stands among the expiries; a renewal moves it only once that comes up. */
@@ -84,7 +84,11 @@ export class LedgerBook {
     return fits ? this.#grant(hold) : refusal(lines, counters.map(valuesOf))
   }
 
-  renew(holdId: string, { expiresInMs, used }: Renewal, nowMs: number): RenewOutcome {
+  renew(
+    holdId: string,
+    { expiresInMs, used, note: words = '' }: Renewal,
+    nowMs: number,
+  ): RenewOutcome {
     this.tick(nowMs)
     const hold = this.#holds.get(holdId)
     if (hold === undefined) {
@@ -94,6 +98,7 @@ export class LedgerBook {
       return 'Lapsed'
     }
     hold.expiresAtMs = Math.max(hold.expiresAtMs, this.#nowMs + expiresInMs)
+    hold.note = words === '' ? hold.note : words
     for (const [index, line] of hold.lines.entries()) {
       note(line, used[index] ?? 0)
     }

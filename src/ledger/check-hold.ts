@@ -12,9 +12,7 @@ export function checkHold(hold: Hold): void {
     throw new BugError("A hold's id has 1 to 512 characters.")
   }
   checkExpiry(hold.expiresInMs)
-  if ((hold.note?.length ?? 0) > maxNoteLength) {
-    throw new BugError(`A hold's note has at most ${maxNoteLength} characters.`)
-  }
+  checkNote(hold.note)
   const { lines } = hold
   if (lines.length > maxLines) {
     throw new BugError(`A hold has at most ${maxLines} lines, not ${lines.length}.`)
@@ -32,6 +30,12 @@ export function checkHold(hold: Hold): void {
 export function checkExpiry(expiresInMs: number): void {
   if (!Number.isSafeInteger(expiresInMs) || expiresInMs < 1 || expiresInMs > maxExpiryMs) {
     throw new BugError(`A hold lasts 1 ms to a day, not ${expiresInMs} ms.`)
+  }
+}
+
+export function checkNote(note = ''): void {
+  if (note.length > maxNoteLength) {
+    throw new BugError(`A hold's note has at most ${maxNoteLength} characters.`)
   }
 }
 

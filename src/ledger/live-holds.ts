@@ -20,6 +20,8 @@ export class LiveHold {
   /** The newest usage, and whether the ledger has not heard of it yet. */
   used: readonly number[] = []
   isNews = false
+  /** For whoever bills it, should this process die. */
+  bill = ''
   renewedAtMs: number
 
   constructor(id: string, counters: readonly Counter[], holds: LiveHolds, nowMs: number) {
@@ -30,8 +32,9 @@ export class LiveHold {
   }
 
   /** Cumulative use so far, in the order of the lines. Costs nothing: the ledger hears of the newest once a second. */
-  note(used: readonly number[]): void {
+  note(used: readonly number[], bill = ''): void {
     this.used = used
+    this.bill = bill
     this.isNews = true
   }
 
@@ -96,7 +99,7 @@ export class LiveHolds {
   #renew(hold: LiveHold): void {
     hold.isNews = false
     hold.renewedAtMs = performance.now()
-    const renewal = { expiresInMs: this.#options.leaseMs, used: hold.used }
+    const renewal = { expiresInMs: this.#options.leaseMs, used: hold.used, note: hold.bill }
     this.#ledger.renew(hold.id, renewal).catch((error: unknown) => {
       // Told again a second later; the hold lasts longer than that.
       hold.isNews = true

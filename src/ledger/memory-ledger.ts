@@ -1,5 +1,5 @@
 import { LedgerBook } from './book.ts'
-import { checkExpiry, checkHold, checkUsed } from './check-hold.ts'
+import { checkExpiry, checkHold, checkNote, checkUsed } from './check-hold.ts'
 import { released } from './released.ts'
 import type {
   Counter,
@@ -31,6 +31,7 @@ export class MemoryLedger implements Ledger {
   async renew(holdId: string, renewal: Renewal): Promise<RenewOutcome> {
     checkExpiry(renewal.expiresInMs)
     checkUsed(renewal.used)
+    checkNote(renewal.note)
     return this.#book.renew(holdId, renewal, this.#now())
   }
 

@@ -27,7 +27,7 @@ export async function openLedger(place: LedgerPlace): Promise<Ledger> {
   }
   if (url.startsWith('sqlite:')) {
     const { SqliteLedger } = await import('./sqlite/sqlite-ledger.ts')
-    return new SqliteLedger(url.slice('sqlite:'.length))
+    return new SqliteLedger(url.slice('sqlite:'.length), Date.now, place.log)
   }
   const opener = openerOf(place)
   if (!URL.canParse(url)) {

@@ -73,6 +73,8 @@ export type Exactness = 'Exact' | 'LowerBound' | 'Unknown'
 export interface Renewal {
   readonly expiresInMs: number
   readonly used: readonly number[]
+  /** From now on instead of the hold's; absent or empty: as it was. */
+  readonly note?: string
 }
 
 export interface Settlement {

@@ -151,7 +151,7 @@ async function assemble(
     createDirectorySource({ folder: options.folder, stateFolder: state.path, logger }),
     state,
   )
-  const { metering, gateway } = await openGateway(options, state, source)
+  const { metering, gateway } = await openGateway(options, state)
   const replicas = new ReplicaSet(
     createReplicaFactory({
       engine,
@@ -216,7 +216,6 @@ async function assemble(
 async function openGateway(
   options: StandaloneOptions,
   state: StateFolder,
-  source: StarterKeySource,
 ): Promise<{ readonly metering: Metering; readonly gateway: Gateway }> {
   const { logger } = options
   const saltSecret = state.secret('cache-salt')
@@ -232,8 +231,6 @@ async function openGateway(
     saltSecret,
     meter: metering.meter,
     maxQueueMs: options.maxQueueMs,
-    contextWindowOf: (poolKey) =>
-      source.current().snapshot.pools.get(poolKey)?.spec.model.maxModelLen,
   })
   return { metering, gateway }
 }

@@ -166,13 +166,15 @@ export function ledgerContract(open: () => Promise<ContractStore>): void {
     const { ledger, other, setNow, flow, lease, hold } = await begin()
     const note = `{"tenant":"o'neil \u{1f600}"}`
     const [first, second, settled] = [
-      { ...hold(flow('tokens', 60), lease('s', 9)), note },
+      hold(flow('tokens', 60), lease('s', 9)),
       { ...hold(flow('tokens', 60)), expiresInMs: 10_001 },
       hold(flow('tokens', 60)),
     ]
     for (const one of [second, settled, first]) {
       await ledger.try(one)
     }
+    await ledger.renew(first.id, { used: [10, 1], expiresInMs: 1, note: 'an older one' })
+    await ledger.renew(first.id, { used: [20, 1], expiresInMs: 1, note })
     await ledger.renew(first.id, { used: [20, 1], expiresInMs: 1 })
     await ledger.settle(settled.id, { used: [1], exactness: 'Exact' })
     setNow(startMs + 15_000)

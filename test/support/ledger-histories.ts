@@ -70,7 +70,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('renew' as const),
       client,
       which,
-      renewal: fc.record({ expiresInMs, used }),
+      renewal: fc.record(
+        { expiresInMs, used, note: fc.constantFrom('', 'a bill', '{"tokens":1}') },
+        { requiredKeys: ['expiresInMs', 'used'] },
+      ),
     }),
   },
   {

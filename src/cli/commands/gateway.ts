@@ -34,7 +34,8 @@ export const gateway = defineCommand({
     ...ledgerOptions,
     gateways: {
       type: 'integer',
-      summary: 'How many gateways share a rate while a shared ledger is away',
+      summary:
+        'How many gateways share a limit while a shared ledger is away, or where each counts in memory',
       minimum: 1,
       maximum: 1000,
       default: 1,

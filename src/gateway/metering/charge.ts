@@ -10,12 +10,12 @@ import type { InferenceRequest } from '../inference-request.ts'
 import type { Usage } from '../usage.ts'
 import { asked } from './asked.ts'
 import { amountsOf, greatestUse, linesOf, useOf, type AttemptUse } from './attempt-use.ts'
-import { contextWindowOf } from './context-window.ts'
-import { inputBoundOf } from './input-bound.ts'
 import type { LimitWatch } from './limit-watch.ts'
 import type { OutputBound } from './output-bound.ts'
+import type { PromptSize } from './prompt-size.ts'
 import { rateHeaders } from './rate-headers.ts'
 import { refusalOf } from './refusal-of.ts'
+import { hasRoom, isNearCap } from './room.ts'
 import { shorterAnswer } from './shorter-answer.ts'
 
 /** What the charges of a gateway share. */
@@ -23,6 +23,8 @@ export interface ChargeMeans {
   readonly holds: LiveHolds
   readonly windows: WindowCache
   readonly watch: LimitWatch
+  /** Somebody reads bills: those of requests that this process does not live to see the end of are left for another. */
+  readonly keepsBills: boolean
   /** Takes what was used; never waits. */
   readonly record: (record: UsageRecord) => void
   /** What the ledger could not be told; it books a hold by itself when that ends. */
@@ -36,6 +38,9 @@ export interface ChargeContext {
   readonly caller: Caller
   readonly target: RouteTarget
   readonly request: InferenceRequest
+  readonly prompt: PromptSize
+  /** Tokens of a prompt and its answer together; undefined where nobody said. */
+  readonly contextWindow: number | undefined
   readonly caps: readonly Cap[]
   readonly prices: PoolPrices
   readonly output: OutputBound
@@ -52,7 +57,8 @@ const greatestTokensPerMs = 1
 
 /** One attempt, from its hold to its bill. */
 interface Attempt {
-  readonly id: string
+  /** Another one where a hold was given back for a better one. */
+  id: string
   /** Undefined while it is asked for, and where nothing is limited. */
   hold: LiveHold | undefined
   /** Ended while the hold was asked for. */
@@ -61,13 +67,14 @@ interface Attempt {
   /** Requests on the engine, this one included. */
   beside: number
   noteAt: number
+  /** A hold for its bill alone is on its way. */
+  asksForBill: boolean
 }
 
 /** What one request takes of limits and budgets: a hold for each attempt, renewed while it lasts, and its bill (I5, I6). */
 export class Charge {
   readonly #means: ChargeMeans
   readonly #context: ChargeContext
-  readonly #inputTokens: number
   #attempt: Attempt | undefined
   #outputTokens: number
   #isOurs: boolean
@@ -76,9 +83,13 @@ export class Charge {
   constructor(means: ChargeMeans, context: ChargeContext) {
     this.#means = means
     this.#context = context
-    this.#inputTokens = inputBoundOf(context.request.measure, contextWindowOf(context.target.pool))
     this.#outputTokens = context.output.tokens
     this.#isOurs = context.output.isOurs
+  }
+
+  /** Tokens of a prompt and its answer together; undefined where nobody said. */
+  get contextWindow(): number | undefined {
+    return this.#context.contextWindow
   }
 
   /** What the engine has to be told, because the caller did not. */
@@ -93,7 +104,7 @@ export class Charge {
 
   /** Begins an attempt; undefined where nothing is limited. Rejects with a LoraplexError where there is no room. */
   permit(): Promise<void> | undefined {
-    const { caps } = this.#context
+    const { caps, prompt } = this.#context
     const attempt: Attempt = {
       id: attemptId(this.#means.now()),
       hold: undefined,
@@ -101,9 +112,10 @@ export class Charge {
       sentAt: undefined,
       beside: 1,
       noteAt: 0,
+      asksForBill: false,
     }
     this.#attempt = attempt
-    return caps.length === 0 ? undefined : this.#take(attempt)
+    return caps.length === 0 && !prompt.isInDoubt ? undefined : this.#take(attempt)
   }
 
   /** The attempt went to an engine. @param inFlight requests there, this one included */
@@ -117,13 +129,43 @@ export class Charge {
   /** Called now and then, with what is known to be used. @param now monotonic milliseconds */
   note(now: number, usageSoFar: () => Usage | undefined): void {
     const attempt = this.#attempt
-    if (attempt?.hold === undefined || now < attempt.noteAt) {
+    if (attempt?.sentAt === undefined || now < attempt.noteAt) {
       return
     }
     attempt.noteAt = now + noteEveryMs
     const usage = usageSoFar()
-    if (usage !== undefined) {
-      attempt.hold.note(this.#amountsOf(this.#countsOf(usage)))
+    if (usage === undefined) {
+      return
+    }
+    const counts = this.#countsOf(usage)
+    const bill = this.#billSoFar(attempt, attempt.sentAt, counts)
+    if (attempt.hold !== undefined) {
+      attempt.hold.note(this.#amountsOf(counts), bill)
+    } else if (bill !== '' && now - attempt.sentAt > noteEveryMs) {
+      this.#holdBill(attempt, bill).catch(this.#means.onFault)
+    }
+  }
+
+  /** I6: what is billed should this process die now; nothing where no bills are kept. */
+  #billSoFar(attempt: Attempt, sentAt: number, counts: TokenCounts): string {
+    const sinceMs = performance.now() - sentAt
+    return this.#means.keepsBills
+      ? JSON.stringify(this.#recordOf(attempt, { counts, exactness: 'LowerBound', sinceMs }))
+      : ''
+  }
+
+  /** Where nothing is limited there is no hold; a long answer gets one, beside the traffic, for its bill's sake. */
+  async #holdBill(attempt: Attempt, note: string): Promise<void> {
+    if (attempt.asksForBill) {
+      return
+    }
+    attempt.asksForBill = true
+    const hold = await this.#means.holds.begin({ id: attempt.id, lines: [], note })
+    attempt.asksForBill = false
+    if (hold instanceof LiveHold && attempt.over) {
+      await hold.release()
+    } else if (hold instanceof LiveHold) {
+      attempt.hold = hold
     }
   }
 
@@ -140,34 +182,26 @@ export class Charge {
       this.#settleHold(attempt.hold, billed)
     }
     if (billed !== undefined) {
-      this.#record(attempt, billed)
+      this.#means.record(this.#recordOf(attempt, billed))
     }
   }
 
   async #take(attempt: Attempt): Promise<void> {
-    const { caps } = this.#context
-    let use = this.#greatestUse()
-    let lines = this.#lines(use)
-    let answer = await this.#try(attempt, lines)
-    if (!(answer instanceof LiveHold)) {
-      const { measure } = this.#context.request
-      const shorter =
-        measure.outputCap === undefined && measure.answers > 0
-          ? shorterAnswer(answer, caps, {
-              inputTokens: this.#inputTokens,
-              outputTokens: this.#outputTokens,
-              answers: measure.answers,
-              prices: this.#context.prices,
-            })
-          : undefined
-      if (shorter !== undefined && !attempt.over) {
-        this.#outputTokens = shorter
-        this.#isOurs = true
-        use = this.#greatestUse()
-        lines = this.#lines(use)
-        answer = await this.#try(attempt, lines)
-      }
+    const { caps, prompt } = this.#context
+    if (prompt.isInDoubt) {
+      await prompt.requireAllowed()
     }
+    if (caps.length === 0 || attempt.over) {
+      return
+    }
+    let tried = await this.#tryExactly(attempt, await this.#try(attempt))
+    const shorter = tried.answer instanceof LiveHold ? undefined : this.#shorterAnswer(tried.answer)
+    if (shorter !== undefined && !attempt.over) {
+      this.#outputTokens = shorter
+      this.#isOurs = true
+      tried = await this.#try(attempt)
+    }
+    const { answer, lines } = tried
     const nowMs = this.#means.now()
     const { watch } = this.#means
     const { tenant } = this.#context.caller
@@ -187,23 +221,59 @@ export class Charge {
     }
   }
 
-  #try(attempt: Attempt, lines: readonly Line[]): Promise<LiveHold | Refused> {
-    return asked(this.#means.holds.begin({ id: attempt.id, lines }))
+  /** Once more with what an engine counts, where the bound of the prompt is in the way, or may be none. */
+  async #tryExactly(attempt: Attempt, first: Tried): Promise<Tried> {
+    const { caps, prompt, request } = this.#context
+    if (!prompt.canBeAsked || attempt.over) {
+      return first
+    }
+    const bound = prompt.tokens
+    const { counters } = first.answer
+    if (!(first.answer instanceof LiveHold)) {
+      const least = amountsOf(caps, this.#greatestUse(1, request.measure.outputCap ?? 1))
+      const couldFit = hasRoom(caps, counters, least)
+      return couldFit && (await prompt.ask()) && prompt.tokens < bound ? this.#try(attempt) : first
+    }
+    const isNear = request.measure.hasTools && isNearCap(caps, counters)
+    if (!isNear || !(await prompt.ask()) || prompt.tokens <= bound) {
+      return first
+    }
+    // I5: the bound was none, and there is little room left for what is above it.
+    await first.answer.release()
+    attempt.id = attemptId(this.#means.now())
+    return this.#try(attempt)
   }
 
-  #greatestUse(): AttemptUse {
-    const { request, prices, target } = this.#context
-    return greatestUse(
-      this.#inputTokens,
-      this.#outputTokens,
-      request.measure.answers,
-      prices,
-      contextWindowOf(target.pool),
+  #shorterAnswer(refused: Refused): number | undefined {
+    const { caps, prompt, prices, request } = this.#context
+    const { outputCap, answers } = request.measure
+    return outputCap === undefined && answers > 0
+      ? shorterAnswer(refused, caps, {
+          inputTokens: prompt.tokens,
+          outputTokens: this.#outputTokens,
+          answers,
+          prices,
+        })
+      : undefined
+  }
+
+  async #try({ id }: Attempt): Promise<Tried> {
+    const lines = linesOf(
+      this.#context.caps,
+      this.#greatestUse(),
+      this.#means.windows,
+      this.#means.now(),
     )
+    return { answer: await asked(this.#means.holds.begin({ id, lines })), lines }
   }
 
-  #lines(use: AttemptUse): readonly Line[] {
-    return linesOf(this.#context.caps, use, this.#means.windows, this.#means.now())
+  #greatestUse(
+    inputTokens = this.#context.prompt.tokens,
+    outputTokens = this.#outputTokens,
+  ): AttemptUse {
+    const { request, prices, contextWindow } = this.#context
+    const { answers } = request.measure
+    return greatestUse(inputTokens, outputTokens, answers, prices, contextWindow)
   }
 
   #settleHold(hold: LiveHold, billed: Bill | undefined): void {
@@ -229,9 +299,9 @@ export class Charge {
       const exactness = usage.lowerBound ? 'LowerBound' : 'Exact'
       return { counts: this.#countsOf(usage), exactness, sinceMs }
     }
-    const { request } = this.#context
+    const { request, prompt } = this.#context
     const { answers } = request.measure
-    const inputTokens = this.#inputTokens
+    const inputTokens = prompt.tokens
     if (end === 'Failed') {
       return undefined
     }
@@ -242,20 +312,20 @@ export class Charge {
     }
     // Nobody counted: no more than could be written in that time, nor than was held.
     const output = Math.min(this.#outputTokens, Math.ceil(sinceMs * greatestTokensPerMs)) * answers
-    const counts = { input: inputTokens, cachedInput: 0, output }
+    const counts = { input: prompt.tokens, cachedInput: 0, output }
     return { counts, exactness: 'Unknown', sinceMs }
   }
 
   /** An API that counts only at its end has no word on the prompt before. */
   #countsOf({ promptTokens, completionTokens, cachedTokens }: Usage): TokenCounts {
-    const input = promptTokens === 0 ? this.#inputTokens : promptTokens
+    const input = promptTokens === 0 ? this.#context.prompt.tokens : promptTokens
     return { input, cachedInput: cachedTokens, output: completionTokens }
   }
 
-  #record(attempt: Attempt, { counts, exactness, sinceMs }: Bill): void {
+  #recordOf(attempt: Attempt, { counts, exactness, sinceMs }: Bill): UsageRecord {
     const { caller, target, prices, userHash } = this.#context
     const gpuMs = Math.round(sinceMs / attempt.beside)
-    this.#means.record({
+    return {
       attemptId: attempt.id,
       atMs: this.#means.now(),
       tenant: caller.tenant,
@@ -272,8 +342,14 @@ export class Charge {
       ...costsOf(prices.tokens, counts),
       gpuNanos: replicaCost(prices, gpuMs),
       exactness,
-    })
+    }
   }
+}
+
+interface Tried {
+  readonly answer: LiveHold | Refused
+  /** As they were tried. */
+  readonly lines: readonly Line[]
 }
 
 interface Bill {

@@ -1,19 +1,25 @@
 import { createHmac } from 'node:crypto'
+import type { Limits } from '../../api/limits.ts'
 import { pricesOf, type PoolPrices } from '../../core/prices.ts'
 import type { Caller, RouteTarget } from '../../core/resolve.ts'
-import { capsOfUser, type Cap } from '../../core/terms.ts'
+import { shareOfCap } from '../../core/share-of-cap.ts'
+import { capsOfUser, smallestOf, type Cap } from '../../core/terms.ts'
 import { WindowCache } from '../../core/window-cache.ts'
 import { LoraplexError } from '../../errors.ts'
-import { LiveHolds } from '../../ledger/live-holds.ts'
+import { LiveHolds, type LiveHoldsOptions } from '../../ledger/live-holds.ts'
 import type { Ledger } from '../../ledger/types.ts'
 import type { UsageRecord, UsageStore } from '../../ledger/usage/types.ts'
 import type { InferenceRequest } from '../inference-request.ts'
 import { Charge, type ChargeMeans } from './charge.ts'
 import { contextWindowOf } from './context-window.ts'
+import { inputBoundOf } from './input-bound.ts'
 import { LimitWatch } from './limit-watch.ts'
 import type { StoreHealth } from './store-health.ts'
 import { TimedLedger } from './timed-ledger.ts'
 import { outputBoundOf } from './output-bound.ts'
+import type { PoolEngines } from './pool-engines.ts'
+import { PromptSize } from './prompt-size.ts'
+import { UserBuckets } from './user-buckets.ts'
 
 export interface MeterOptions {
   readonly ledger: Ledger
@@ -23,6 +29,9 @@ export interface MeterOptions {
   readonly record: (record: UsageRecord) => void
   /** Key of the hashes that stand for users. */
   readonly userSecret: Buffer
+  readonly holds?: Partial<Omit<LiveHoldsOptions, 'log'>>
+  /** Gateways that count by themselves: each grants its share of a cap. 1 where they count together. */
+  readonly gateways?: number
   /** ISO 4217 in lower case, of all prices; `usd` where nobody said. */
   readonly currency?: string
   /** For what goes wrong beside a request. */
@@ -47,11 +56,16 @@ export class Meter implements ChargeMeans {
   readonly holds: LiveHolds
   readonly usage: UsageStore | undefined
   readonly record: (record: UsageRecord) => void
+  readonly keepsBills: boolean
   readonly currency: string
   readonly windows = new WindowCache()
   readonly watch: LimitWatch
   readonly now: () => number
   readonly onFault: (error: unknown) => void
+  readonly #gateways: number
+  /** By the caps of a routing table: this gateway's share of them. */
+  readonly #shares = new WeakMap<readonly Cap[], readonly Cap[]>()
+  readonly #users = new UserBuckets(this.windows)
   readonly #userSecret: Buffer
 
   constructor(options: MeterOptions) {
@@ -61,11 +75,27 @@ export class Meter implements ChargeMeans {
       this.watch.called(call, seconds, failure),
     )
     this.usage = options.usage
+    this.keepsBills = options.usage !== undefined
     this.currency = options.currency ?? 'usd'
-    this.holds = new LiveHolds(this.ledger, { log: (message) => options.log?.(message) })
+    this.#gateways = options.gateways ?? 1
+    this.holds = new LiveHolds(this.ledger, {
+      ...options.holds,
+      log: (message) => options.log?.(message),
+    })
     this.record = options.record
     this.onFault = (error) => options.log?.(String(error))
     this.#userSecret = options.userSecret
+  }
+
+  /** As they hold at this gateway. */
+  shareOf(caps: readonly Cap[]): readonly Cap[] {
+    if (this.#gateways === 1) {
+      return caps
+    }
+    const known = this.#shares.get(caps)
+    const shares = known ?? caps.map((cap) => shareOfCap(cap, this.#gateways))
+    this.#shares.set(caps, shares)
+    return shares
   }
 
   /** Holds are renewed no more. */
@@ -77,7 +107,13 @@ export class Meter implements ChargeMeans {
    * For one request, before it looks for an engine.
    * @throws LoraplexError where it asks for more than it may, or cannot be priced
    */
-  charge(caller: Caller, target: RouteTarget, request: InferenceRequest, id: string): Charge {
+  charge(
+    caller: Caller,
+    target: RouteTarget,
+    request: InferenceRequest,
+    id: string,
+    engines: PoolEngines,
+  ): Charge {
     const { pool } = target
     const { measure } = request
     const userHash = this.userHash(caller.tenant, measure.user)
@@ -85,14 +121,26 @@ export class Meter implements ChargeMeans {
     const isFree = measure.inputTokens === 0 && measure.answers === 0
     const caps = this.#capsOf(caller, target, userHash, prices, isFree)
     const mustBeKnown = caps.some(({ counts }) => counts === 'Tokens' || counts === 'Nanos')
-    const output = outputBoundOf(
-      measure,
-      caller.terms,
-      target.terms,
-      contextWindowOf(pool),
-      mustBeKnown,
+    const contextWindow = contextWindowOf(pool, engines.contextWindow)
+    const output = outputBoundOf(measure, caller.terms, target.terms, contextWindow, mustBeKnown)
+    const prompt = new PromptSize(
+      request,
+      inputBoundOf(measure, contextWindow),
+      smallestOf('maxInputTokens', caller.terms, target.terms),
+      (question) => engines.count(question),
     )
-    return new Charge(this, { id, caller, target, request, caps, prices, output, userHash })
+    return new Charge(this, {
+      id,
+      caller,
+      target,
+      request,
+      prompt,
+      contextWindow,
+      caps,
+      prices,
+      output,
+      userHash,
+    })
   }
 
   /** The same for the same user of a tenant, and no way back to the name. */
@@ -105,6 +153,11 @@ export class Meter implements ChargeMeans {
           .slice(0, 22)
   }
 
+  /** Of one user, or of the bucket that it shares with others. */
+  capsOfUser(tenant: string, userHash: string, limits: Limits): readonly Cap[] {
+    return capsOfUser(tenant, this.#users.bucketOf(tenant, userHash, limits, this.now()), limits)
+  }
+
   #capsOf(
     caller: Caller,
     target: RouteTarget,
@@ -115,12 +168,12 @@ export class Meter implements ChargeMeans {
     const { terms, tenant } = caller
     const { perUser } = terms
     if (target.terms === undefined && perUser === undefined && prices.tokens !== undefined) {
-      return terms.caps
+      return this.shareOf(terms.caps)
     }
     const caps = [
-      ...terms.caps,
-      ...(target.terms?.caps ?? []),
-      ...(perUser === undefined ? [] : capsOfUser(tenant, userHash, perUser)),
+      ...this.shareOf(terms.caps),
+      ...this.shareOf(target.terms?.caps ?? []),
+      ...(perUser === undefined ? [] : this.shareOf(this.capsOfUser(tenant, userHash, perUser))),
     ]
     if (prices.tokens !== undefined || isFree) {
       return caps

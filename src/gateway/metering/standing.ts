@@ -1,7 +1,7 @@
 import type { Limits } from '../../api/limits.ts'
 import { printMoney } from '../../core/money.ts'
 import type { Caller, RouteTarget } from '../../core/resolve.ts'
-import { capsOfUser, type Cap, type Scope } from '../../core/terms.ts'
+import type { Cap, Scope } from '../../core/terms.ts'
 import type { Counter } from '../../ledger/types.ts'
 import { asked } from './asked.ts'
 import { linesOf } from './attempt-use.ts'
@@ -27,15 +27,12 @@ export async function standing(
       .filter(({ kind }) => kind === 'Budget')
       .map((cap) => ({ cap, label: { scope: cap.scope } })),
   ]
-  const lines = linesOf(
-    counted.map(({ cap }) => cap),
-    nothing,
-    meter.windows,
-    meter.now(),
-  )
+  const caps = meter.shareOf(counted.map(({ cap }) => cap))
+  const lines = linesOf(caps, nothing, meter.windows, meter.now())
   const counters = await asked(meter.ledger.read(lines.map(({ key }) => key)))
-  const rows = counted.map((one, at): Row => ({
-    ...one,
+  const rows = counted.map(({ label, cap }, at): Row => ({
+    label,
+    cap: caps[at] ?? cap,
     counter: counters[at] ?? { committed: 0, held: 0 },
     endsAtMs: lines[at]?.endsAtMs ?? 0,
   }))
@@ -84,7 +81,9 @@ function placesOf(
             label: { scope: 'user' as const },
             limits: perUser,
             caps:
-              user === undefined ? [] : capsOfUser(tenant, meter.userHash(tenant, user), perUser),
+              user === undefined
+                ? []
+                : meter.capsOfUser(tenant, meter.userHash(tenant, user), perUser),
           },
         ]),
   ]

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { BugError, UserError } from '../../errors.ts'
-import { checkExpiry, checkHold, checkUsed } from '../check-hold.ts'
+import { checkExpiry, checkHold, checkNote, checkUsed } from '../check-hold.ts'
 import { LedgerError } from '../ledger-error.ts'
 import { refusal } from '../refusal.ts'
 import { released } from '../released.ts'
@@ -93,10 +93,11 @@ export class RedisLedger implements Ledger {
     }
   }
 
-  async renew(holdId: string, { expiresInMs, used }: Renewal): Promise<RenewOutcome> {
+  async renew(holdId: string, { expiresInMs, used, note = '' }: Renewal): Promise<RenewOutcome> {
     checkExpiry(expiresInMs)
     checkUsed(used)
-    const reply = await this.#run('renew', [holdId, String(expiresInMs), ...used.map(String)])
+    checkNote(note)
+    const reply = await this.#run('renew', [holdId, String(expiresInMs), note, ...used.map(String)])
     return reply[0] as RenewOutcome
   }
 

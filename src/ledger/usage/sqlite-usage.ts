@@ -3,7 +3,14 @@ import { LedgerError } from '../ledger-error.ts'
 import { openDatabase } from '../sqlite/open-database.ts'
 import { QueryThread } from './query-thread.ts'
 import type { UsageQuery, UsageRecord, UsageRow, UsageStore } from './types.ts'
-import { usageColumns, usageFields, usageRow, usageSelect, usageTable } from './usage-sql.ts'
+import {
+  usageColumns,
+  usageConflict,
+  usageFields,
+  usageRow,
+  usageSelect,
+  usageTable,
+} from './usage-sql.ts'
 
 /** Usage records in a file. They are written on the event loop, some microseconds each; queries run in a thread. */
 export class SqliteUsage implements UsageStore {
@@ -16,7 +23,7 @@ export class SqliteUsage implements UsageStore {
     this.#database = openDatabase(path, usageTable('text'))
     const marks = usageColumns.map(() => '?').join(', ')
     this.#insert = this.#database.prepare(
-      `insert into usage_records (${usageColumns.join(', ')}) values (${marks}) on conflict do nothing`,
+      `insert into usage_records (${usageColumns.join(', ')}) values (${marks}) ${usageConflict}`,
     )
   }
 
