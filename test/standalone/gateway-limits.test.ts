@@ -221,3 +221,24 @@ describe('budgets', () => {
     expect(refused).toHaveLength(200 - granted.length)
   })
 })
+
+test('nobody waits longer in the queue than the least of maxQueueSeconds and the SDK’s timeout', async () => {
+  const cases = [
+    { tenant: 1, key: 30, sdk: '20' },
+    { tenant: 30, key: 1, sdk: '20' },
+    { tenant: 30, key: 20, sdk: '1' },
+  ]
+  for (const { tenant, key, sdk } of cases) {
+    const { bed } = await metered(
+      { limits: { maxQueueSeconds: tenant } },
+      { key: { limits: { maxQueueSeconds: key } } },
+    )
+    bed.agent.down()
+    const startedMs = performance.now()
+    const answer = await chat(bed, {}, { 'x-stainless-timeout': sdk })
+    expect(answer.status).toBe(503)
+    expect(performance.now() - startedMs).toBeLessThan(15_000)
+    expect(performance.now() - startedMs).toBeGreaterThan(800)
+    expect(bed.gateway.inFlight).toBe(0)
+  }
+})
