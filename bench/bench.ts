@@ -36,8 +36,9 @@ export async function runLoad(
   const child = new Child('the load generator', core, process.execPath, [script])
   try {
     child.stdin?.end(JSON.stringify(job))
-    const result = JSON.parse(await child.firstLine(runTimeoutMs)) as LoadResult
-    if (result.errors > 0) {
+    const heldMs = load.arrivals.kind === 'Held' ? load.arrivals.seconds * 1000 : 0
+    const result = JSON.parse(await child.firstLine(heldMs + runTimeoutMs)) as LoadResult
+    if (result.errors > 0 && load.arrivals.kind !== 'Held') {
       throw new TargetUnavailable(
         `${target.name}: ${result.errors} of ${result.requests} answers were wrong, the first: ${result.firstError}`,
       )

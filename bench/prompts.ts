@@ -20,15 +20,18 @@ export interface ChatRequest {
   /** Tokens, which the bench upstream takes as the number of chunks of a stream. */
   readonly maxTokens: number
   readonly stream: boolean
+  /** Names somebody for whom limits hold. */
+  readonly user?: string
 }
 
 /** What an OpenAI client sends; no `stream_options`, so that answers carry no usage unless somebody between asks for it. */
-export function chatBody({ model, prompt, maxTokens, stream }: ChatRequest): string {
+export function chatBody({ model, prompt, maxTokens, stream, user = 'user-1' }: ChatRequest): string {
   return JSON.stringify({
     model,
     messages: [{ role: 'user', content: prompt }],
     max_tokens: maxTokens,
     temperature: 0.7,
     stream,
+    user,
   })
 }
