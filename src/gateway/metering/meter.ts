@@ -1,7 +1,6 @@
-import { createHmac } from 'node:crypto'
 import { pricesOf, type PoolPrices } from '../../core/prices.ts'
 import type { Caller, RouteTarget } from '../../core/resolve.ts'
-import { capsOfUser, type Cap } from '../../core/terms.ts'
+import type { Cap } from '../../core/terms.ts'
 import { WindowCache } from '../../core/window-cache.ts'
 import { LoraplexError } from '../../errors.ts'
 import { LiveHolds } from '../../ledger/live-holds.ts'
@@ -10,6 +9,7 @@ import type { UsageRecord, UsageStore } from '../../ledger/usage/types.ts'
 import type { InferenceRequest } from '../inference-request.ts'
 import { Charge, type ChargeMeans } from './charge.ts'
 import { contextWindowOf } from './context-window.ts'
+import { KnownUsers, type KnownUser } from './known-users.ts'
 import { outputBoundOf } from './output-bound.ts'
 
 export interface MeterOptions {
@@ -38,7 +38,7 @@ export class Meter implements ChargeMeans {
   readonly windows = new WindowCache()
   readonly now: () => number
   readonly onFault: (error: unknown) => void
-  readonly #userSecret: Buffer
+  readonly #users: KnownUsers
 
   constructor(options: MeterOptions) {
     this.ledger = options.ledger
@@ -48,7 +48,7 @@ export class Meter implements ChargeMeans {
     this.record = options.record
     this.now = options.now ?? Date.now
     this.onFault = (error) => options.log?.(String(error))
-    this.#userSecret = options.userSecret
+    this.#users = new KnownUsers(options.userSecret)
   }
 
   /** Holds are renewed no more. */
@@ -63,10 +63,10 @@ export class Meter implements ChargeMeans {
   charge(caller: Caller, target: RouteTarget, request: InferenceRequest, id: string): Charge {
     const { pool } = target
     const { measure } = request
-    const userHash = this.userHash(caller.tenant, measure.user)
+    const user = this.#users.of(caller.tenant, measure.user)
     const prices = pricesOf(pool)
     const isFree = measure.inputTokens === 0 && measure.answers === 0
-    const caps = this.#capsOf(caller, target, userHash, prices, isFree)
+    const caps = this.#capsOf(caller, target, user, prices, isFree)
     const mustBeKnown = caps.some(({ counts }) => counts === 'Tokens' || counts === 'Nanos')
     const output = outputBoundOf(
       measure,
@@ -75,27 +75,18 @@ export class Meter implements ChargeMeans {
       contextWindowOf(pool),
       mustBeKnown,
     )
+    const userHash = user.hash
     return new Charge(this, { id, caller, target, request, caps, prices, output, userHash })
-  }
-
-  /** The same for the same user of a tenant, and no way back to the name. */
-  userHash(tenant: string, user: string): string {
-    return user === ''
-      ? ''
-      : createHmac('sha256', this.#userSecret)
-          .update(`user\0${tenant}\0${user}`)
-          .digest('base64url')
-          .slice(0, 22)
   }
 
   #capsOf(
     caller: Caller,
     target: RouteTarget,
-    userHash: string,
+    user: KnownUser,
     prices: PoolPrices,
     isFree: boolean,
   ): readonly Cap[] {
-    const { terms, tenant } = caller
+    const { terms } = caller
     const { perUser } = terms
     if (target.terms === undefined && perUser === undefined && prices.tokens !== undefined) {
       return terms.caps
@@ -103,7 +94,7 @@ export class Meter implements ChargeMeans {
     const caps = [
       ...terms.caps,
       ...(target.terms?.caps ?? []),
-      ...(perUser === undefined ? [] : capsOfUser(tenant, userHash, perUser)),
+      ...user.capsOf(perUser),
     ]
     if (prices.tokens !== undefined || isFree) {
       return caps
