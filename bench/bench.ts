@@ -49,6 +49,16 @@ export async function runLoad(
   }
 }
 
+/** How much of `count` a target gets. */
+export function workOf({ workShare = 1 }: Target, count: number): number {
+  return Math.ceil(count * workShare)
+}
+
+/** For suites that ask for more a second than LiteLLM's proxy carries. */
+export function withoutLitellm(bench: Bench): Bench {
+  return { ...bench, targets: bench.targets.filter(({ name }) => name !== 'litellm') }
+}
+
 /** Calls `measure` for every target in turn, `rounds` times over, so that a slow minute of the machine meets all of them. */
 export async function interleave(
   bench: Bench,

@@ -18,6 +18,7 @@ import { requestSuite } from './suites/request.ts'
 import { runVllm } from './suites/vllm.ts'
 import { startBareRelay } from './targets/bare.ts'
 import { startGateway } from './targets/gateway.ts'
+import { startLitellm } from './targets/litellm.ts'
 import { targetNames, type Target } from './targets/target.ts'
 import { Upstream } from './targets/upstream.ts'
 
@@ -41,6 +42,7 @@ const chartHeap = ['--max-old-space-size=512']
 const starters = {
   nginx: startNginx,
   bare: startBareRelay,
+  litellm: startLitellm,
   gateway: startGateway,
 } as const
 

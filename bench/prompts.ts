@@ -20,18 +20,24 @@ export interface ChatRequest {
   /** Tokens, which the bench upstream takes as the number of chunks of a stream. */
   readonly maxTokens: number
   readonly stream: boolean
-  /** Names somebody for whom limits hold. */
-  readonly user?: string
 }
 
 /** What an OpenAI client sends; no `stream_options`, so that answers carry no usage unless somebody between asks for it. */
-export function chatBody({ model, prompt, maxTokens, stream, user = 'user-1' }: ChatRequest): string {
+export function chatBody(
+  { model, prompt, maxTokens, stream }: ChatRequest,
+  more: object = { user: 'user-0' },
+): string {
   return JSON.stringify({
     model,
     messages: [{ role: 'user', content: prompt }],
     max_tokens: maxTokens,
     temperature: 0.7,
     stream,
-    user,
+    ...more,
   })
+}
+
+/** The same of so many users, for each of whom limits hold. */
+export function chatBodies(request: ChatRequest, users = 50): string[] {
+  return Array.from({ length: users }, (_, index) => chatBody(request, { user: `user-${index}` }))
 }

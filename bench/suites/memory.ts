@@ -1,4 +1,4 @@
-import { runLoad, type Bench } from '../bench.ts'
+import { runLoad, withoutLitellm, type Bench } from '../bench.ts'
 import type { LoadResult, RssSample } from '../load/job.ts'
 import { chatBody, promptOf } from '../prompts.ts'
 import { Measure, type Report } from '../report.ts'
@@ -35,7 +35,7 @@ export async function memorySuite(
   const notes = ['Run it alone: an earlier suite leaves its garbage in the targets.']
   await bench.upstream.setTickMs(1000 / chunksPerSecond)
   await Promise.all(
-    bench.targets.map(async (target) => {
+    withoutLitellm(bench).targets.map(async (target) => {
       const result = await hold(target, streams - stoppedStreams, stoppedStreams, seconds)
       rss.add(target.name, result.rssBytesMax / bytesPerMb)
       after.add(target.name, result.rssBytesAtEnd / bytesPerMb)
@@ -65,17 +65,10 @@ function hold(
 ): Promise<LoadResult> {
   const prompt = promptOf(1024)
   const bodyOf = (lasts: number, more: object) =>
-    JSON.stringify({
-      ...(JSON.parse(
-        chatBody({
-          model: target.model,
-          prompt,
-          maxTokens: lasts * chunksPerSecond,
-          stream: true,
-        }),
-      ) as object),
-      ...more,
-    })
+    chatBody(
+      { model: target.model, prompt, maxTokens: lasts * chunksPerSecond, stream: true },
+      more,
+    )
   return runLoad(target, {
     path: '/v1/chat/completions',
     bodies: streamSeconds.map((lasts, index) => bodyOf(lasts, { user: `user-${index}` })),
