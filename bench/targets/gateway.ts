@@ -85,7 +85,15 @@ function resources(engineUrl: string, key: string, options: GatewayOptions): unk
       apiVersion,
       kind: 'TenantKey',
       metadata: { name: 'bench', namespace },
-      spec: { id: 'bench', sha256: createHash('sha256').update(key).digest('hex'), limits: { requestsPerMinute: 1_000_000, tokensPerMinute: 500_000_000, concurrentRequests: 10_000 } },
+      spec: {
+        id: 'bench',
+        sha256: createHash('sha256').update(key).digest('hex'),
+        limits: {
+          requestsPerMinute: 1_000_000,
+          tokensPerMinute: 500_000_000,
+          concurrentRequests: 10_000,
+        },
+      },
     },
   ]
 }

@@ -11,7 +11,8 @@ import type { Target } from './target.ts'
 /** README.md says how it is installed. */
 const folderOfPrograms = join(homedir(), '.cache/loraplex/litellm/bin')
 const masterKey = 'sk-bench'
-const startTimeoutMs = 120_000
+/** Its imports alone take ten seconds on an idle core. */
+const startTimeoutMs = 300_000
 
 /** One model on the upstream, one key, limits in its own memory, no log of requests: what works without a database. */
 function configuration(upstreamUrl: string): string {
@@ -46,17 +47,20 @@ export async function startLitellm(upstreamUrl: string): Promise<Target> {
   await writeFile(file, configuration(upstreamUrl))
   const port = await freePort()
   const address = ['--host', '127.0.0.1', '--port', String(port)]
-  const child = new Child('LiteLLM', 'Target', executable, [
-    ...['--config', file, '--num_workers', '1', '--telemetry', 'False'],
-    ...address,
-  ], {
-    ...process.env,
-    LITELLM_LOG: 'ERROR',
-    LITELLM_MODE: 'PRODUCTION',
-    // Prices come from the configuration; nothing is fetched.
-    LITELLM_LOCAL_MODEL_COST_MAP: 'True',
-    NO_PROXY: '*',
-  })
+  const child = new Child(
+    'LiteLLM',
+    'Target',
+    executable,
+    [...['--config', file, '--num_workers', '1', '--telemetry', 'False'], ...address],
+    {
+      ...process.env,
+      LITELLM_LOG: 'ERROR',
+      LITELLM_MODE: 'PRODUCTION',
+      // Prices come from the configuration; nothing is fetched.
+      LITELLM_LOCAL_MODEL_COST_MAP: 'True',
+      NO_PROXY: '*',
+    },
+  )
   const url = `http://127.0.0.1:${port}`
   const stop = async () => {
     await child.stop()

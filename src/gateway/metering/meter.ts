@@ -91,11 +91,7 @@ export class Meter implements ChargeMeans {
     if (target.terms === undefined && perUser === undefined && prices.tokens !== undefined) {
       return terms.caps
     }
-    const caps = [
-      ...terms.caps,
-      ...(target.terms?.caps ?? []),
-      ...user.capsOf(perUser),
-    ]
+    const caps = [...terms.caps, ...(target.terms?.caps ?? []), ...user.capsOf(perUser)]
     if (prices.tokens !== undefined || isFree) {
       return caps
     }
