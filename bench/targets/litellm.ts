@@ -51,7 +51,7 @@ export async function startLitellm(upstreamUrl: string): Promise<Target> {
     'LiteLLM',
     'Target',
     executable,
-    [...['--config', file, '--num_workers', '1', '--telemetry', 'False'], ...address],
+    ['--config', file, '--num_workers', '1', '--telemetry', 'False', ...address],
     {
       ...process.env,
       LITELLM_LOG: 'ERROR',

@@ -12,7 +12,6 @@ export interface PoolOrder {
 }
 
 export interface PlaceShareOptions {
-  /** Where the agent does not say: what an engine takes is learned there. */
   readonly maxInFlight: number
   /** Milliseconds, monotonic. */
   readonly now: () => number
@@ -49,7 +48,7 @@ export class PlaceShare {
   /** Requests that may be at the engine. */
   get places(): number {
     const { maxInFlight } = this.#options
-    return this.#isUnderstood ? (this.#places ?? firstPlaces) : maxInFlight
+    return this.#isUnderstood ? Math.min(maxInFlight, this.#places ?? firstPlaces) : maxInFlight
   }
 
   /** The agent said hello: it understands shares or does not. */
