@@ -104,6 +104,7 @@ async function measure(
     requests: recorder.requests,
     errors: recorder.errors,
     firstError: recorder.firstError,
+    faults: Object.fromEntries(recorder.faults),
     frames: recorder.frames,
     completionTokens: recorder.completionTokens,
     wallSeconds,

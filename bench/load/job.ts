@@ -60,6 +60,7 @@ export interface LoadResult {
   readonly requests: number
   readonly errors: number
   readonly firstError: string | undefined
+  readonly faults: Readonly<Record<string, number>>
   readonly frames: number
   /** Sum of `usage.completion_tokens` as the answers' last bytes state it. */
   readonly completionTokens: number

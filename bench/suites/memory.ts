@@ -42,8 +42,8 @@ export async function memorySuite(
       growth.add(target.name, slopePerHour(result.rss, seconds) / bytesPerMb)
       ended.add(target.name, result.requests)
       wrong.add(target.name, result.errors)
-      if (result.firstError !== undefined) {
-        notes.push(`${target.name}: ${result.firstError}`)
+      for (const [fault, count] of Object.entries(result.faults)) {
+        notes.push(`${target.name}: ${count} × ${fault}`)
       }
       cut.add(target.name, result.stopped.cut / result.stopped.begun)
     }),
