@@ -1,5 +1,5 @@
-import { interleave, runLoad, type Bench } from '../bench.ts'
-import { chatBody, promptOf } from '../prompts.ts'
+import { interleave, runLoad, withoutLitellm, type Bench } from '../bench.ts'
+import { chatBodies, promptOf } from '../prompts.ts'
 import { Measure, type Report } from '../report.ts'
 import type { Target } from '../targets/target.ts'
 
@@ -22,13 +22,16 @@ export async function latencySuite(bench: Bench): Promise<Report> {
   const run = (target: Target, stream: boolean) =>
     runLoad(target, {
       path: '/v1/chat/completions',
-      bodies: [
-        chatBody({ model: target.model, prompt: promptOf(1024), maxTokens: chunks, stream }),
-      ],
+      bodies: chatBodies({
+        model: target.model,
+        prompt: promptOf(1024),
+        maxTokens: chunks,
+        stream,
+      }),
       arrivals: { kind: 'Open', requestsPerSecond, warmupSeconds: 2, seconds },
     })
   await interleave(
-    { ...bench, targets: [bench.upstream, ...bench.targets] },
+    { ...bench, targets: [bench.upstream, ...withoutLitellm(bench).targets] },
     rounds,
     async (target) => {
       const whole = await run(target, false)

@@ -33,6 +33,7 @@ export interface GatewayOptions {
   readonly maxQueueMs?: number
   /** How long one may wait for the first replica of a pool, if its engines take so long; default: no longer. */
   readonly maxColdStartMs?: number
+  /** Default: no less than what agents learn that an engine takes. */
   readonly maxInFlightPerReplica?: number
   readonly admission?: Partial<AdmissionLimits>
   readonly limits?: Partial<ExchangeLimits>
@@ -429,7 +430,7 @@ export class Gateway {
     return new ReplicaView(replica, {
       // A name of its own: a view that still ends its requests must not speak for its successor on the same replica.
       gateway: `${this.#id}.${this.#viewsMade}`,
-      maxInFlight: this.#options.maxInFlightPerReplica ?? 256,
+      maxInFlight: this.#options.maxInFlightPerReplica ?? 8192,
       now: () => performance.now(),
       order: this.#poolOf(replica.poolKey).admission,
       onProcessEnded: (life) => this.#quarantine.ended(life),

@@ -44,7 +44,8 @@ interface BookLine {
 interface BookHold {
   readonly id: string
   note: string
-  readonly lines: readonly BookLine[]
+  /** Empty once it was settled: its expiry still stands in the queue then. */
+  lines: readonly BookLine[]
   expiresAtMs: number
   /** Where it stands among the expiries; a renewal moves it only once that comes up. */
   queuedForMs: number
@@ -122,6 +123,7 @@ export class LedgerBook {
       }
     }
     hold.state = 'Ended'
+    hold.lines = []
     this.#holds.delete(holdId)
     this.#lapsed.delete(holdId)
     this.#settled.set(holdId, this.#nowMs + retention.settledMs)

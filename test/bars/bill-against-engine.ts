@@ -9,9 +9,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { request as send } from 'undici'
 import { vllmCpuFolder } from '../../src/engine/find-vllm.ts'
-import { Meter } from '../../src/gateway/metering/meter.ts'
+import { KnownUsers } from '../../src/gateway/metering/known-users.ts'
 import type { Usage } from '../../src/gateway/usage.ts'
-import { MemoryLedger } from '../../src/ledger/memory-ledger.ts'
 import { SqliteUsage } from '../../src/ledger/usage/sqlite-usage.ts'
 import type { UsageRow } from '../../src/ledger/usage/types.ts'
 import { mixedRequest, randomFrom, usageIn, type MixedRequest } from '../support/mixed-requests.ts'
@@ -174,10 +173,9 @@ async function billsOf(service: TestService): Promise<(one: Outcome) => UsageRow
   })
   await usage.close()
   const userSecret = Buffer.from(readFileSync(join(service.state, 'cache-salt'), 'utf8'), 'base64')
-  const meter = new Meter({ ledger: new MemoryLedger(), record: () => undefined, userSecret })
-  meter.close()
+  const users = new KnownUsers(userSecret)
   const byUser = new Map(rows.map((row) => [`${row.group.tenant}/${row.group.userHash}`, row]))
-  return ({ tenant, at }) => byUser.get(`${tenant}/${meter.userHash(tenant, String(at))}`)
+  return ({ tenant, at }) => byUser.get(`${tenant}/${users.of(tenant, String(at)).hash}`)
 }
 
 function report(

@@ -49,18 +49,31 @@ export function linesOf(
   nowMs: number,
 ): readonly Line[] {
   return caps.map((cap): Line => {
-    const { kind, counter, window, blocks } = cap
+    const { kind, window, blocks } = cap
     const base = {
       class: kind,
       amount: amountOf(cap, use),
       ...(blocks ? { cap: cap.cap } : {}),
     }
     if (window === undefined) {
-      return { ...base, key: counterKey(...counter), kind: 'Lease', endsAtMs: 0 }
+      return { ...base, key: keyOf(cap, ''), kind: 'Lease', endsAtMs: 0 }
     }
     const { id, endsAtMs } = windows.at(window.unit, window.timeZone, nowMs)
-    return { ...base, key: counterKey(...counter, id), kind: 'Flow', endsAtMs }
+    return { ...base, key: keyOf(cap, id), kind: 'Flow', endsAtMs }
   })
+}
+
+const keys = new WeakMap<Cap, { readonly windowId: string; readonly key: string }>()
+
+/** Put together once a window: each request asks for all of its counters. */
+function keyOf(cap: Cap, windowId: string): string {
+  let known = keys.get(cap)
+  if (known?.windowId !== windowId) {
+    const parts = windowId === '' ? cap.counter : [...cap.counter, windowId]
+    known = { windowId, key: counterKey(...parts) }
+    keys.set(cap, known)
+  }
+  return known.key
 }
 
 function amountOf({ counts }: Cap, use: AttemptUse): number {

@@ -1,9 +1,8 @@
-import { createHmac } from 'node:crypto'
 import type { Limits } from '../../api/limits.ts'
 import { pricesOf, type PoolPrices } from '../../core/prices.ts'
 import type { Caller, RouteTarget } from '../../core/resolve.ts'
 import { shareOfCap } from '../../core/share-of-cap.ts'
-import { capsOfUser, smallestOf, type Cap } from '../../core/terms.ts'
+import { smallestOf, type Cap } from '../../core/terms.ts'
 import { WindowCache } from '../../core/window-cache.ts'
 import { LoraplexError } from '../../errors.ts'
 import { LiveHolds, type LiveHoldsOptions } from '../../ledger/live-holds.ts'
@@ -13,6 +12,7 @@ import type { InferenceRequest } from '../inference-request.ts'
 import { Charge, type ChargeMeans } from './charge.ts'
 import { contextWindowOf } from './context-window.ts'
 import { inputBoundOf } from './input-bound.ts'
+import { KnownUsers, type KnownUser } from './known-users.ts'
 import { LimitWatch } from './limit-watch.ts'
 import type { StoreHealth } from './store-health.ts'
 import { TimedLedger } from './timed-ledger.ts'
@@ -65,8 +65,8 @@ export class Meter implements ChargeMeans {
   readonly #gateways: number
   /** By the caps of a routing table: this gateway's share of them. */
   readonly #shares = new WeakMap<readonly Cap[], readonly Cap[]>()
-  readonly #users = new UserBuckets(this.windows)
-  readonly #userSecret: Buffer
+  readonly #users: KnownUsers
+  readonly #buckets = new UserBuckets(this.windows)
 
   constructor(options: MeterOptions) {
     this.now = options.now ?? Date.now
@@ -84,7 +84,7 @@ export class Meter implements ChargeMeans {
     })
     this.record = options.record
     this.onFault = (error) => options.log?.(String(error))
-    this.#userSecret = options.userSecret
+    this.#users = new KnownUsers(options.userSecret)
   }
 
   /** As they hold at this gateway. */
@@ -116,10 +116,10 @@ export class Meter implements ChargeMeans {
   ): Charge {
     const { pool } = target
     const { measure } = request
-    const userHash = this.userHash(caller.tenant, measure.user)
+    const user = this.#users.of(caller.tenant, measure.user)
     const prices = pricesOf(pool)
     const isFree = measure.inputTokens === 0 && measure.answers === 0
-    const caps = this.#capsOf(caller, target, userHash, prices, isFree)
+    const caps = this.#capsOf(caller, target, user, prices, isFree)
     const mustBeKnown = caps.some(({ counts }) => counts === 'Tokens' || counts === 'Nanos')
     const contextWindow = contextWindowOf(pool, engines.contextWindow)
     const output = outputBoundOf(measure, caller.terms, target.terms, contextWindow, mustBeKnown)
@@ -139,29 +139,23 @@ export class Meter implements ChargeMeans {
       caps,
       prices,
       output,
-      userHash,
+      userHash: user.hash,
     })
   }
 
-  /** The same for the same user of a tenant, and no way back to the name. */
-  userHash(tenant: string, user: string): string {
-    return user === ''
-      ? ''
-      : createHmac('sha256', this.#userSecret)
-          .update(`user\0${tenant}\0${user}`)
-          .digest('base64url')
-          .slice(0, 22)
+  /** Of one user as requests name it, or of the bucket that it shares with others. */
+  capsOfUser(tenant: string, user: string, limits: Limits): readonly Cap[] {
+    return this.#capsOfUser(tenant, this.#users.of(tenant, user), limits)
   }
 
-  /** Of one user, or of the bucket that it shares with others. */
-  capsOfUser(tenant: string, userHash: string, limits: Limits): readonly Cap[] {
-    return capsOfUser(tenant, this.#users.bucketOf(tenant, userHash, limits, this.now()), limits)
+  #capsOfUser(tenant: string, user: KnownUser, limits: Limits): readonly Cap[] {
+    return user.capsOf(limits, this.#buckets.bucketOf(tenant, user.hash, limits, this.now()))
   }
 
   #capsOf(
     caller: Caller,
     target: RouteTarget,
-    userHash: string,
+    user: KnownUser,
     prices: PoolPrices,
     isFree: boolean,
   ): readonly Cap[] {
@@ -173,7 +167,7 @@ export class Meter implements ChargeMeans {
     const caps = [
       ...this.shareOf(terms.caps),
       ...this.shareOf(target.terms?.caps ?? []),
-      ...(perUser === undefined ? [] : this.shareOf(this.capsOfUser(tenant, userHash, perUser))),
+      ...(perUser === undefined ? [] : this.shareOf(this.#capsOfUser(tenant, user, perUser))),
     ]
     if (prices.tokens !== undefined || isFree) {
       return caps

@@ -80,10 +80,7 @@ function placesOf(
           {
             label: { scope: 'user' as const },
             limits: perUser,
-            caps:
-              user === undefined
-                ? []
-                : meter.capsOfUser(tenant, meter.userHash(tenant, user), perUser),
+            caps: user === undefined ? [] : meter.capsOfUser(tenant, user, perUser),
           },
         ]),
   ]
