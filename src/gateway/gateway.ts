@@ -100,12 +100,9 @@ export class Gateway {
       queued: () => this.queued,
     })
     this.#timers = [
-      setInterval(() => this.#renewLeases(), 100),
-      setInterval(() => this.#sweep(), 500),
+      setInterval(() => this.#renewLeases(), 100).unref(),
+      setInterval(() => this.#sweep(), 500).unref(),
     ]
-    for (const timer of this.#timers) {
-      timer.unref()
-    }
   }
 
   get table(): RoutingTable {

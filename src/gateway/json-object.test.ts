@@ -172,7 +172,7 @@ describe('a large body', () => {
   })
 
   test('is read in many steps', () => {
-    const messages = Array(20_000).fill({ role: 'user', content: 'x' })
+    const messages = Array.from({ length: 20_000 }, () => ({ role: 'user', content: 'x' }))
     const reader = new JsonObjectReader(Buffer.from(JSON.stringify({ messages })))
     let steps = 1
     while (!reader.step()) {

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { JsonTurns } from './json-turns.ts'
 
-const large = Buffer.from(JSON.stringify({ list: Array(30_000).fill({ a: 1 }) }))
+const large = Buffer.from(
+  JSON.stringify({ list: Array.from({ length: 30_000 }, () => ({ a: 1 })) }),
+)
 
 test('a small body does not wait for a large one, and each gets what it says', async () => {
   const turns = new JsonTurns()

@@ -2,7 +2,8 @@ import { mix } from '../../../src/sim/hash.ts'
 import { secretOf } from '../builders.ts'
 import { bodyCase, type BodyCase } from './body-cases.ts'
 import { Dice } from './dice.ts'
-import { goodRequest, httpCase, type HttpCase } from './http-cases.ts'
+import { goodRequest } from './good-request.ts'
+import { httpCase, type HttpCase } from './http-cases.ts'
 import {
   faultOf,
   isOfEngine,

@@ -1,7 +1,6 @@
-import { inferenceEndpoints } from '../../../src/gateway/endpoints/inference-endpoints.ts'
-import { secretOf } from '../builders.ts'
 import { goodBody } from './body-cases.ts'
 import type { Dice } from './dice.ts'
+import { auth, goodRequest, host, json, key, paths } from './good-request.ts'
 
 export interface HttpCase {
   readonly kind: string
@@ -10,19 +9,6 @@ export interface HttpCase {
   readonly refused: boolean
   /** The caller leaves after so many bytes of the answer, or of its own request where it is negative. */
   readonly leave?: number
-}
-
-const key = secretOf('acme')
-const paths = inferenceEndpoints.map(({ path }) => path)
-const host = 'host: gateway\r\n'
-const auth = `authorization: Bearer ${key}\r\n`
-const json = 'content-type: application/json\r\n'
-
-export function goodRequest(
-  path = paths[0] ?? '/v1/chat/completions',
-  body = goodBody(path),
-): string {
-  return `POST ${path} HTTP/1.1\r\n${host}${auth}${json}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
 
 /** A request that HTTP's parsers may read differently, or that none should take. */

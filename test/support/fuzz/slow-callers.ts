@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { goodRequest } from './http-cases.ts'
+import { goodRequest } from './good-request.ts'
 
 export interface SlowEnd {
   /** From the connection to its end, milliseconds. */
