@@ -63,8 +63,10 @@ const nothing: Counter = { committed: 0, held: 0 }
 export class LedgerBook {
   readonly #counters = new Map<string, BookCounter>()
   readonly #holds = new Map<string, BookHold>()
-  /** Ids and until when they are known; oldest first, as are the lapsed. */
-  readonly #settled = new Map<string, number>()
+  /** Ids that are known still. A queue beside them: to look for the oldest in a set costs all that were deleted before. */
+  readonly #settled = new Set<string>()
+  readonly #forgets = new DeadlineQueue<string>()
+  /** Oldest first. */
   readonly #lapsed = new Map<string, BookHold>()
   readonly #expiries = new DeadlineQueue<BookHold>()
   readonly #windowEnds = new DeadlineQueue<BookCounter>()
@@ -126,7 +128,8 @@ export class LedgerBook {
     hold.lines = []
     this.#holds.delete(holdId)
     this.#lapsed.delete(holdId)
-    this.#settled.set(holdId, this.#nowMs + retention.settledMs)
+    this.#settled.add(holdId)
+    this.#forgets.push(this.#nowMs + retention.settledMs, holdId)
     return isLate ? 'Corrected' : 'Settled'
   }
 
@@ -168,10 +171,11 @@ export class LedgerBook {
     for (let hold = this.#nextExpiry(); hold !== undefined; hold = this.#nextExpiry()) {
       this.#lapse(hold)
     }
-    for (const [id, forgetAtMs] of this.#settled) {
-      if (forgetAtMs > this.#nowMs) {
-        break
-      }
+    for (
+      let id = this.#forgets.popDue(this.#nowMs);
+      id !== undefined;
+      id = this.#forgets.popDue(this.#nowMs)
+    ) {
       this.#settled.delete(id)
     }
     for (const [id, hold] of this.#lapsed) {
