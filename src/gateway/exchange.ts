@@ -66,8 +66,7 @@ export class Exchange {
   readonly context: ExchangeContext
   readonly #response: ServerResponse
   readonly #body: StreamBody
-  readonly #ticket: Ticket
-  readonly #tried = new Set<string>()
+  readonly #ticket: ExchangeTicket
   readonly #startedAt: number
   #state: 'Waiting' | 'AtEngine' | 'Ended' = 'Waiting'
   #attempt: EngineAttempt | undefined
@@ -75,7 +74,6 @@ export class Exchange {
   /** Of the attempt: when it is lost, the view may know of the next one already. */
   #engineProcess = ''
   #attempts = 0
-  #lost: Ticket['lost']
   /** When an engine got it for the first time: only from then on it is a stream that may not last too long. */
   #sentAt: number | undefined
   #firstByteAt: number | undefined
@@ -88,30 +86,12 @@ export class Exchange {
     this.#body = new StreamBody(response)
     this.#startedAt = context.now()
     this.#lastWriteAt = this.#startedAt
-    this.#ticket = this.#createTicket()
+    this.#ticket = new ExchangeTicket(
+      context,
+      (view) => this.#send(view),
+      (error) => this.fail(error),
+    )
     response.on('close', () => this.#onClientClosed())
-  }
-
-  #createTicket(): Ticket {
-    const { target, caller, request, charge, patience, suspicion } = this.context
-    const lost = (): Ticket['lost'] => this.#lost
-    return {
-      revision: target.revision,
-      tenant: caller.tenant,
-      weight: caller.weight,
-      sizeBytes: request.sizeBytes,
-      contextWindow: charge.contextWindow,
-      ...patience,
-      tried: this.#tried,
-      get lost() {
-        return lost()
-      },
-      get isOnTrial() {
-        return suspicion.isOnTrial
-      },
-      place: (view) => this.#send(view),
-      refuse: (error) => this.fail(error),
-    }
   }
 
   get id(): string {
@@ -232,7 +212,7 @@ export class Exchange {
       return
     }
     this.#leaveEngine(undefined)
-    this.#tried.add(this.#engineProcess)
+    this.#ticket.tried.add(this.#engineProcess)
     this.context.charge.settle(undefined, 'Failed')
     if (isGrave) {
       this.#state = 'Waiting'
@@ -245,7 +225,7 @@ export class Exchange {
       return
     }
     this.#state = 'Waiting'
-    this.#lost = { error, fate, at: now() }
+    this.#ticket.lost = { error, fate, at: now() }
     this.#seekPlace()
   }
 
@@ -422,4 +402,41 @@ function asRefusal(error: unknown): LoraplexError {
         'The server had an error while processing your request.',
         { cause: error },
       )
+}
+
+/** A class: an object with getters of its own would cost each request a shape. */
+class ExchangeTicket implements Ticket {
+  readonly revision: string | undefined
+  readonly tenant: string
+  readonly weight: number
+  readonly sizeBytes: number
+  readonly contextWindow: number | undefined
+  readonly deadline: number
+  readonly coldStart: Patience['coldStart']
+  readonly tried = new Set<string>()
+  lost: Ticket['lost'] = undefined
+  readonly place: (view: ReplicaView) => void
+  readonly refuse: (error: LoraplexError) => void
+  readonly #suspicion: ExchangeContext['suspicion']
+
+  constructor(
+    { target, caller, request, charge, patience, suspicion }: ExchangeContext,
+    place: (view: ReplicaView) => void,
+    refuse: (error: LoraplexError) => void,
+  ) {
+    this.revision = target.revision
+    this.tenant = caller.tenant
+    this.weight = caller.weight
+    this.sizeBytes = request.sizeBytes
+    this.contextWindow = charge.contextWindow
+    this.deadline = patience.deadline
+    this.coldStart = patience.coldStart
+    this.place = place
+    this.refuse = refuse
+    this.#suspicion = suspicion
+  }
+
+  get isOnTrial(): boolean {
+    return this.#suspicion.isOnTrial
+  }
 }
