@@ -8,7 +8,7 @@ import { buildRoutingTable } from '../core/resolve.ts'
 import { reapOrphans } from '../engine/pid-file.ts'
 import { gatewayDebugState } from '../gateway/debug-state.ts'
 import { Gateway } from '../gateway/gateway.ts'
-import { Metering } from '../gateway/metering/metering.ts'
+import { Metering, type MeteringOptions } from '../gateway/metering/metering.ts'
 import { createGatewayServer } from '../gateway/server.ts'
 import { createDirectorySource } from '../resources/directory/directory-source.ts'
 import type { AdminAuth } from '../telemetry/admin-auth.ts'
@@ -35,6 +35,7 @@ export interface StandaloneOptions {
   readonly ledger?: string
   readonly usageStore?: string
   readonly currency?: string
+  readonly ledgerGuard?: MeteringOptions['guard']
   readonly logger: ServiceLogger
   readonly env: NodeJS.ProcessEnv
   /** Words of progress for whoever waits. */
@@ -225,6 +226,7 @@ async function openGateway(
     currency: options.currency ?? 'usd',
     userSecret: saltSecret,
     gateways: 1,
+    guard: options.ledgerGuard ?? {},
     log: (message) => logger.warn(message),
   })
   const gateway = new Gateway({

@@ -4,7 +4,7 @@ import { connectToCluster } from '../../resources/kubernetes/connect.ts'
 import { adminAuthOf, adminOptions } from '../admin-options.ts'
 import { clusterOptions, connectionOf } from '../cluster-options.ts'
 import { defineCommand } from '../command.ts'
-import { ledgerOptions } from '../ledger-options.ts'
+import { guardOf, ledgerOptions } from '../ledger-options.ts'
 import { parseDuration } from '../parse-duration.ts'
 import { portOption, processLogger, processOptions } from '../process-options.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
@@ -104,6 +104,7 @@ export const gateway = defineCommand({
           usage: options['usage-store'],
           gateways: options.gateways,
           currency: options.currency,
+          guard: guardOf(options),
         },
         unknownFields: options['unknown-fields'],
         maxQueueMs: options['max-queue-seconds'] * 1000,

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path'
-import { GuardedLedger } from '../../ledger/guarded-ledger.ts'
+import { GuardedLedger, type GuardOptions } from '../../ledger/guarded-ledger.ts'
 import { openLedger } from '../../ledger/open-ledger.ts'
 import type { Ledger } from '../../ledger/types.ts'
 import { openUsage } from '../../ledger/usage/open-usage.ts'
@@ -18,6 +18,8 @@ export interface MeteringOptions {
   readonly currency?: string
   /** Gateways that share a limit while a shared ledger is away, or where each counts in its own memory. */
   readonly gateways: number
+  /** What holds while a shared ledger is down or slow. */
+  readonly guard?: Partial<Pick<GuardOptions, 'whenAway' | 'timeoutMs'>>
   readonly holds?: MeterOptions['holds']
   readonly lapsed?: Partial<Pick<LapsedBillsOptions, 'ageMs' | 'everyMs'>>
   readonly log: (message: string) => void
@@ -58,11 +60,11 @@ export class Metering {
 
   /** @throws UserError for a store that is none, or must not keep budgets. */
   static async open(options: MeteringOptions): Promise<Metering> {
-    const { ledger: url, gateways, log } = options
+    const { ledger: url, gateways, guard = {}, log } = options
     if (url === inMemory) {
       log(memoryWords(gateways))
     }
-    const ledger = await openLedger({ url, forBudgets: true, gateways: () => gateways, log })
+    const ledger = await openLedger({ url, forBudgets: true, gateways: () => gateways, guard, log })
     try {
       return new Metering(ledger, await openUsage(options.usage ?? usageBeside(url), log), options)
     } catch (error) {

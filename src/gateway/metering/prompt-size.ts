@@ -37,9 +37,10 @@ export class PromptSize {
     return this.#tokens
   }
 
-  /** An engine could say more. */
+  /** An engine could say more. Of images none does beforehand. */
   get canBeAsked(): boolean {
-    return !this.#wasAsked && this.#request.question !== undefined
+    const { question, measure } = this.#request
+    return !this.#wasAsked && question !== undefined && Number.isFinite(measure.inputTokens)
   }
 
   /** `maxInputTokens` may be too small for it. */
