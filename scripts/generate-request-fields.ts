@@ -1,4 +1,4 @@
-import { fieldPolicy, type FieldKind } from '../src/gateway/request-field-policy.ts'
+import { fieldPolicy, type FieldKind } from '../src/gateway/request/request-field-policy.ts'
 import engineFields from './data/vllm-0.32-request-fields.json' with { type: 'json' }
 
 const kinds: readonly FieldKind[] = ['Forward', 'Rewrite', 'Drop', 'State', 'Refuse']
@@ -41,7 +41,9 @@ function kindsOf(route: string, declared: readonly string[]): ReadonlyMap<string
 export function generateRequestFields(): string {
   const missing = unruled()
   if (missing.length > 0) {
-    throw new Error(`src/gateway/request-field-policy.ts has no rule for: ${missing.join(', ')}`)
+    throw new Error(
+      `src/gateway/request/request-field-policy.ts has no rule for: ${missing.join(', ')}`,
+    )
   }
   const everywhere = new Map(
     [...generalKinds].filter(([, kind]) => kind !== 'Forward' && kind !== 'Rewrite'),

@@ -231,13 +231,10 @@ const gateway = z.strictObject({
       ports: z.array(z.int().min(1).max(65_535)).default([5432, 6379]).meta({
         description: 'Ports of those stores, which the network policy lets gateways reach.',
       }),
-      budgetsWhileAway: z
-        .enum(['Closed', 'LocalShare', 'Open'])
-        .default('Closed')
-        .meta({
-          description:
-            'While those stores are away, requests under a budget: refused, by each gateway’s share of it, or not counted.',
-        }),
+      budgetsWhileAway: z.enum(['Closed', 'LocalShare', 'Open']).default('Closed').meta({
+        description:
+          'While those stores are away, requests under a budget: refused, by each gateway’s share of it, or not counted.',
+      }),
       ratesWhileAway: z
         .enum(['Closed', 'LocalShare', 'Open'])
         .default('LocalShare')

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import { errorTable, type ErrorCode } from '../errors.ts'
 import type { RouteTarget } from '../core/resolve.ts'
-import type { ExchangeOutcome } from './exchange.ts'
+import type { ExchangeOutcome } from './relay/exchange.ts'
 import type { LimitWatch } from './metering/limit-watch.ts'
 
 type TokenKind = 'input' | 'output' | 'cached_input'

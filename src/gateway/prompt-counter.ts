@@ -1,7 +1,7 @@
 import { engineNameOf } from '../api/names.ts'
 import { FairTurnstile } from '../wire/fair-turnstile.ts'
 import type { PoolEngines } from './metering/pool-engines.ts'
-import type { PromptQuestion } from './prompt-question.ts'
+import type { PromptQuestion } from './request/prompt-question.ts'
 import type { ReplicaView } from './replica-view.ts'
 import { smallestWindow } from './smallest-window.ts'
 

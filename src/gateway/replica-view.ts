@@ -8,8 +8,8 @@ import type {
   StateMessage,
 } from '../api/agent-protocol.ts'
 import type { EngineAddress } from '../engine/types.ts'
-import { connectEngine } from './connect-engine.ts'
-import { PlaceShare, type PoolOrder } from './place-share.ts'
+import { connectEngine } from './relay/connect-engine.ts'
+import { PlaceShare, type PoolOrder } from './admission/place-share.ts'
 
 /** One replica as the gateway is told of it; what it has, it learns from the agent's stream. */
 export interface GatewayReplica {

@@ -1,5 +1,5 @@
 import { endOfObject } from '../../src/gateway/forms/end-of-object.ts'
-import { parseUsage, type Usage } from '../../src/gateway/usage.ts'
+import { parseUsage, type Usage } from '../../src/gateway/relay/usage.ts'
 
 export interface MixedRequest {
   readonly at: number

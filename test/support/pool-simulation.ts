@@ -2,10 +2,10 @@
 import { mock } from 'node:test'
 import { PlaceDesk } from '../../src/agent/place-desk.ts'
 import type { AgentLink, LeaseAnswer, LeaseRequest } from '../../src/api/agent-protocol.ts'
-import { PoolAdmission } from '../../src/gateway/admission.ts'
-import { defaultAdmissionLimits } from '../../src/gateway/queue-bounds.ts'
+import { PoolAdmission } from '../../src/gateway/admission/admission.ts'
+import { defaultAdmissionLimits } from '../../src/gateway/admission/queue-bounds.ts'
 import { ReplicaView } from '../../src/gateway/replica-view.ts'
-import type { Ticket } from '../../src/gateway/ticket.ts'
+import type { Ticket } from '../../src/gateway/admission/ticket.ts'
 import { randomFrom } from './random-from.ts'
 
 export interface SimulatedTenant {

@@ -1,5 +1,5 @@
-import { generalFields, routeFields } from '../request-fields.generated.ts'
-import type { FieldKind } from '../request-field-policy.ts'
+import { generalFields, routeFields } from '../request/request-fields.generated.ts'
+import type { FieldKind } from '../request/request-field-policy.ts'
 import type { InferencePath } from './inference-endpoint.ts'
 
 type FieldLists = { readonly [kind in FieldKind]?: readonly string[] }

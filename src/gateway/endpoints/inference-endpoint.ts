@@ -1,7 +1,7 @@
 import type { ModelPool } from '../../api/model-pool.ts'
 import type { Dialect } from '../dialect.ts'
 import type { AnswerForm } from '../forms/answer-form.ts'
-import type { routeFields } from '../request-fields.generated.ts'
+import type { routeFields } from '../request/request-fields.generated.ts'
 import type { JsonObject } from './invalid.ts'
 import type { RequestImages } from './request-images.ts'
 

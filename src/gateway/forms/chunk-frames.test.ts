@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { usageOfBroken } from '../usage.ts'
+import { usageOfBroken } from '../relay/usage.ts'
 import { ChunkFrames } from './chunk-frames.ts'
 
 const options = {

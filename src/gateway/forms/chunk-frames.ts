@@ -1,4 +1,4 @@
-import { latin1Json } from '../latin1-json.ts'
+import { latin1Json } from '../request/latin1-json.ts'
 import { endOfObject } from './end-of-object.ts'
 import { engineFingerprint } from './engine-fingerprint.ts'
 import { nameEntries } from './name-entries.ts'

@@ -1,4 +1,4 @@
-import type { RequestMeasure } from '../request-measure.ts'
+import type { RequestMeasure } from '../request/request-measure.ts'
 
 /** `model.maxModelLen` is never larger. */
 const largestWindow = 10_000_000

@@ -1,4 +1,4 @@
-import type { PromptQuestion } from '../prompt-question.ts'
+import type { PromptQuestion } from '../request/prompt-question.ts'
 
 /** A pool's engines, as far as a charge has to do with them. */
 export interface PoolEngines {

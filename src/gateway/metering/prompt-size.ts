@@ -1,7 +1,7 @@
 import type { Scope } from '../../core/terms.ts'
 import { LoraplexError } from '../../errors.ts'
-import type { InferenceRequest } from '../inference-request.ts'
-import type { PromptQuestion } from '../prompt-question.ts'
+import type { InferenceRequest } from '../request/inference-request.ts'
+import type { PromptQuestion } from '../request/prompt-question.ts'
 
 interface InputLimit {
   readonly value: number

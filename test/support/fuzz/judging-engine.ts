@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { fieldKindsOf } from '../../../src/gateway/endpoints/field-kinds.ts'
 import type { InferencePath } from '../../../src/gateway/endpoints/inference-endpoint.ts'
-import { routeFields } from '../../../src/gateway/request-fields.generated.ts'
+import { routeFields } from '../../../src/gateway/request/request-fields.generated.ts'
 
 type Sent = Readonly<Record<string, unknown>>
 
