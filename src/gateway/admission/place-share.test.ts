@@ -26,6 +26,11 @@ describe('a gateway’s part of an engine', () => {
     expect([share.places, report(), share.hasNews(3)]).toEqual([100, undefined, false])
   })
 
+  test('is bounded where nobody learns how much the engine takes', () => {
+    const alone = new PlaceShare({ maxInFlight: 8192, now: () => now, order: undefined })
+    expect(alone.places).toBe(256)
+  })
+
   test('is small until the agent has spoken, and then what it said', () => {
     share.begin(true, true)
     expect(share.places).toBe(8)

@@ -26,6 +26,9 @@ const firstPlaces = 8
 
 const maxWaits = 256
 
+/** Where nobody learns how many an engine runs: agents of an earlier release. */
+const placesUntold = 256
+
 /** One gateway's part of one engine: how many requests it may have there, and what the others still have to hear. */
 export class PlaceShare {
   readonly #options: PlaceShareOptions
@@ -48,7 +51,7 @@ export class PlaceShare {
   /** Requests that may be at the engine. */
   get places(): number {
     const { maxInFlight } = this.#options
-    return this.#isUnderstood ? Math.min(maxInFlight, this.#places ?? firstPlaces) : maxInFlight
+    return Math.min(maxInFlight, this.#isUnderstood ? (this.#places ?? firstPlaces) : placesUntold)
   }
 
   /** The agent said hello: it understands shares or does not. */
