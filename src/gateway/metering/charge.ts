@@ -3,7 +3,7 @@ import type { Caller, RouteTarget } from '../../core/resolve.ts'
 import type { Cap } from '../../core/terms.ts'
 import type { WindowCache } from '../../core/window-cache.ts'
 import { attemptId } from '../../ledger/attempt-id.ts'
-import { LiveHold, type LiveHolds } from '../../ledger/live-holds.ts'
+import { LiveHold, type LiveHolds, type UseSoFar } from '../../ledger/live-holds.ts'
 import type { Exactness, Line, Refused } from '../../ledger/types.ts'
 import type { UsageRecord } from '../../ledger/usage/types.ts'
 import type { InferenceRequest } from '../request/inference-request.ts'
@@ -50,8 +50,8 @@ export interface ChargeContext {
 /** Why an attempt is over. */
 export type AttemptEnd = 'Answered' | 'CallerLeft' | 'Failed'
 
-/** How old the usage can be at which a lapsed hold is booked (I6). */
-const noteEveryMs = 1000
+/** Shorter answers without limits have no hold: what a killed process leaves unbilled of them is little. */
+const billedAfterMs = 1000
 /** No engine writes an answer faster than this; what a caller who left could have got is less. */
 const greatestTokensPerMs = 1
 
@@ -64,9 +64,9 @@ interface Attempt {
   /** Ended while the hold was asked for. */
   over: boolean
   sentAt: number | undefined
+  usageSoFar: () => Usage | undefined
   /** Requests on the engine, this one included. */
   beside: number
-  noteAt: number
   /** A hold for its bill alone is on its way. */
   asksForBill: boolean
 }
@@ -110,8 +110,8 @@ export class Charge {
       hold: undefined,
       over: false,
       sentAt: undefined,
+      usageSoFar: () => undefined,
       beside: 1,
-      noteAt: 0,
       asksForBill: false,
     }
     this.#attempt = attempt
@@ -119,42 +119,51 @@ export class Charge {
   }
 
   /** The attempt went to an engine. @param inFlight requests there, this one included */
-  began(inFlight: number): void {
+  began(inFlight: number, usageSoFar: () => Usage | undefined): void {
     if (this.#attempt !== undefined) {
       this.#attempt.sentAt = performance.now()
+      this.#attempt.usageSoFar = usageSoFar
       this.#attempt.beside = Math.max(1, inFlight)
     }
   }
 
-  /** Called now and then, with what is known to be used. @param now monotonic milliseconds */
-  note(now: number, usageSoFar: () => Usage | undefined): void {
+  /** Called now and then: where nothing is limited, an answer that lasts gets a hold for its bill's sake. */
+  sweep(): void {
     const attempt = this.#attempt
-    if (attempt?.sentAt === undefined || now < attempt.noteAt) {
-      return
+    if (
+      attempt?.sentAt !== undefined &&
+      attempt.hold === undefined &&
+      this.#means.keepsBills &&
+      performance.now() - attempt.sentAt > billedAfterMs
+    ) {
+      const use = this.#useSoFar(attempt)
+      if (use !== undefined) {
+        this.#holdBill(attempt, use.bill).catch(this.#means.onFault)
+      }
     }
-    attempt.noteAt = now + noteEveryMs
-    const usage = usageSoFar()
-    if (usage === undefined) {
-      return
+  }
+
+  /** I6: what is booked and billed should this process die now. */
+  #useSoFar(attempt: Attempt): UseSoFar | undefined {
+    const usage = attempt.usageSoFar()
+    if (attempt.sentAt === undefined || usage === undefined) {
+      return undefined
     }
     const counts = this.#countsOf(usage)
-    const bill = this.#billSoFar(attempt, attempt.sentAt, counts)
-    if (attempt.hold !== undefined) {
-      attempt.hold.note(this.#amountsOf(counts), bill)
-    } else if (bill !== '' && now - attempt.sentAt > noteEveryMs) {
-      this.#holdBill(attempt, bill).catch(this.#means.onFault)
+    const sinceMs = performance.now() - attempt.sentAt
+    const bill = { counts, exactness: 'LowerBound', sinceMs } as const
+    return {
+      used: this.#amountsOf(counts),
+      bill: this.#means.keepsBills ? JSON.stringify(this.#recordOf(attempt, bill)) : '',
     }
   }
 
-  /** I6: what is billed should this process die now; nothing where no bills are kept. */
-  #billSoFar(attempt: Attempt, sentAt: number, counts: TokenCounts): string {
-    const sinceMs = performance.now() - sentAt
-    return this.#means.keepsBills
-      ? JSON.stringify(this.#recordOf(attempt, { counts, exactness: 'LowerBound', sinceMs }))
-      : ''
+  #keep(attempt: Attempt, hold: LiveHold): void {
+    attempt.hold = hold
+    hold.useSoFar = () => this.#useSoFar(attempt)
   }
 
-  /** Where nothing is limited there is no hold; a long answer gets one, beside the traffic, for its bill's sake. */
+  /** Beside the traffic: nobody waits for it. */
   async #holdBill(attempt: Attempt, note: string): Promise<void> {
     if (attempt.asksForBill) {
       return
@@ -165,7 +174,7 @@ export class Charge {
     if (hold instanceof LiveHold && attempt.over) {
       await hold.release()
     } else if (hold instanceof LiveHold) {
-      attempt.hold = hold
+      this.#keep(attempt, hold)
     }
   }
 
@@ -217,7 +226,7 @@ export class Charge {
     if (attempt.over) {
       answer.release().catch(this.#means.onFault)
     } else {
-      attempt.hold = answer
+      this.#keep(attempt, answer)
     }
   }
 

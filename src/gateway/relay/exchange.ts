@@ -140,7 +140,7 @@ export class Exchange {
       this.fail(suspicion.refusal)
       return
     }
-    this.context.charge.note(now, () => this.#attempt?.usageSoFar())
+    this.context.charge.sweep()
     if (this.#view !== undefined && this.#attempt !== undefined) {
       this.context.admission.progress(this.#ticket, this.#view, this.#attempt.tokensSoFar)
     }
@@ -282,7 +282,7 @@ export class Exchange {
       form: request.endpoint.form,
       now: this.context.now,
     })
-    charge.began(view.inFlight)
+    charge.began(view.inFlight, () => this.#attempt?.usageSoFar())
     const body = request.build(engineModel, cacheSalt, charge.outputCap)
     this.#attempt.dispatch(view, request.endpoint.path, body)
   }
