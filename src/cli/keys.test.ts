@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { runCommand } from '../../test/support/run-command.ts'
 import { keyCommands } from './commands/keys.ts'
 import { readFolder } from './folder-view.ts'
-import { runProgram } from './program.ts'
 
 function aFolder(files: Readonly<Record<string, string>> = {}): string {
   const folder = mkdtempSync(join(tmpdir(), 'loraplex-keys-'))
@@ -16,22 +16,8 @@ function aFolder(files: Readonly<Record<string, string>> = {}): string {
   return folder
 }
 
-async function keys(folder: string, ...argv: readonly string[]) {
-  let out = ''
-  let err = ''
-  const code = await runProgram(['keys', ...argv], {
-    commands: keyCommands,
-    version: '1.2.3',
-    io: {
-      out: (text) => (out += text),
-      err: (text) => (err += text),
-      env: {},
-      workingFolder: folder,
-      color: false,
-    },
-  })
-  return { code, out, err }
-}
+const keys = (folder: string, ...argv: readonly string[]) =>
+  runCommand(keyCommands, folder, ['keys', ...argv])
 
 const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex')
 

@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { runCommand } from '../../test/support/run-command.ts'
 import { postgresPrograms, PostgresServer } from '../../test/support/postgres-server.ts'
 import { openUsage } from '../ledger/usage/open-usage.ts'
 import { SqliteUsage } from '../ledger/usage/sqlite-usage.ts'
 import type { UsageRecord } from '../ledger/usage/types.ts'
 import { usage } from './commands/usage.ts'
 import { firstUse } from './first-use.ts'
-import { runProgram } from './program.ts'
 
 const examples = join(import.meta.dirname, '../../examples')
 let folder: string
@@ -51,22 +51,7 @@ function record(attemptId: string, tenant: string, adapter: string): UsageRecord
   }
 }
 
-async function run(...argv: readonly string[]) {
-  let out = ''
-  let err = ''
-  const code = await runProgram(['usage', ...argv], {
-    commands: [usage],
-    version: '1.2.3',
-    io: {
-      out: (text) => (out += text),
-      err: (text) => (err += text),
-      env: {},
-      workingFolder: folder,
-      color: false,
-    },
-  })
-  return { code, out, err }
-}
+const run = (...argv: readonly string[]) => runCommand([usage], folder, ['usage', ...argv])
 
 const heads = ['TENANT', 'KEY', 'REQUESTS', 'INPUT', 'CACHED', 'OUTPUT']
 const october = ['--from', '2026-10', '--to', '2026-11']

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { runCommand } from '../support/run-command.ts'
 import { rebuild } from '../../src/cli/commands/ledger.ts'
-import { runProgram } from '../../src/cli/program.ts'
 import { openLedger } from '../../src/ledger/open-ledger.ts'
 import { SqliteUsage } from '../../src/ledger/usage/sqlite-usage.ts'
 import { eventually } from '../support/eventually.ts'
@@ -37,21 +37,9 @@ test.skipIf(redisProgram === undefined)(
     const budgets = [{ name: 'monthly', window: 'Month', tokens: 4000 }]
     const { bed, records } = await metered({ budgets }, { ledger })
     const bills = `sqlite:${join(folder, 'usage.db')}`
-    const rebuilt = async (...options: readonly string[]) => {
-      let [out, err] = ['', '']
+    const rebuilt = (...options: readonly string[]) => {
       const argv = ['ledger', 'rebuild', '--ledger', server.url, '--dir', folder, ...options]
-      const code = await runProgram(argv, {
-        commands: [rebuild],
-        version: '1.2.3',
-        io: {
-          out: (text) => (out += text),
-          err: (text) => (err += text),
-          env: {},
-          workingFolder: folder,
-          color: false,
-        },
-      })
-      return { code, out, err }
+      return runCommand([rebuild], folder, argv)
     }
 
     const closed = await chat(bed)

@@ -1,13 +1,11 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import process from 'node:process'
 import { expect, onTestFinished, test } from 'vitest'
 import { digestFolder } from '../../src/artifacts/digest.ts'
-import { Standalone } from '../../src/standalone/standalone.ts'
-import { openAdminAuth } from '../../src/telemetry/admin-auth.ts'
-import { createLogger } from '../../src/telemetry/logger.ts'
+import type { Standalone } from '../../src/standalone/standalone.ts'
 import { adapterYaml, fixtures, poolYaml, tenantYaml } from '../support/service.ts'
+import { startStandalone } from '../support/start-standalone.ts'
 
 const content = (name: string): string => join(fixtures, 'adapters', name)
 
@@ -21,7 +19,7 @@ test('a new source that could not be read before a restart is read after it', as
     )
   const late = join(folder, 'late')
   write(content('acme-tickets'))
-  const before = await start(folder)
+  const before = await startStandalone(folder)
   try {
     await becomes(before, 'True Ready')
     write(late)
@@ -29,7 +27,7 @@ test('a new source that could not be read before a restart is read after it', as
   } finally {
     await before.close(0)
   }
-  const after = await start(folder)
+  const after = await startStandalone(folder)
   try {
     await becomes(after, 'False SourceNotFound')
     cpSync(content('globex-shout'), late, { recursive: true })
@@ -49,25 +47,4 @@ async function becomes(service: Standalone, want: string): Promise<void> {
     return `${found?.status} ${found?.reason}`
   }
   await expect.poll(ready, { timeout: 15_000, interval: 10 }).toBe(want)
-}
-
-function start(folder: string): Promise<Standalone> {
-  return Standalone.start({
-    folder,
-    stateFolder: join(folder, '.loraplex'),
-    engine: 'simulator',
-    host: '127.0.0.1',
-    port: 0,
-    adminPort: 0,
-    adminAuth: openAdminAuth,
-    unknownFields: 'Drop',
-    maxQueueMs: 30_000,
-    logger: createLogger({
-      format: 'text',
-      level: 'error',
-      write: (line) => process.stderr.write(line),
-    }),
-    env: process.env,
-    onProgress: () => undefined,
-  })
 }
