@@ -6,9 +6,10 @@ import type { LedgerCall, OnLedgerCall } from './timed-ledger.ts'
 
 /** A budget as the last request found it. */
 interface Budget {
+  readonly key: string
   readonly labels: { readonly tenant: string; readonly budget: string; readonly unit: string }
-  readonly usedRatio: number
-  readonly endsAtMs: number
+  usedRatio: number
+  endsAtMs: number
 }
 
 /** Limits as metrics: labels are tenants, fields and budgets, never keys and users. */
@@ -18,6 +19,8 @@ export class LimitWatch {
   readonly #seconds: Readonly<Record<LedgerCall, Histogram.Internal<string>>>
   readonly #failures: Counter
   readonly #budgets = new Map<string, Budget>()
+  /** The same, so that a request costs no text. */
+  readonly #byCap = new WeakMap<Cap, Budget>()
 
   constructor(health: () => StoreHealth, holds: () => number, now: () => number) {
     this.#refusals = new Counter({
@@ -72,17 +75,28 @@ export class LimitWatch {
     lines: readonly Line[],
     counters: readonly LimitCounter[],
   ): void {
-    for (const [at, { kind, name, counts, cap }] of caps.entries()) {
-      if (kind !== 'Budget') {
-        continue
+    for (const [at, cap] of caps.entries()) {
+      if (cap.kind === 'Budget') {
+        const { committed = 0, held = 0 } = counters[at] ?? {}
+        const budget = this.#budgetOf(tenant, cap)
+        budget.usedRatio = cap.cap === 0 ? 1 : (committed + held) / cap.cap
+        budget.endsAtMs = lines[at]?.endsAtMs ?? 0
       }
-      const { committed = 0, held = 0 } = counters[at] ?? {}
-      this.#budgets.set(`${tenant}\0${name}\0${counts}`, {
-        labels: { tenant, budget: name, unit: counts === 'Nanos' ? 'amount' : 'tokens' },
-        usedRatio: cap === 0 ? 1 : (committed + held) / cap,
-        endsAtMs: lines[at]?.endsAtMs ?? 0,
-      })
     }
+  }
+
+  #budgetOf(tenant: string, cap: Cap): Budget {
+    const known = this.#byCap.get(cap)
+    if (known !== undefined && this.#budgets.get(known.key) === known) {
+      return known
+    }
+    const { name, counts } = cap
+    const key = `${tenant}\0${name}\0${counts}`
+    const labels = { tenant, budget: name, unit: counts === 'Nanos' ? 'amount' : 'tokens' }
+    const added = { key, labels, usedRatio: 0, endsAtMs: 0 }
+    this.#budgets.set(key, added)
+    this.#byCap.set(cap, added)
+    return added
   }
 }
 
