@@ -83,6 +83,7 @@ class Picker {
       tenant: caller.tenant,
       weight: 1,
       sizeBytes: 1024,
+      cameAt: 0,
       deadline: Number.POSITIVE_INFINITY,
       coldStart: undefined,
       tried: noProcess,

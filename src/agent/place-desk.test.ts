@@ -38,7 +38,7 @@ describe('gateways of one engine', () => {
   })
 
   test('count with what they have while they are silent, but wait no more', () => {
-    const waits = [{ tenant: 'acme', turn: 0, cost: 10, count: 50 }]
+    const waits = [{ tenant: 'acme', turn: 0, cost: 10, count: 50, waitedMs: 0 }]
     desk.call(call('g1', { inFlight: 31, waits }))
     desk.call(call('g2', { inFlight: 0 }))
     expect(desk.call(call('g2'))?.places).toBe(0)

@@ -71,6 +71,8 @@ export const shareReport = z.strictObject({
         turn: z.number(),
         cost: z.number().min(0),
         count: z.int().min(1),
+        /** How long the first of them has waited. */
+        waitedMs: z.number().min(0),
       }),
     )
     .max(256),

@@ -184,8 +184,12 @@ const measures: Readonly<Record<string, (options: FairnessOptions) => Promise<vo
   },
   simulated: async ({ gateways }) => {
     for (const engines of [1, 2]) {
-      const seconds = 240 / gateways / engines
-      const figures = await victimBesideGreedy({ gateways, engines, seeds: 3, seconds })
+      const figures = await victimBesideGreedy({
+        gateways,
+        engines,
+        seeds: 8,
+        seconds: 200 / engines,
+      })
       sayNeighbour(`simulated, ${engines} engines`, { ...figures, refusedNeighbours: undefined })
     }
   },

@@ -32,6 +32,7 @@ function ticket(name: string, cameCold: boolean, lost?: Ticket['lost']): Ticket 
     tenant: 'acme',
     weight: 1,
     sizeBytes: 100,
+    cameAt: now,
     deadline: now + 30_000,
     coldStart: { deadline: now + 600_000, queueMs: 30_000, cameCold },
     tried: new Set(),

@@ -30,6 +30,7 @@ function ticket(name: string, revision: string, weight = 1): Ticket {
     tenant: name.replace(/\d+$/, ''),
     weight,
     sizeBytes: 100,
+    cameAt: 0,
     deadline: 31_000,
     coldStart: undefined,
     tried: new Set(),
@@ -137,6 +138,25 @@ describe('who waits for nothing but a place', () => {
       'greedy',
     ])
     expect(view.placesWanted).toBeGreaterThan(0)
+  })
+
+  test('with how long the first of each has waited', () => {
+    const to = admission()
+    view.room = 0
+    for (const [name, cameAt] of [
+      ['greedy1', 900],
+      ['victim1', 400],
+      ['victim2', 700],
+    ] as const) {
+      to.submit({ ...ticket(name, 'a'), cameAt })
+    }
+    const waits = to.waitsFor(() => true)
+    expect(new Map(waits.map(({ tenant, waitedMs }) => [tenant, waitedMs]))).toEqual(
+      new Map([
+        ['greedy', 100],
+        ['victim', 600],
+      ]),
+    )
   })
 
   test('and what is running have the turns of their tenants by revision', () => {

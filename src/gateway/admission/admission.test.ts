@@ -46,6 +46,7 @@ function ticket(name: string, fields: Partial<Ticket> = {}): TestTicket {
     tenant: 'acme',
     weight: 1,
     sizeBytes: 100,
+    cameAt: now,
     deadline: now + 30_000,
     coldStart: undefined,
     tried: new Set(),

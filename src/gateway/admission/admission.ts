@@ -63,7 +63,14 @@ export class PoolAdmission {
       const [first] = tickets
       if (first !== undefined) {
         const cost = this.fair.costOf(tenant, first.weight, inputOf(first))
-        waits.push({ tenant, turn: this.fair.turnOf(tenant), cost, count: tickets.length })
+        const cameAt = tickets.reduce((least, one) => Math.min(least, one.cameAt), first.cameAt)
+        waits.push({
+          tenant,
+          turn: this.fair.turnOf(tenant),
+          cost,
+          count: tickets.length,
+          waitedMs: Math.round(this.#now() - cameAt),
+        })
       }
     }
     return waits.sort((left, right) => left.turn - right.turn)

@@ -77,13 +77,16 @@ test.each([1, 4])('50 tenants of %i gateways have the same', async (gateways) =>
   expect((sum * sum) / (50 * squares)).toBeGreaterThan(0.98)
 })
 
-test('one that stays within its share hardly waits longer beside a neighbour at ten times its own', async () => {
-  const { ratio, victims } = await victimBesideGreedy({
-    gateways: 1,
-    engines: 1,
-    seeds: 2,
-    seconds: 150,
-  })
-  expect(victims).toBeGreaterThan(1000)
-  expect(ratio).toBeLessThanOrEqual(1.2)
-})
+// Four gateways take longer to simulate: fewer requests, so a p99 that is less certain. With all of them: test/bars/fairness.ts.
+test.each([
+  { gateways: 1, engines: 1, seeds: 8, seconds: 100, most: 1.2 },
+  { gateways: 1, engines: 2, seeds: 8, seconds: 50, most: 1.2 },
+  { gateways: 4, engines: 1, seeds: 2, seconds: 150, most: 1.3 },
+])(
+  'one within its share hardly waits longer beside a neighbour at ten times its own: $gateways gateways, $engines engines',
+  async ({ most, ...options }) => {
+    const { ratio, victims } = await victimBesideGreedy(options)
+    expect(victims).toBeGreaterThan(1000)
+    expect(ratio).toBeLessThanOrEqual(most)
+  },
+)

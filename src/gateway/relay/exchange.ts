@@ -88,6 +88,7 @@ export class Exchange {
     this.#lastWriteAt = this.#startedAt
     this.#ticket = new ExchangeTicket(
       context,
+      this.#startedAt,
       (view) => this.#send(view),
       (error) => this.fail(error),
     )
@@ -410,6 +411,7 @@ class ExchangeTicket implements Ticket {
   readonly tenant: string
   readonly weight: number
   readonly sizeBytes: number
+  readonly cameAt: number
   readonly contextWindow: number | undefined
   readonly deadline: number
   readonly coldStart: Patience['coldStart']
@@ -421,6 +423,7 @@ class ExchangeTicket implements Ticket {
 
   constructor(
     { target, caller, request, charge, patience, suspicion }: ExchangeContext,
+    cameAt: number,
     place: (view: ReplicaView) => void,
     refuse: (error: LoraplexError) => void,
   ) {
@@ -428,6 +431,7 @@ class ExchangeTicket implements Ticket {
     this.tenant = caller.tenant
     this.weight = caller.weight
     this.sizeBytes = request.sizeBytes
+    this.cameAt = cameAt
     this.contextWindow = charge.contextWindow
     this.deadline = patience.deadline
     this.coldStart = patience.coldStart
