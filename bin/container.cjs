@@ -11,4 +11,4 @@ for (const [signal, number] of [
     }
   })
 }
-import('../dist/cli/main.js')
+void import('../dist/cli/main.js')
