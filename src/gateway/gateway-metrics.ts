@@ -1,7 +1,8 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import { errorTable, type ErrorCode } from '../errors.ts'
 import type { RouteTarget } from '../core/resolve.ts'
 import type { ExchangeOutcome } from './relay/exchange.ts'
+import { addGauge } from '../telemetry/add-gauge.ts'
 import type { LimitWatch } from './metering/limit-watch.ts'
 
 type TokenKind = 'input' | 'output' | 'cached_input'
@@ -72,17 +73,14 @@ export class GatewayMetrics {
       help: 'Requests that were tried on a second engine process.',
       registers,
     })
-    const gauge = (name: string, help: string, value: () => number) =>
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(value())
-        },
-      })
-    gauge('loraplex_requests_in_flight', 'Requests now waiting or at an engine.', gauges.inFlight)
-    gauge(
+    addGauge(
+      this.registry,
+      'loraplex_requests_in_flight',
+      'Requests now waiting or at an engine.',
+      gauges.inFlight,
+    )
+    addGauge(
+      this.registry,
       'loraplex_requests_queued',
       'Requests that wait for a slot, a load or a replica.',
       gauges.queued,

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
+import { Bag } from '../core/bag.ts'
 import type { Caller, RouteTarget, RoutingTable } from '../core/resolve.ts'
 import { LoraplexError } from '../errors.ts'
 import { acknowledgedBy, acknowledgementVersionsOf } from './acknowledgements.ts'
@@ -55,7 +56,7 @@ export class Gateway {
   readonly #views = new Map<string, ReplicaView>()
   readonly #viewsByPool = new Map<string, ReplicaView[]>()
   readonly #pools = new Map<string, PoolState>()
-  readonly #exchanges = new Set<Exchange>()
+  readonly #exchanges = new Bag<Exchange>()
   readonly #salts: TenantSalts
   readonly #waits: WaitLimits
   readonly #admissionLimits: AdmissionLimits

@@ -77,16 +77,19 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
     options.maxStrangers,
   )
   app.server.on('connection', (socket: Socket) => strangers.add(socket))
-  app.addHook('onResponse', (request, reply, done) => {
-    if (reply.statusCode < 400) {
-      strangers.admit(request.raw.socket)
-    }
-    done()
-  })
   await app.register(requestGuard, options)
   await app.register(errorReplies, options)
-  await app.register(modelRoutes, options)
-  await app.register(usageRoutes, options)
+  await app.register(async (scope) => {
+    // A hook at the end of every inference request would cost more than telling who calls did.
+    scope.addHook('onResponse', (request, reply, done) => {
+      if (reply.statusCode < 400) {
+        strangers.admit(request.raw.socket)
+      }
+      done()
+    })
+    await scope.register(modelRoutes, options)
+    await scope.register(usageRoutes, options)
+  })
   await app.register(inferenceRoutes, { ...options, strangers })
   await app.ready()
   return app

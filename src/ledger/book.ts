@@ -126,6 +126,7 @@ export class LedgerBook {
     }
     hold.state = 'Ended'
     hold.lines = []
+    hold.note = ''
     this.#holds.delete(holdId)
     this.#lapsed.delete(holdId)
     this.#settled.add(holdId)

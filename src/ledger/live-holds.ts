@@ -1,3 +1,4 @@
+import { Bag, nowhere } from '../core/bag.ts'
 import { released } from './released.ts'
 import type { Counter, Hold, Ledger, Refused, Settlement, SettleOutcome } from './types.ts'
 
@@ -28,6 +29,7 @@ export class LiveHold implements UseSoFar {
   /** As they stood when it was granted, in the order of its lines. */
   readonly counters: readonly Counter[]
   readonly #holds: LiveHolds
+  seat = nowhere
   /** Asked before each renewal; undefined: nothing is known yet, or no more than before. */
   useSoFar: () => UseSoFar | undefined = () => undefined
   /** As the ledger heard it last, or has to. */
@@ -59,7 +61,7 @@ export class LiveHold implements UseSoFar {
 export class LiveHolds {
   readonly #ledger: Ledger
   readonly #options: LiveHoldsOptions
-  readonly #live = new Set<LiveHold>()
+  readonly #live = new Bag<LiveHold>()
   readonly #timer: NodeJS.Timeout
 
   constructor(ledger: Ledger, options: Partial<LiveHoldsOptions> & Pick<LiveHoldsOptions, 'log'>) {

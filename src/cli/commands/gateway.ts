@@ -8,6 +8,7 @@ import { guardOf, ledgerOptions } from '../ledger-options.ts'
 import { parseDuration } from '../parse-duration.ts'
 import { portOption, processLogger, processOptions } from '../process-options.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
+import { tuneCollector } from '../tune-collector.ts'
 
 export const gateway = defineCommand({
   name: 'gateway',
@@ -85,6 +86,7 @@ export const gateway = defineCommand({
     ...clusterOptions,
   },
   run: async ({ io, options }) => {
+    tuneCollector()
     const adminAuth = adminAuthOf(options)
     const logger = processLogger(io, options)
     const stop = stopSignals()

@@ -11,6 +11,7 @@ import { defineCommand, type CommandIo } from '../command.ts'
 import { guardOf, ledgerOptions } from '../ledger-options.ts'
 import { portOption } from '../process-options.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
+import { tuneCollector } from '../tune-collector.ts'
 
 export const up = defineCommand({
   name: 'up',
@@ -73,6 +74,7 @@ export const up = defineCommand({
     },
   },
   run: async ({ io, args, options }) => {
+    tuneCollector()
     const adminAuth = await adminAuthFor(options, io)
     const logger = createLogger({
       format: io.logFormat,

@@ -1,12 +1,13 @@
+import { Bag, nowhere } from '../../core/bag.ts'
 import type { TenantWait } from '../../core/divide-places.ts'
-import { FairShare, type Charge, type ServedTokens } from '../../core/fair-share.ts'
+import { FairShare, type ServedTokens } from '../../core/fair-share.ts'
 import { LoraplexError } from '../../errors.ts'
 import { knownGoneMs } from '../relay/engine-fate.ts'
 import { findPlace } from './find-place.ts'
 import { endOfWait, type PoolWarmth } from './patience.ts'
 import { QueueBounds, type AdmissionLimits } from './queue-bounds.ts'
 import type { ReplicaView } from '../replica-view.ts'
-import type { Ticket } from './ticket.ts'
+import type { Served, Ticket } from './ticket.ts'
 import { WaitingLines, type WaitingLine } from './waiting-lines.ts'
 
 /** Of a body; what tokens an engine counts is known later. */
@@ -24,8 +25,8 @@ export class PoolAdmission {
   readonly #onWait: () => void
   readonly #lines = new WaitingLines()
   readonly #ensuring = new Set<string>()
-  /** Of tickets at an engine. */
-  readonly #charges = new Map<Ticket, Charge>()
+  /** Tickets at an engine. */
+  readonly #served = new Bag<Served>()
   /** Whose turn it is. */
   readonly fair = new FairShare()
   #pumping: 'No' | 'Yes' | 'Again' = 'No'
@@ -79,7 +80,7 @@ export class PoolAdmission {
   /** By revision that somebody waits for or is served by: the least turn of those tenants. */
   turns(): ReadonlyMap<string, number> {
     const turns = new Map<string, number>()
-    for (const { revision, tenant } of [...this.#lines.all(), ...this.#charges.keys()]) {
+    for (const { revision, tenant } of [...this.#lines.all(), ...this.#served]) {
       if (revision !== undefined) {
         const turn = this.fair.turnOf(tenant)
         turns.set(revision, Math.min(turns.get(revision) ?? turn, turn))
@@ -141,18 +142,17 @@ export class PoolAdmission {
 
   /** A ticket's answer has so many tokens by now: whoever gets more than was thought is charged for it. */
   progress(ticket: Ticket, view: ReplicaView, outputTokens: number): void {
-    const charge = this.#charges.get(ticket)
-    if (charge !== undefined) {
-      view.charge(ticket.tenant, this.fair.progress(charge, outputTokens))
+    const { served } = ticket
+    if (served !== undefined && this.#served.has(served)) {
+      view.charge(ticket.tenant, this.fair.progress(served.charge, outputTokens))
     }
   }
 
   /** The ticket's place is free again. */
   release(ticket: Ticket, view: ReplicaView, tokens: ServedTokens | undefined): void {
-    const charge = this.#charges.get(ticket)
-    if (charge !== undefined) {
-      this.#charges.delete(ticket)
-      view.charge(ticket.tenant, this.fair.end(charge, tokens))
+    const { served } = ticket
+    if (served !== undefined && this.#served.delete(served)) {
+      view.charge(ticket.tenant, this.fair.end(served.charge, tokens))
     }
     view.release(ticket.revision)
   }
@@ -267,7 +267,8 @@ export class PoolAdmission {
     const { tenant, weight } = ticket
     const charge = this.fair.begin(tenant, weight, inputOf(ticket))
     leave()
-    this.#charges.set(ticket, charge)
+    ticket.served = { revision: ticket.revision, tenant, charge, seat: nowhere }
+    this.#served.add(ticket.served)
     view.charge(tenant, charge.amount)
     view.acquire(ticket.revision)
     ticket.place(view)

@@ -1,4 +1,5 @@
 import { latin1Json } from '../request/latin1-json.ts'
+import { dataOf } from './data-of.ts'
 import { endOfObject } from './end-of-object.ts'
 import { engineFingerprint } from './engine-fingerprint.ts'
 import { nameEntries } from './name-entries.ts'
@@ -70,10 +71,7 @@ export class ChunkFrames implements FrameRewriter {
       return frame
     }
     this.fault = frame.startsWith('data: {"error"')
-      ? {
-          fault: 'EngineError',
-          body: Buffer.from(frame.slice(6), 'latin1').toString('utf8').trim(),
-        }
+      ? { fault: 'EngineError', body: dataOf(frame) }
       : { fault: 'WrongModel' }
     return ''
   }

@@ -308,13 +308,12 @@ export class Charge {
       const exactness = usage.lowerBound ? 'LowerBound' : 'Exact'
       return { counts: this.#countsOf(usage), exactness, sinceMs }
     }
-    const { request, prompt } = this.#context
-    const { answers } = request.measure
-    const inputTokens = prompt.tokens
     if (end === 'Failed') {
       return undefined
     }
-    const wasCounted = request.stream || (answers === 0 && inputTokens === 0)
+    const { request, prompt } = this.#context
+    const { answers } = request.measure
+    const wasCounted = request.stream || (answers === 0 && prompt.tokens === 0)
     if (wasCounted) {
       const counts = { input: 0, cachedInput: 0, output: 0 }
       return { counts, exactness: end === 'Answered' ? 'Exact' : 'LowerBound', sinceMs }

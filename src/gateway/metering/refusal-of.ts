@@ -3,6 +3,7 @@ import type { Cap } from '../../core/terms.ts'
 import { LoraplexError } from '../../errors.ts'
 import type { Line, Refused, ShortLine } from '../../ledger/types.ts'
 import { rateHeaders } from './rate-headers.ts'
+import { moment } from './moment.ts'
 
 /** What requests under way leave unused comes back as they end, which nobody knows better. */
 const whenHoldsEndMs = 1000
@@ -93,8 +94,4 @@ function amount({ counts }: Cap, value: number): string {
     default:
       return counts satisfies never
   }
-}
-
-function moment(atMs: number): string {
-  return new Date(atMs).toISOString().replace('.000Z', 'Z')
 }

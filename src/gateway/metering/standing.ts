@@ -6,6 +6,7 @@ import type { Counter } from '../../ledger/types.ts'
 import { asked } from './asked.ts'
 import { linesOf } from './attempt-use.ts'
 import type { Meter } from './meter.ts'
+import { moment } from './moment.ts'
 
 const nothing = { requests: 0, tokens: 0, nanos: 0 }
 
@@ -151,8 +152,4 @@ function budgetRow({ cap, counter, endsAtMs }: Row): object {
 
 function remaining({ cap }: Cap, { committed, held }: Counter): number {
   return Math.max(0, cap - committed - held)
-}
-
-function moment(atMs: number): string {
-  return new Date(atMs).toISOString().replace('.000Z', 'Z')
 }

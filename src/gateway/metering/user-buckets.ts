@@ -11,7 +11,7 @@ const maxUsers = 20_000
  */
 export class UserBuckets {
   readonly #windows: WindowCache
-  /** By tenant: users and until when they have counters; who was seen last comes last. */
+  /** By tenant: users and until when they have counters; whose end comes last stands last. */
   readonly #users = new Map<string, Map<string, number>>()
   #lookAtMs = 0
 
@@ -28,6 +28,9 @@ export class UserBuckets {
     this.#dropOld(nowMs)
     const users = this.#users.get(tenant) ?? new Map<string, number>()
     this.#users.set(tenant, users)
+    if (users.get(userHash) === untilMs) {
+      return userHash
+    }
     if (!users.delete(userHash) && users.size >= maxUsers) {
       return `others-${userHash.slice(0, 1)}`
     }

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { Caller } from '../../core/resolve.ts'
 import { LoraplexError } from '../../errors.ts'
+import { asRefusal } from '../as-refusal.ts'
 import { ArrivingBodies } from '../request/arriving-bodies.ts'
 import { authenticateRequest } from '../authenticate.ts'
 import { inferenceEndpoints } from '../endpoints/inference-endpoints.ts'
@@ -121,12 +122,6 @@ function requireTask({ targets }: Caller, { model, endpoint }: InferenceRequest)
       { param: 'model' },
     )
   }
-}
-
-function asRefusal(error: unknown): LoraplexError {
-  return error instanceof LoraplexError
-    ? error
-    : new LoraplexError('internal_error', 'The server had an error while processing your request.')
 }
 
 function refuseRaw(

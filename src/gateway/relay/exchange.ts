@@ -1,11 +1,13 @@
 import type { ServerResponse } from 'node:http'
+import { nowhere } from '../../core/bag.ts'
 import type { Caller, RouteTarget } from '../../core/resolve.ts'
 import { engineNameOf, fingerprintOf } from '../../api/names.ts'
 import { LoraplexError, type ErrorCode } from '../../errors.ts'
+import { asRefusal } from '../as-refusal.ts'
 import type { PoolAdmission } from '../admission/admission.ts'
 import type { EngineFate } from './engine-fate.ts'
-import type { Ticket } from '../admission/ticket.ts'
 import { EngineAttempt } from './engine-attempt.ts'
+import { ExchangeTicket } from './exchange-ticket.ts'
 import { errorBody, errorHeaders } from '../error-body.ts'
 import { noTrail } from '../forms/frame-rewriter.ts'
 import type { InferenceRequest } from '../request/inference-request.ts'
@@ -18,7 +20,7 @@ import { StreamBody } from './stream-body.ts'
 import type { Suspicion } from '../quarantine/suspicion.ts'
 import type { Usage } from './usage.ts'
 
-/** How an exchange ended; what metrics and, later, the ledger are made of. */
+/** How an exchange ended; what metrics are made of. */
 export interface ExchangeOutcome {
   readonly code: ErrorCode | 'ok' | 'client_closed'
   readonly usage: Usage | undefined
@@ -64,6 +66,8 @@ const maxAttempts = 2
 /** One request from its admission to its last byte: waiting, attempts, the answer, and whatever ends it early. */
 export class Exchange {
   readonly context: ExchangeContext
+  /** Among the gateway's. */
+  seat = nowhere
   readonly #response: ServerResponse
   readonly #body: StreamBody
   readonly #ticket: ExchangeTicket
@@ -131,19 +135,18 @@ export class Exchange {
 
   /** Called about once a second: everything that depends on time, without a timer per request. */
   sweep(now: number): void {
-    const { limits, request, target } = this.context
+    const { limits, request, target, suspicion, charge, admission } = this.context
     if (this.#state === 'Ended') {
       return
     }
-    const { suspicion } = this.context
     suspicion.proceeded(now, !this.isPristine)
     if (this.#state === 'Waiting' && suspicion.refusal !== undefined) {
       this.fail(suspicion.refusal)
       return
     }
-    this.context.charge.sweep()
+    charge.sweep()
     if (this.#view !== undefined && this.#attempt !== undefined) {
-      this.context.admission.progress(this.#ticket, this.#view, this.#attempt.tokensSoFar)
+      admission.progress(this.#ticket, this.#view, this.#attempt.tokensSoFar)
     }
     const lastsMs = this.#sentAt === undefined ? 0 : now - this.#sentAt
     if (lastsMs > target.pool.spec.maxStreamSeconds * 1000) {
@@ -288,7 +291,7 @@ export class Exchange {
     this.#attempt.dispatch(view, request.endpoint.path, body)
   }
 
-  #leaveEngine(usage: Usage | undefined): ReplicaView | undefined {
+  #leaveEngine(usage: Usage | undefined): void {
     const view = this.#view
     const attempt = this.#attempt
     this.#view = undefined
@@ -302,7 +305,6 @@ export class Exchange {
           : { input: usage.promptTokens, output: usage.completionTokens }
       this.context.admission.release(this.#ticket, view, tokens)
     }
-    return view
   }
 
   #onClientClosed(): void {
@@ -392,55 +394,5 @@ export class Exchange {
       headers['connection'] = 'close'
     }
     return headers
-  }
-}
-
-function asRefusal(error: unknown): LoraplexError {
-  return error instanceof LoraplexError
-    ? error
-    : new LoraplexError(
-        'internal_error',
-        'The server had an error while processing your request.',
-        { cause: error },
-      )
-}
-
-/** A class: an object with getters of its own would cost each request a shape. */
-class ExchangeTicket implements Ticket {
-  readonly revision: string | undefined
-  readonly tenant: string
-  readonly weight: number
-  readonly sizeBytes: number
-  readonly cameAt: number
-  readonly contextWindow: number | undefined
-  readonly deadline: number
-  readonly coldStart: Patience['coldStart']
-  readonly tried = new Set<string>()
-  lost: Ticket['lost'] = undefined
-  readonly place: (view: ReplicaView) => void
-  readonly refuse: (error: LoraplexError) => void
-  readonly #suspicion: ExchangeContext['suspicion']
-
-  constructor(
-    { target, caller, request, charge, patience, suspicion }: ExchangeContext,
-    cameAt: number,
-    place: (view: ReplicaView) => void,
-    refuse: (error: LoraplexError) => void,
-  ) {
-    this.revision = target.revision
-    this.tenant = caller.tenant
-    this.weight = caller.weight
-    this.sizeBytes = request.sizeBytes
-    this.cameAt = cameAt
-    this.contextWindow = charge.contextWindow
-    this.deadline = patience.deadline
-    this.coldStart = patience.coldStart
-    this.place = place
-    this.refuse = refuse
-    this.#suspicion = suspicion
-  }
-
-  get isOnTrial(): boolean {
-    return this.#suspicion.isOnTrial
   }
 }

@@ -1,7 +1,7 @@
 import type { AnswerForm } from '../forms/answer-form.ts'
-import { endOfObject } from '../forms/end-of-object.ts'
 import { engineFingerprint } from '../forms/engine-fingerprint.ts'
 import type { RewriteOptions } from '../forms/frame-rewriter.ts'
+import { lastUsage } from '../forms/last-usage.ts'
 import { nameEntries } from '../forms/name-entries.ts'
 import { latin1Json } from '../request/latin1-json.ts'
 import { parseUsage, type Usage } from './usage.ts'
@@ -31,10 +31,6 @@ export function rewriteWholeAnswer(
     return { kind: 'Aborted' }
   }
   const rest = after.replace(engineFingerprint, '')
-  const usageAt = rest.lastIndexOf(',"usage":{')
-  const usage =
-    usageAt === -1
-      ? undefined
-      : parseUsage(rest.slice(usageAt + 9, endOfObject(rest, usageAt + 9)), false)
+  const usage = parseUsage(lastUsage(rest), false)
   return { kind: 'Answer', text: text.slice(0, at) + nameEntries(options) + rest, usage }
 }

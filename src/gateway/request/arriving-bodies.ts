@@ -19,6 +19,9 @@ const defaultLimits: ArrivalLimits = {
   maxTenantBytes: 64 * 1024 * 1024,
 }
 
+/** So many stay without a body on its way: to take a name out and in again costs each request a table. */
+const keptTenants = 1024
+
 /**
  * I9: bodies that arrive slowly are in nobody's queue yet, and each may be as large as the limit. A tenant that sends many
  * of them at once takes its own share of memory, not everybody's.
@@ -72,7 +75,7 @@ export class ArrivingBodies {
   #add(tenant: string, bytes: number): void {
     this.#bytes += bytes
     const left = (this.#perTenant.get(tenant) ?? 0) + bytes
-    if (left === 0) {
+    if (left === 0 && this.#perTenant.size > keptTenants) {
       this.#perTenant.delete(tenant)
     } else {
       this.#perTenant.set(tenant, left)

@@ -1,5 +1,6 @@
 import { LoraplexError } from '../../errors.ts'
 import { checkWhole } from '../endpoints/check-whole.ts'
+import { invalid, isObject, type JsonObject } from '../endpoints/invalid.ts'
 import { fieldKindsOf } from '../endpoints/field-kinds.ts'
 import type { InferenceEndpoint } from '../endpoints/inference-endpoint.ts'
 import { RequestImages } from '../endpoints/request-images.ts'
@@ -97,13 +98,11 @@ export function readInferenceRequest(
   }
 }
 
-type Body = Readonly<Record<string, unknown>>
-
 /** Whether the field goes to the engine. */
 function judgeField(
   { key }: ObjectEntry,
   kind: FieldKind | undefined,
-  value: Body,
+  value: JsonObject,
   options: InferenceRequestOptions,
   ignored: string[],
 ): boolean {
@@ -123,16 +122,15 @@ function judgeField(
         { param: key },
       )
     case 'State':
-      throw new LoraplexError(
-        'invalid_request',
+      throw invalid(
         `The field '${key}' cannot be used here: nothing is kept between requests. Send the whole conversation instead.`,
-        { param: key },
+        key,
       )
     case 'Drop':
       break
     case undefined:
       if (options.unknownFields === 'Reject') {
-        throw new LoraplexError('invalid_request', `Unknown field '${key}'.`, { param: key })
+        throw invalid(`Unknown field '${key}'.`, key)
       }
       break
     default:
@@ -157,55 +155,45 @@ function noteIgnored(key: string, ignored: string[]): void {
   }
 }
 
-function readModel(value: Body): string {
-  const { model } = value as { model?: unknown }
+function readModel(value: JsonObject): string {
+  const { model } = value
   if (typeof model !== 'string' || model === '') {
-    throw new LoraplexError(
-      'invalid_request',
+    throw invalid(
       "The field 'model' is required: the name of a model or adapter from GET /v1/models.",
-      {
-        param: 'model',
-      },
+      'model',
     )
   }
   return model
 }
 
-function readFlag(value: Body, key: string): boolean {
+function readFlag(value: JsonObject, key: string): boolean {
   const flag = value[key]
   if (flag === undefined || flag === null || typeof flag === 'boolean') {
     return flag === true
   }
-  throw new LoraplexError('invalid_request', `The field '${key}' must be true or false.`, {
-    param: key,
-  })
+  throw invalid(`The field '${key}' must be true or false.`, key)
 }
 
 const noUsageWanted = { includeUsage: false, continuousUsage: false }
 
 function readStreamOptions(
-  value: Body,
+  value: JsonObject,
   stream: boolean,
 ): { includeUsage: boolean; continuousUsage: boolean } {
   const options = value['stream_options']
   if (options === undefined || options === null) {
     return noUsageWanted
   }
-  if (typeof options !== 'object' || Array.isArray(options)) {
-    throw new LoraplexError('invalid_request', "The field 'stream_options' must be an object.", {
-      param: 'stream_options',
-    })
+  if (!isObject(options)) {
+    throw invalid("The field 'stream_options' must be an object.", 'stream_options')
   }
   if (!stream) {
-    throw new LoraplexError(
-      'invalid_request',
+    throw invalid(
       "The field 'stream_options' is only allowed with 'stream': true.",
-      {
-        param: 'stream_options',
-      },
+      'stream_options',
     )
   }
-  const { include_usage, continuous_usage_stats } = options as Record<string, unknown>
+  const { include_usage, continuous_usage_stats } = options
   return {
     includeUsage: include_usage === true,
     continuousUsage: include_usage === true && continuous_usage_stats === true,

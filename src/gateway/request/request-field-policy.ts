@@ -15,6 +15,18 @@ export type FieldKind =
   /** Read and rewritten here. */
   | 'Rewrite'
 
+/** All of them, in the order in which they are listed. */
+export const fieldKinds = [
+  'Forward',
+  'Rewrite',
+  'Drop',
+  'State',
+  'Refuse',
+] as const satisfies readonly FieldKind[]
+
+/** Fields by what becomes of them. */
+export type FieldLists = { readonly [kind in FieldKind]?: readonly string[] }
+
 interface FieldRule {
   readonly kind: FieldKind
   readonly fields: readonly string[]

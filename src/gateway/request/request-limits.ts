@@ -1,4 +1,4 @@
-import { LoraplexError } from '../../errors.ts'
+import { invalid } from '../endpoints/invalid.ts'
 import type { ObjectEntry } from './json-object.ts'
 
 /**
@@ -31,11 +31,11 @@ export function checkLimits(
   for (const { key, keyStart, valueEnd } of entries) {
     const most = Object.hasOwn(maxEntries, key) ? (maxEntries[key] ?? 0) : undefined
     if (most !== undefined && sizeOf(value[key]) > most) {
-      throw refusal(key, `may hold at most ${most} entries`)
+      throw invalid(`The field '${key}' may hold at most ${most} entries.`, key)
     }
     const bytes = Object.hasOwn(maxBytes, key) ? (maxBytes[key] ?? 0) : undefined
     if (bytes !== undefined && valueEnd - keyStart > bytes) {
-      throw refusal(key, `may be at most ${bytes / 1024} KiB long`)
+      throw invalid(`The field '${key}' may be at most ${bytes / 1024} KiB long.`, key)
     }
   }
 }
@@ -45,8 +45,4 @@ function sizeOf(value: unknown): number {
     return value.length
   }
   return typeof value === 'object' && value !== null ? Object.keys(value).length : 0
-}
-
-function refusal(field: string, words: string): LoraplexError {
-  return new LoraplexError('invalid_request', `The field '${field}' ${words}.`, { param: field })
 }

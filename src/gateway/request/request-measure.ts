@@ -1,5 +1,5 @@
 import type { InferencePath } from '../endpoints/inference-endpoint.ts'
-import { invalid, type JsonObject } from '../endpoints/invalid.ts'
+import { invalid, isObject, type JsonObject } from '../endpoints/invalid.ts'
 import type { ObjectEntry } from './json-object.ts'
 
 /** How much a request can use, as far as its body says. */
@@ -88,7 +88,7 @@ export function measureRequest(
   const { prompt, capField, template } = measures[path]
   const parts = entries.filter(({ key }) => prompt.includes(key))
   const bytes = parts.reduce((sum, part) => sum + bytesOf(part) * repeatsOf(part.key, body), 0)
-  const prompts = capField === '' ? textsOf(body) : promptsOf(body['prompt'])
+  const prompts = capField === '' ? textsOf(body) : countOf(body['prompt'])
   const choicesEach = choicesOf(body)
   const tools = parts.some(({ key }) => key === 'tools')
   // Templates print schemas with indents, so a byte can become two.
@@ -138,10 +138,6 @@ function countOf(value: unknown): number {
   return Array.isArray(value) && typeof value[0] !== 'number' ? value.length : 1
 }
 
-function promptsOf(prompt: unknown): number {
-  return countOf(prompt)
-}
-
 function choicesOf({ n }: JsonObject): number {
   return typeof n === 'number' ? n : 1
 }
@@ -173,9 +169,6 @@ function userOf(body: JsonObject): string {
 }
 
 function anthropicUser(metadata: unknown): string {
-  const id: unknown =
-    typeof metadata === 'object' && metadata !== null && 'user_id' in metadata
-      ? metadata.user_id
-      : undefined
+  const id = isObject(metadata) ? metadata['user_id'] : undefined
   return typeof id === 'string' ? id : ''
 }
