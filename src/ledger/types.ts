@@ -16,7 +16,7 @@ export interface Line {
   /** The most that the request can use of it. */
   readonly amount: number
   /** Absent: only counted. 0: nothing fits. */
-  readonly cap?: number
+  readonly cap?: number | undefined
   /** When the window ends, in ms since 1970. A `Lease` has no window, and 0 here. */
   readonly endsAtMs: number
 }

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { LapsedHold } from '../types.ts'
+import { inTransaction } from './in-transaction.ts'
 import { openDatabase } from './open-database.ts'
 
 const schema = `create table if not exists notes (
@@ -119,13 +120,8 @@ export class BillNotes {
   /** One transaction. Nothing waits for these notes, so a full disk is told and no more. */
   #attempt(work: () => void): void {
     try {
-      this.#database.exec('begin immediate')
-      work()
-      this.#database.exec('commit')
+      inTransaction(this.#database, work)
     } catch (error) {
-      if (this.#database.isTransaction) {
-        this.#database.exec('rollback')
-      }
       this.#onFault(error)
     }
   }
