@@ -1,5 +1,5 @@
 import { BugError } from '../errors.ts'
-import type { Hold, Line } from './types.ts'
+import type { Hold, Line, Renewal } from './types.ts'
 
 export const maxLines = 64
 export const maxKeyLength = 512
@@ -27,13 +27,20 @@ export function checkHold(hold: Hold): void {
   }
 }
 
-export function checkExpiry(expiresInMs: number): void {
+/** @throws BugError */
+export function checkRenewal({ expiresInMs, used, note }: Renewal): void {
+  checkExpiry(expiresInMs)
+  checkUsed(used)
+  checkNote(note)
+}
+
+function checkExpiry(expiresInMs: number): void {
   if (!Number.isSafeInteger(expiresInMs) || expiresInMs < 1 || expiresInMs > maxExpiryMs) {
     throw new BugError(`A hold lasts 1 ms to a day, not ${expiresInMs} ms.`)
   }
 }
 
-export function checkNote(note = ''): void {
+function checkNote(note = ''): void {
   if (note.length > maxNoteLength) {
     throw new BugError(`A hold's note has at most ${maxNoteLength} characters.`)
   }

@@ -1,11 +1,10 @@
+import { shareOfCap } from '../core/share-of-cap.ts'
 import { CircuitBreaker, type BreakerOptions } from './circuit-breaker.ts'
 import { inTime } from './in-time.ts'
 import { LateSettlements } from './late-settlements.ts'
 import { LedgerError } from './ledger-error.ts'
-import { localShare } from './local-share.ts'
 import { MemoryLedger } from './memory-ledger.ts'
 import { greatest } from './refusal.ts'
-import { released } from './released.ts'
 import type {
   Counter,
   Granted,
@@ -105,10 +104,6 @@ export class GuardedLedger implements Ledger {
     }
   }
 
-  release(holdId: string): Promise<SettleOutcome> {
-    return this.settle(holdId, released)
-  }
-
   lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
     return this.#ask(() => this.#store.lapsed(ageMs))
   }
@@ -146,9 +141,9 @@ export class GuardedLedger implements Ledger {
       throw away
     }
     const gateways = this.#options.gateways()
-    const lines = hold.lines.map((line) =>
-      modeOf(line) === 'Open' ? { ...line, cap: greatest } : localShare(line, gateways),
-    )
+    const capHere = (line: Line): number | undefined =>
+      modeOf(line) === 'Open' ? greatest : line.cap && shareOfCap(line.cap, gateways)
+    const lines = hold.lines.map((line) => ({ ...line, cap: capHere(line) }))
     const answer = await this.#local.try({ ...hold, lines })
     if (answer.outcome === 'Granted') {
       this.#remember(hold)

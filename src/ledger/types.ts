@@ -108,11 +108,9 @@ export interface Ledger {
   renew(holdId: string, renewal: Renewal): Promise<RenewOutcome>
   /**
    * Books the use and ends the hold, once per id. `Exact`: as it says. `LowerBound`: at least what was noted before.
-   * `Unknown`: all that was reserved. A hold that lapsed is only ever corrected upwards, once.
+   * `Unknown`: all that was reserved. Of one that came to nothing: `released`. A hold that lapsed is only ever corrected upwards, once.
    */
   settle(holdId: string, settlement: Settlement): Promise<SettleOutcome>
-  /** Ends a hold of which nothing was used; what was noted all the same is booked. */
-  release(holdId: string): Promise<SettleOutcome>
   /**
    * Holds that lapsed at least `ageMs` ago and were not settled since, oldest first, a hundred at most. Who has billed one
    * settles it with nothing used, which takes it off the list; two who do so at once do no harm.

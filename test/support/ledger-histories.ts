@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import process from 'node:process'
 import type { Hold, Ledger, Line, Renewal, Settlement } from '../../src/ledger/types.ts'
 import { LedgerModel } from './ledger-model.ts'
+import { released } from '../../src/ledger/released.ts'
 
 export type Step =
   | {
@@ -185,7 +186,7 @@ async function answersOf(
     case 'release':
       return [
         model.settle(idOf(one.which), { used: [], exactness: 'LowerBound' }),
-        await ledger.release(idOf(one.which)),
+        await ledger.settle(idOf(one.which), released),
       ]
     case 'lapsed':
       return [model.lapsed(one.ageMs), await ledger.lapsed(one.ageMs)]

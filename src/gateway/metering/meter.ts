@@ -93,7 +93,8 @@ export class Meter implements ChargeMeans {
       return caps
     }
     const known = this.#shares.get(caps)
-    const shares = known ?? caps.map((cap) => shareOfCap(cap, this.#gateways))
+    const shares =
+      known ?? caps.map((cap) => ({ ...cap, cap: shareOfCap(cap.cap, this.#gateways) }))
     this.#shares.set(caps, shares)
     return shares
   }

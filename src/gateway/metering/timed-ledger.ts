@@ -43,10 +43,6 @@ export class TimedLedger implements Ledger {
     return this.#timed('settle', this.#ledger.settle(holdId, settlement))
   }
 
-  release(holdId: string): Promise<SettleOutcome> {
-    return this.#timed('settle', this.#ledger.release(holdId))
-  }
-
   lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
     return this.#ledger.lapsed(ageMs)
   }

@@ -1,8 +1,7 @@
 import { BugError, UserError } from '../../errors.ts'
-import { checkExpiry, checkHold, checkNote, checkUsed } from '../check-hold.ts'
+import { checkHold, checkRenewal, checkUsed } from '../check-hold.ts'
 import { LedgerError } from '../ledger-error.ts'
 import { refusal } from '../refusal.ts'
-import { released } from '../released.ts'
 import { retention } from '../retention.ts'
 import type {
   Counter,
@@ -96,10 +95,9 @@ export class PostgresLedger implements Ledger {
       : new BugError(`The hold ${hold.id} ended already; an attempt has an id of its own.`)
   }
 
-  async renew(holdId: string, { expiresInMs, used, note = '' }: Renewal): Promise<RenewOutcome> {
-    checkExpiry(expiresInMs)
-    checkUsed(used)
-    checkNote(note)
+  async renew(holdId: string, renewal: Renewal): Promise<RenewOutcome> {
+    checkRenewal(renewal)
+    const { expiresInMs, used, note = '' } = renewal
     const [row] = await this.#call('renew', [holdId, expiresInMs, used, note])
     return row?.outcome as RenewOutcome
   }
@@ -108,10 +106,6 @@ export class PostgresLedger implements Ledger {
     checkUsed(used)
     const [row] = await this.#call('settle', [holdId, exactness, used])
     return row?.outcome as SettleOutcome
-  }
-
-  release(holdId: string): Promise<SettleOutcome> {
-    return this.settle(holdId, released)
   }
 
   async lapsed(ageMs: number): Promise<readonly LapsedHold[]> {

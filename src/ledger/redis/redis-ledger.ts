@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { BugError, UserError } from '../../errors.ts'
-import { checkExpiry, checkHold, checkNote, checkUsed } from '../check-hold.ts'
+import { checkHold, checkRenewal, checkUsed } from '../check-hold.ts'
+import { isBudget } from '../is-budget.ts'
 import { LedgerError } from '../ledger-error.ts'
 import { refusal } from '../refusal.ts'
-import { released } from '../released.ts'
 import type {
   Counter,
   Granted,
@@ -93,10 +93,9 @@ export class RedisLedger implements Ledger {
     }
   }
 
-  async renew(holdId: string, { expiresInMs, used, note = '' }: Renewal): Promise<RenewOutcome> {
-    checkExpiry(expiresInMs)
-    checkUsed(used)
-    checkNote(note)
+  async renew(holdId: string, renewal: Renewal): Promise<RenewOutcome> {
+    checkRenewal(renewal)
+    const { expiresInMs, used, note = '' } = renewal
     const reply = await this.#run('renew', [holdId, String(expiresInMs), note, ...used.map(String)])
     return reply[0] as RenewOutcome
   }
@@ -105,10 +104,6 @@ export class RedisLedger implements Ledger {
     checkUsed(used)
     const reply = await this.#run('settle', [holdId, exactness, ...used.map(String)])
     return reply[0] as SettleOutcome
-  }
-
-  release(holdId: string): Promise<SettleOutcome> {
-    return this.settle(holdId, released)
   }
 
   async lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
@@ -136,7 +131,7 @@ export class RedisLedger implements Ledger {
   }
 
   async #checkBudgets(lines: readonly Line[]): Promise<void> {
-    if (lines.some((line) => line.class === 'Budget' && line.cap !== undefined)) {
+    if (lines.some(isBudget)) {
       const problem = await this.#problem
       if (problem !== undefined) {
         throw new LedgerError('Closed', problem)

@@ -13,6 +13,7 @@ import {
   historyCount,
 } from '../../../test/support/ledger-histories.ts'
 import { SqliteLedger } from './sqlite-ledger.ts'
+import { released } from '../released.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'loraplex-ledger-'))
 afterAll(() => rm(folder, { recursive: true }))
@@ -134,7 +135,7 @@ test('what holds under way said of their bills is told by the next process until
   expect(await second.lapsed(60_000)).toEqual([
     { id: 'under way', note: 'a later bill', used: [], lapsedAtMs: 1_000 },
   ])
-  expect(await second.release('under way')).toBe('Corrected')
+  expect(await second.settle('under way', released)).toBe('Corrected')
   expect(await second.lapsed(0)).toEqual([])
   await second.close()
 

@@ -1,7 +1,7 @@
 import { LedgerBook, type BookCounter } from '../book.ts'
-import { checkExpiry, checkHold, checkNote, checkUsed } from '../check-hold.ts'
+import { checkHold, checkRenewal, checkUsed } from '../check-hold.ts'
+import { isBudget } from '../is-budget.ts'
 import { LedgerError } from '../ledger-error.ts'
-import { released } from '../released.ts'
 import { retention } from '../retention.ts'
 import type {
   Counter,
@@ -9,7 +9,6 @@ import type {
   Hold,
   LapsedHold,
   Ledger,
-  Line,
   Refused,
   Renewal,
   RenewOutcome,
@@ -71,9 +70,7 @@ export class SqliteLedger implements Ledger {
   }
 
   async renew(holdId: string, renewal: Renewal): Promise<RenewOutcome> {
-    checkExpiry(renewal.expiresInMs)
-    checkUsed(renewal.used)
-    checkNote(renewal.note)
+    checkRenewal(renewal)
     const outcome = this.#book.renew(holdId, renewal, this.#now())
     this.#keepAhead(this.#book.countersOf(holdId))
     if (outcome === 'Renewed') {
@@ -93,10 +90,6 @@ export class SqliteLedger implements Ledger {
     const outcome = this.#book.settle(holdId, settlement, this.#now())
     this.#keepAhead(counters)
     return outcome
-  }
-
-  release(holdId: string): Promise<SettleOutcome> {
-    return this.settle(holdId, released)
   }
 
   async lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
@@ -174,10 +167,6 @@ export class SqliteLedger implements Ledger {
       this.#dropAtMs = nowMs + retention.counterMs
     }
   }
-}
-
-function isBudget(line: Line): boolean {
-  return line.class === 'Budget' && line.cap !== undefined
 }
 
 function isFlow({ kind }: BookCounter): boolean {
