@@ -11,6 +11,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc LICENSE ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
+COPY bin/container.cjs bin/
 COPY src src
 RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json
 
@@ -20,14 +21,13 @@ RUN mkdir -p app etc usr/local/bin home/nonroot \
   && install -d -m 1777 tmp \
   && mv /app/node_modules/node-linux-*/bin/node usr/local/bin/node \
   && ldd usr/local/bin/node | grep -o '/[^ ]*' | xargs cp --parents --dereference --target-directory=. \
-  && printf '#!/usr/local/bin/node\nimport("/app/dist/cli/main.js")\n' > usr/local/bin/loraplex \
-  && chmod 755 usr/local/bin/loraplex \
+  && ln -s /app/bin/container.cjs usr/local/bin/loraplex \
   && echo 'nonroot:x:65532:65532::/home/nonroot:' > etc/passwd \
   && echo 'nonroot:x:65532:' > etc/group \
   && echo 'hosts: files dns' > etc/nsswitch.conf \
   && chown 65532:65532 home/nonroot
 RUN cd /app && npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
-  && mv package.json LICENSE dist node_modules /image/app/ \
+  && mv package.json LICENSE bin dist node_modules /image/app/ \
   && find /image/app -name '*.d.ts' -delete
 
 FROM scratch

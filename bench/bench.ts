@@ -36,8 +36,9 @@ export async function runLoad(
   const child = new Child('the load generator', core, process.execPath, [script])
   try {
     child.stdin?.end(JSON.stringify(job))
-    const result = JSON.parse(await child.firstLine(runTimeoutMs)) as LoadResult
-    if (result.errors > 0) {
+    const heldMs = load.arrivals.kind === 'Held' ? load.arrivals.seconds * 1000 : 0
+    const result = JSON.parse(await child.firstLine(heldMs + runTimeoutMs)) as LoadResult
+    if (result.errors > 0 && load.arrivals.kind !== 'Held') {
       throw new TargetUnavailable(
         `${target.name}: ${result.errors} of ${result.requests} answers were wrong, the first: ${result.firstError}`,
       )
@@ -46,6 +47,16 @@ export async function runLoad(
   } finally {
     await child.stop()
   }
+}
+
+/** How much of `count` a target gets. */
+export function workOf({ workShare = 1 }: Target, count: number): number {
+  return Math.ceil(count * workShare)
+}
+
+/** For suites that ask for more a second than LiteLLM's proxy carries. */
+export function withoutLitellm(bench: Bench): Bench {
+  return { ...bench, targets: bench.targets.filter(({ name }) => name !== 'litellm') }
 }
 
 /** Calls `measure` for every target in turn, `rounds` times over, so that a slow minute of the machine meets all of them. */

@@ -7,10 +7,12 @@ import { performance } from 'node:perf_hooks'
 import { text } from 'node:stream/consumers'
 import { sampleTree } from './cpu.ts'
 import { Callers } from './load/arrivals.ts'
-import type { LoadJob, LoadResult } from './load/job.ts'
+import type { LoadJob, LoadResult, RssSample } from './load/job.ts'
 import type { Recorder } from './load/recorder.ts'
+import { StoppedReader } from './load/stopped-reader.ts'
 
 const rssIntervalMs = 500
+const heldRssIntervalMs = 5_000
 
 function requestBytes(job: LoadJob, url: URL, body: string): Buffer {
   const bytes = Buffer.from(body)
@@ -33,40 +35,87 @@ async function runPhase(callers: Callers, job: LoadJob, isWarmup: boolean): Prom
       const seconds = isWarmup ? arrivals.warmupSeconds : arrivals.seconds
       return callers.openLoop(arrivals.requestsPerSecond, seconds)
     }
+    case 'Held':
+      return callers.held(arrivals.connections, arrivals.seconds)
     default:
       return arrivals satisfies never
   }
 }
 
 function hasWarmup({ arrivals }: LoadJob): boolean {
-  return arrivals.kind === 'Closed' ? arrivals.warmup > 0 : arrivals.warmupSeconds > 0
+  switch (arrivals.kind) {
+    case 'Closed':
+      return arrivals.warmup > 0
+    case 'Open':
+      return arrivals.warmupSeconds > 0
+    case 'Held':
+      return false
+    default:
+      return arrivals satisfies never
+  }
 }
 
-async function measure(callers: Callers, job: LoadJob): Promise<LoadResult> {
+/** Those who do not read, of a `Held` load. */
+function stoppedReaders(job: LoadJob, url: URL): StoppedReader[] {
+  const { arrivals } = job
+  if (arrivals.kind !== 'Held') {
+    return []
+  }
+  const { body, connections, holdMs } = arrivals.stopped
+  const request = requestBytes(job, url, body)
+  const options = { host: url.hostname, port: Number(url.port), request, holdMs }
+  return Array.from({ length: connections }, () => new StoppedReader(options))
+}
+
+async function measure(
+  callers: Callers,
+  stopped: readonly StoppedReader[],
+  job: LoadJob,
+): Promise<LoadResult> {
   const watch = () =>
     job.watchPid === undefined ? { cpuSeconds: 0, rssBytes: 0 } : sampleTree(job.watchPid)
   let rssBytesMax = 0
-  const rssTimer = setInterval(() => {
-    rssBytesMax = Math.max(rssBytesMax, watch().rssBytes)
-  }, rssIntervalMs)
+  const rss: RssSample[] = []
+  const isHeld = job.arrivals.kind === 'Held'
+  const rssTimer = setInterval(
+    () => {
+      const { rssBytes } = watch()
+      rssBytesMax = Math.max(rssBytesMax, rssBytes)
+      if (isHeld) {
+        rss.push({ seconds: (performance.now() - start) / 1000, bytes: rssBytes })
+      }
+    },
+    isHeld ? heldRssIntervalMs : rssIntervalMs,
+  )
+  const over = new AbortController()
   const ownBefore = process.cpuUsage()
   const before = watch()
   const start = performance.now()
+  for (const reader of stopped) {
+    void reader.run(over.signal)
+  }
   const recorder = await runPhase(callers, job, false)
   const wallSeconds = (performance.now() - start) / 1000
   const after = watch()
   const own = process.cpuUsage(ownBefore)
   clearInterval(rssTimer)
+  over.abort()
   return {
     requests: recorder.requests,
     errors: recorder.errors,
     firstError: recorder.firstError,
+    faults: Object.fromEntries(recorder.faults),
     frames: recorder.frames,
     completionTokens: recorder.completionTokens,
     wallSeconds,
     cpuSeconds: after.cpuSeconds - before.cpuSeconds,
     rssBytesMax: Math.max(rssBytesMax, after.rssBytes),
     rssBytesAtEnd: after.rssBytes,
+    rss,
+    stopped: {
+      begun: stopped.reduce((sum, { begun }) => sum + begun, 0),
+      cut: stopped.reduce((sum, { cut }) => sum + cut, 0),
+    },
     generatorCpuSeconds: (own.user + own.system) / 1e6,
     latencyMs: recorder.latency.percentiles(),
     firstByteMs: recorder.firstByte.percentiles(),
@@ -81,11 +130,13 @@ async function run(job: LoadJob): Promise<LoadResult> {
   const options = { host: url.hostname, port: Number(url.port), wantFrames: job.wantFrames }
   const callers = new Callers(options, requests)
   try {
-    await callers.open(job.arrivals.kind === 'Closed' ? job.arrivals.connections : 1)
+    if (job.arrivals.kind !== 'Held') {
+      await callers.open(job.arrivals.kind === 'Closed' ? job.arrivals.connections : 1)
+    }
     if (hasWarmup(job)) {
       await runPhase(callers, job, true)
     }
-    return await measure(callers, job)
+    return await measure(callers, stoppedReaders(job, url), job)
   } finally {
     callers.close()
   }

@@ -18,6 +18,7 @@ import { requestSuite } from './suites/request.ts'
 import { runVllm } from './suites/vllm.ts'
 import { startBareRelay } from './targets/bare.ts'
 import { startGateway } from './targets/gateway.ts'
+import { startLitellm } from './targets/litellm.ts'
 import { targetNames, type Target } from './targets/target.ts'
 import { Upstream } from './targets/upstream.ts'
 
@@ -27,16 +28,21 @@ const suites: Record<string, (bench: Bench) => Promise<Report>> = {
   burst: burstSuite,
   large: largeSuite,
   latency: latencySuite,
-  memory: memorySuite,
+  memory: (bench) =>
+    memorySuite(bench, { minutes: Number(values.minutes), stopped: Number(values.stopped) }),
 }
 /** Without targets: in this process, or in front of an engine that runs. */
 const apart: ReadonlySet<string> = new Set(['ledger', 'pick', 'vllm'])
 /** Without names: what the bars of every change are about. */
 const defaultSuites = ['request', 'chunk', 'burst', 'large', 'latency']
 
+/** What the chart's memory limit leaves of Node's heap; the gateway's further flag is the command's own. */
+const chartHeap = ['--max-old-space-size=512']
+
 const starters = {
   nginx: startNginx,
   bare: startBareRelay,
+  litellm: startLitellm,
   gateway: startGateway,
 } as const
 
@@ -47,6 +53,9 @@ suites: ${Object.keys(suites).join(', ')} (default: ${defaultSuites.join(', ')})
   --rounds N            default 5; more on a busy machine
   --targets A,B         of ${targetNames.join(', ')}; default all
   --json FILE           writes every round's figures
+memory only:
+  --minutes N           default 1; 60 for the slope
+  --stopped N           per cent of the readers that stop reading; default 0
 vllm only:
   --engine-url URL      a running vLLM on test/fixtures/tiny-llama; the gateway is started in front of it
   --pairs N             default 10`
@@ -61,15 +70,21 @@ const { values, positionals } = parseArgs({
     help: { type: 'boolean', default: false },
     'engine-url': { type: 'string' },
     pairs: { type: 'string', default: '10' },
+    minutes: { type: 'string', default: '1' },
+    stopped: { type: 'string', default: '0' },
   },
 })
 
-async function startTargets(upstreamUrl: string, stack: AsyncDisposableStack): Promise<Target[]> {
+async function startTargets(
+  upstreamUrl: string,
+  nodeFlags: readonly string[],
+  stack: AsyncDisposableStack,
+): Promise<Target[]> {
   const wanted = values.targets.split(',')
   const targets: Target[] = []
   for (const name of targetNames.filter((known) => wanted.includes(known))) {
     try {
-      const target = await starters[name](upstreamUrl)
+      const target = await starters[name](upstreamUrl, { nodeFlags })
       stack.defer(() => target.stop())
       targets.push(target)
     } catch (error) {
@@ -86,7 +101,7 @@ async function startTargets(upstreamUrl: string, stack: AsyncDisposableStack): P
 async function runSuites(names: readonly string[], stack: AsyncDisposableStack): Promise<Report[]> {
   const upstream = await Upstream.start()
   stack.defer(() => upstream.stop())
-  const targets = await startTargets(upstream.url, stack)
+  const targets = await startTargets(upstream.url, names.includes('memory') ? chartHeap : [], stack)
   const { quick } = values
   const rounds = roundsWanted()
   const reports: Report[] = []

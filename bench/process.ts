@@ -60,10 +60,16 @@ export class Child {
   readonly #process: ChildProcess
   #output = ''
 
-  constructor(name: string, core: Core, command: string, args: readonly string[]) {
+  constructor(
+    name: string,
+    core: Core,
+    command: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = process.env,
+  ) {
     this.name = name
     const [executable, all] = pinned(core, command, args)
-    this.#process = spawn(executable, all, { stdio: ['pipe', 'pipe', 'pipe'] })
+    this.#process = spawn(executable, all, { stdio: ['pipe', 'pipe', 'pipe'], env })
     running.add(this)
     this.#process.once('exit', () => running.delete(this))
     const { stdout, stderr } = this.#process

@@ -23,12 +23,21 @@ export interface ChatRequest {
 }
 
 /** What an OpenAI client sends; no `stream_options`, so that answers carry no usage unless somebody between asks for it. */
-export function chatBody({ model, prompt, maxTokens, stream }: ChatRequest): string {
+export function chatBody(
+  { model, prompt, maxTokens, stream }: ChatRequest,
+  more: object = { user: 'user-0' },
+): string {
   return JSON.stringify({
     model,
     messages: [{ role: 'user', content: prompt }],
     max_tokens: maxTokens,
     temperature: 0.7,
     stream,
+    ...more,
   })
+}
+
+/** The same of so many users, for each of whom limits hold. */
+export function chatBodies(request: ChatRequest, users = 50): string[] {
+  return Array.from({ length: users }, (_, index) => chatBody(request, { user: `user-${index}` }))
 }

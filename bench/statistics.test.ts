@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { meanWithInterval, median } from './statistics.ts'
+import { meanWithInterval, median, slope } from './statistics.ts'
 
 describe('median', () => {
   test.each([
@@ -27,4 +27,10 @@ describe('meanWithInterval', () => {
   test('of one value is unbounded', () => {
     expect(meanWithInterval([5])).toEqual({ mean: 5, low: -Infinity, high: Infinity })
   })
+})
+
+test('a slope is that of the nearest straight line', () => {
+  const points = [0, 1, 2, 3].map((x) => [x, 2 * x + (x % 2 === 0 ? 0.5 : -0.5)] as const)
+  expect(slope(points)).toBeCloseTo(1.8)
+  expect(slope([])).toBeNaN()
 })

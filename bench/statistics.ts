@@ -34,3 +34,12 @@ export function meanWithInterval(values: readonly number[]): Interval {
   const margin = (tPoints[freedom - 1] ?? 1.96) * Math.sqrt(variance / values.length)
   return { mean: average, low: average - margin, high: average + margin }
 }
+
+/** Of the straight line that lies nearest to the points (least squares). */
+export function slope(points: readonly (readonly [x: number, y: number])[]): number {
+  const meanX = mean(points.map(([x]) => x))
+  const meanY = mean(points.map(([, y]) => y))
+  const sum = (of: (x: number, y: number) => number) =>
+    points.reduce((total, [x, y]) => total + of(x - meanX, y - meanY), 0)
+  return sum((x, y) => x * y) / sum((x) => x * x)
+}

@@ -20,7 +20,8 @@ interface RequestBody {
   readonly max_tokens?: number
   readonly max_completion_tokens?: number
   readonly prompt?: string
-  readonly logprobs?: number
+  readonly logprobs?: number | boolean
+  readonly top_logprobs?: number
   readonly stream_options?: {
     readonly include_usage?: boolean
     readonly continuous_usage_stats?: boolean
@@ -56,6 +57,7 @@ function startStream({ socket, end }: Exchange, model: string, body: RequestBody
     chunks: Math.max(1, body.max_completion_tokens ?? body.max_tokens ?? 16),
     includeUsage: body.stream_options?.include_usage ?? false,
     continuousUsage: body.stream_options?.continuous_usage_stats ?? false,
+    isLong: (body.top_logprobs ?? 0) > 0,
   })
   running.add(socket)
   pacer.add(socket, frames, () => {
@@ -88,7 +90,8 @@ function infer(exchange: Exchange, body: RequestBody): Buffer | undefined {
     return chatAnswerOf(model)
   }
   const tokens = Math.max(1, body.max_tokens ?? 16)
-  const answer = completionAnswer(model, body.prompt ?? '', tokens, body.logprobs)
+  const top = typeof body.logprobs === 'number' ? body.logprobs : undefined
+  const answer = completionAnswer(model, body.prompt ?? '', tokens, top)
   return wholeAnswer(200, 'application/json', answer)
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { kinds } from '../src/api/kinds.ts'
 import { crdKinds, crdYaml } from '../src/crds/crd-yaml.ts'
+import { alertRulesFile } from './chart/alert-rules.ts'
 import { crdTemplate } from './chart/crd-template.ts'
 import { dashboardFile } from './chart/dashboard.ts'
 import { installManifest } from './chart/install-manifest.ts'
@@ -14,6 +15,7 @@ export const chartFiles: readonly (readonly [path: string, generate: () => strin
   [`${chart}/values.schema.json`, valuesSchemaFile],
   [`${chart}/README.md`, () => chartReadme(readFileSync(`${chart}/Chart.yaml`, 'utf8'))],
   [`${chart}/dashboards/loraplex.json`, dashboardFile],
+  [`${chart}/alerts/loraplex.yaml`, alertRulesFile],
   ...crdKinds.map(
     (kind) =>
       [

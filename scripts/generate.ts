@@ -12,7 +12,7 @@ import { resourcesPage } from './generate-resources.ts'
 
 /** Every generated file of the repository, with its content as it should be. */
 const generated: ReadonlyMap<string, () => string> = new Map([
-  ['src/gateway/request-fields.generated.ts', generateRequestFields],
+  ['src/gateway/request/request-fields.generated.ts', generateRequestFields],
   ['docs/reference/request-fields.md', requestFieldsPage],
   ['docs/reference/errors.md', errorsPage],
   ['docs/reference/commands.md', cliPage],

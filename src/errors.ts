@@ -53,7 +53,8 @@ export const errorTable = {
     status: 400,
     type: 'invalid_request_error',
     fault: 'Caller',
-    meaning: 'The body is no JSON object, is too deep, or has a top-level key twice.',
+    meaning:
+      'The body is no JSON object, is too deep, holds too many values, or has a top-level key twice.',
   },
   forbidden_field: {
     status: 400,
@@ -66,6 +67,14 @@ export const errorTable = {
     type: 'invalid_request_error',
     fault: 'Caller',
     meaning: 'The prompt does not fit the model.',
+  },
+  request_quarantined: {
+    status: 422,
+    type: 'invalid_request_error',
+    fault: 'Tenant',
+    shouldRetry: false,
+    meaning:
+      'Two engines died with this request; for ten minutes no engine gets the same content again.',
   },
   unsupported_task: {
     status: 400,
@@ -185,12 +194,6 @@ export const errorTable = {
     type: 'server_error',
     fault: 'Platform',
     meaning: 'The engine died or answered nonsense, and no other could take the request.',
-  },
-  engine_refused: {
-    status: 502,
-    type: 'server_error',
-    fault: 'Platform',
-    meaning: 'The engine refused a request that the gateway held to be good.',
   },
   engine_timeout: {
     status: 504,

@@ -1,9 +1,13 @@
 import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Caller, type CallerOptions } from './caller.ts'
 import { Recorder } from './recorder.ts'
 
 /** Connections opened at once: more overrun the listener's backlog and wait a second for a retransmission. */
 const connectBatch = 100
+/** Streams that are held begin by and by: what follows is about thousands under way, not about thousands that come at once. */
+const beginTogether = 20
+const beginEveryMs = 400
 
 export class Callers {
   readonly #options: CallerOptions
@@ -82,6 +86,33 @@ export class Callers {
         }
       }, 1)
     })
+  }
+
+  /** All callers for `seconds`; what is under way then is left. */
+  async held(connections: number, seconds: number): Promise<Recorder> {
+    const recorder = new Recorder()
+    let isOver = false
+    const next = (caller: Caller) => {
+      const errorsBefore = recorder.errors
+      const again = () =>
+        recorder.errors > errorsBefore ? setTimeout(next, 1_000, caller) : next(caller)
+      if (!isOver) {
+        caller.send(this.#request(), recorder, again)
+      }
+    }
+    const startedAt = performance.now()
+    for (let begun = 1; begun <= connections; begun += 1) {
+      // Opened when it is needed: servers close connections on which nothing comes.
+      const caller = new Caller(this.#options)
+      this.#idle.push(caller)
+      next(caller)
+      if (begun % beginTogether === 0) {
+        await delay(beginEveryMs)
+      }
+    }
+    await delay(seconds * 1000 - (performance.now() - startedAt))
+    isOver = true
+    return recorder
   }
 
   #request(): Buffer {

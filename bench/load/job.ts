@@ -6,7 +6,7 @@ export interface LoadJob {
   readonly headers: Readonly<Record<string, string>>
   /** Request bodies, taken in turn. */
   readonly bodies: readonly string[]
-  readonly arrivals: ClosedLoop | OpenLoop
+  readonly arrivals: ClosedLoop | OpenLoop | Held
   /** Content frames and [DONE] that a whole answer holds; another number counts as an error. Absent: not checked. */
   readonly wantFrames?: number
   /** Root of the process tree whose CPU time and memory are read around the measured part. */
@@ -33,6 +33,21 @@ export interface OpenLoop {
   readonly seconds: number
 }
 
+/** `connections` callers for so long, each sending its next request when its last is answered; others beside them stop reading. */
+export interface Held {
+  readonly kind: 'Held'
+  readonly connections: number
+  readonly seconds: number
+  /** What they ask for, how many they are, and after how long they leave and come again. */
+  readonly stopped: { readonly body: string; readonly connections: number; readonly holdMs: number }
+}
+
+/** Memory of the watched tree at some time since the measured part began. */
+export interface RssSample {
+  readonly seconds: number
+  readonly bytes: number
+}
+
 export interface Percentiles {
   readonly count: number
   readonly p50: number
@@ -45,6 +60,7 @@ export interface LoadResult {
   readonly requests: number
   readonly errors: number
   readonly firstError: string | undefined
+  readonly faults: Readonly<Record<string, number>>
   readonly frames: number
   /** Sum of `usage.completion_tokens` as the answers' last bytes state it. */
   readonly completionTokens: number
@@ -53,6 +69,10 @@ export interface LoadResult {
   readonly cpuSeconds: number
   readonly rssBytesMax: number
   readonly rssBytesAtEnd: number
+  /** Of a `Held` load. */
+  readonly rss: readonly RssSample[]
+  /** Streams of readers that stopped, and those of them that the target ended. */
+  readonly stopped: { readonly begun: number; readonly cut: number }
   /** Of the generator itself: near `wallSeconds` it was the bottleneck. */
   readonly generatorCpuSeconds: number
   /** Send to last byte. */

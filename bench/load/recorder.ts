@@ -30,9 +30,13 @@ export class Recorder {
   frames = 0
   completionTokens = 0
   firstError: string | undefined
+  /** How often each kind occurred: what differs between two of a kind is in its numbers. */
+  readonly faults = new Map<string, number>()
 
   fail(message: string): void {
     this.errors++
     this.firstError ??= message
+    const kind = message.replaceAll(/\d+/g, '#').slice(0, 160)
+    this.faults.set(kind, (this.faults.get(kind) ?? 0) + 1)
   }
 }

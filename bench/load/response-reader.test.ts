@@ -36,7 +36,13 @@ describe('ResponseReader', () => {
   })
 
   test('counts the frames of a stream however its bytes arrive', () => {
-    const shape = { model: 'm', chunks: 5, includeUsage: true, continuousUsage: true }
+    const shape = {
+      model: 'm',
+      chunks: 5,
+      includeUsage: true,
+      continuousUsage: true,
+      isLong: false,
+    }
     const answer = Buffer.concat([streamHead, new StreamFrames(shape).all()])
     fc.assert(
       fc.property(cuts, (where) => {

@@ -1,9 +1,10 @@
-import { interleave, runLoad, type Bench } from '../bench.ts'
-import { chatBody, promptOf, type Text } from '../prompts.ts'
+import { interleave, runLoad, workOf, type Bench } from '../bench.ts'
+import { chatBodies, promptOf, type Text } from '../prompts.ts'
 import { Measure, type Report } from '../report.ts'
 
 const promptBytes = 300_000
 const connections = 8
+const users = 4
 
 /** Requests a second that one core carries when every prompt is 300 KB: requests / CPU seconds of the target. */
 export async function largeSuite(bench: Bench): Promise<Report> {
@@ -20,8 +21,13 @@ export async function largeSuite(bench: Bench): Promise<Report> {
       const prompt = promptOf(promptBytes, text)
       const result = await runLoad(target, {
         path: '/v1/chat/completions',
-        bodies: [chatBody({ model: target.model, prompt, maxTokens: 256, stream: false })],
-        arrivals: { kind: 'Closed', connections, requests, warmup: round === 0 ? 400 : 50 },
+        bodies: chatBodies({ model: target.model, prompt, maxTokens: 256, stream: false }, users),
+        arrivals: {
+          kind: 'Closed',
+          connections,
+          requests: workOf(target, requests),
+          warmup: workOf(target, round === 0 ? 400 : 50),
+        },
       })
       measure.add(target.name, result.requests / result.cpuSeconds)
     }

@@ -1,11 +1,11 @@
 import process from 'node:process'
 import type { RoutingTable } from '../../src/core/resolve.ts'
-import { PoolAdmission } from '../../src/gateway/admission.ts'
+import { PoolAdmission } from '../../src/gateway/admission/admission.ts'
 import { authenticate } from '../../src/gateway/authenticate.ts'
 import { resolveTarget } from '../../src/gateway/models.ts'
-import { defaultAdmissionLimits } from '../../src/gateway/queue-bounds.ts'
+import { defaultAdmissionLimits } from '../../src/gateway/admission/queue-bounds.ts'
 import type { ReplicaView } from '../../src/gateway/replica-view.ts'
-import type { Ticket } from '../../src/gateway/ticket.ts'
+import type { Ticket } from '../../src/gateway/admission/ticket.ts'
 import { createManyAdapters, type Call, type ManyAdapters } from '../many-adapters.ts'
 import { Measure, type Report } from '../report.ts'
 
@@ -83,10 +83,12 @@ class Picker {
       tenant: caller.tenant,
       weight: 1,
       sizeBytes: 1024,
+      cameAt: 0,
       deadline: Number.POSITIVE_INFINITY,
       coldStart: undefined,
       tried: noProcess,
       lost: undefined,
+      isOnTrial: false,
       place: (view) => this.#placed(view, ticket),
       refuse: (error) => {
         throw error

@@ -11,6 +11,9 @@ import type { Target } from '../targets/target.ts'
 const connections = 16
 const maxTokens = 64
 const bar = 0.95
+const warmupRequests = 80
+/** How long an arm of a pair may take: ten pairs then need some eight minutes. */
+const armMs = 22_000
 const evaluations = join(import.meta.dirname, '../../test/fixtures/evaluations/globex-shout.jsonl')
 
 export interface VllmReport {
@@ -26,7 +29,7 @@ function bodies(model: string): string[] {
   return readFileSync(evaluations, 'utf8')
     .trim()
     .split('\n')
-    .map((line) => {
+    .map((line, index) => {
       const { messages } = JSON.parse(line) as { messages: unknown }
       return JSON.stringify({
         model,
@@ -34,6 +37,7 @@ function bodies(model: string): string[] {
         max_tokens: maxTokens,
         temperature: 0,
         stream: true,
+        user: `user-${index % 20}`,
         stream_options: { include_usage: true },
       })
     })
@@ -78,10 +82,12 @@ export async function runVllm(
   const gateway = await startGateway(engineUrl, { core: 'Any' })
   stack.defer(() => gateway.stop())
   const direct = await directTarget(engineUrl)
-  const requests = quick ? 24 : 320
+  const warmedAt = performance.now()
   for (const target of [direct, gateway]) {
-    await tokensPerSecond(target, 80)
+    await tokensPerSecond(target, warmupRequests)
   }
+  const requestsPerMs = (2 * warmupRequests) / (performance.now() - warmedAt)
+  const requests = quick ? 24 : Math.max(48, Math.min(320, Math.round(armMs * requestsPerMs)))
   const pairs: { direct: number; gateway: number }[] = []
   for (let index = 0; index < pairCount; index++) {
     const pair = { direct: 0, gateway: 0 }

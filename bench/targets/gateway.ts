@@ -19,6 +19,8 @@ export interface GatewayOptions {
   readonly core?: Core
   /** Tokens; larger than the fixture's own where the bench upstream stands in for a model. */
   readonly maxModelLen?: number
+  /** Of Node, beside those that the command sets. */
+  readonly nodeFlags?: readonly string[]
 }
 
 /** The resources of DESIGN section 4 for one engine that already runs, one adapter and one tenant with one key. */
@@ -38,6 +40,12 @@ function resources(engineUrl: string, key: string, options: GatewayOptions): unk
         },
         engine: { endpoints: [{ name: 'engine-0', url: engineUrl }] },
         lora: { maxLoras: 8, maxCpuLoras: 64, maxRank: 64 },
+        pricing: {
+          inputPerMillionTokens: '0.20',
+          cachedInputPerMillionTokens: '0.05',
+          outputPerMillionTokens: '0.80',
+          gpuHour: '2.50',
+        },
       },
     },
     {
@@ -49,12 +57,43 @@ function resources(engineUrl: string, key: string, options: GatewayOptions): unk
         source: { uri: pathToFileURL(join(fixtures, 'adapters', adapter)).href },
       },
     },
-    { apiVersion, kind: 'ModelTenant', metadata: { name: namespace }, spec: {} },
+    {
+      apiVersion,
+      kind: 'ModelTenant',
+      metadata: { name: namespace },
+      spec: {
+        limits: {
+          requestsPerMinute: 1_000_000,
+          tokensPerMinute: 500_000_000,
+          requestsPerDay: 500_000_000,
+          tokensPerDay: 250_000_000_000,
+          concurrentRequests: 10_000,
+        },
+        perUser: { requestsPerMinute: 100_000, tokensPerMinute: 100_000_000 },
+        budgets: [
+          {
+            name: 'monthly',
+            window: 'Month',
+            timeZone: 'Europe/Berlin',
+            tokens: 1_000_000_000_000,
+            amount: '900000',
+          },
+        ],
+      },
+    },
     {
       apiVersion,
       kind: 'TenantKey',
       metadata: { name: 'bench', namespace },
-      spec: { id: 'bench', sha256: createHash('sha256').update(key).digest('hex') },
+      spec: {
+        id: 'bench',
+        sha256: createHash('sha256').update(key).digest('hex'),
+        limits: {
+          requestsPerMinute: 1_000_000,
+          tokensPerMinute: 500_000_000,
+          concurrentRequests: 10_000,
+        },
+      },
     },
   ]
 }
@@ -86,10 +125,15 @@ export async function startGateway(
   const [port, adminPort] = [await freePort(), await freePort()]
   // A CPU profile of the gateway, for whoever asks where the time goes.
   const profile = process.env['LORAPLEX_BENCH_PROFILE']
+  const { nodeFlags = [] } = options
+  const flags = [
+    ...(nodeFlags.length > 0 ? ['--max-semi-space-size=32', ...nodeFlags] : []),
+    ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
+  ]
   const command =
-    profile === undefined
+    flags.length === 0
       ? [join(root, 'bin/loraplex.mjs')]
-      : ['--cpu-prof', `--cpu-prof-dir=${profile}`, join(root, 'src/cli/main.ts')]
+      : [...flags, join(root, 'src/cli/main.ts')]
   const child = new Child('the gateway', options.core ?? 'Target', process.execPath, [
     ...command,
     'up',
@@ -118,6 +162,6 @@ export async function startGateway(
   }
   // The bin is a shim that starts the pinned Node: its child is the gateway.
   const tree = processTree(child.pid)
-  const gatewayPid = (profile === undefined ? tree[1] : tree[0]) ?? child.pid
+  const gatewayPid = (flags.length === 0 ? tree[1] : tree[0]) ?? child.pid
   return { name: 'gateway', url, headers: { authorization }, model: adapter, pid: gatewayPid, stop }
 }

@@ -9,7 +9,9 @@ interface StreamFrame {
 
 /** The frames of all chunks, without HTTP's framing. */
 function framesOf(shape: { includeUsage: boolean; continuousUsage: boolean }): string[] {
-  const bytes = new StreamFrames({ model: 'some-model', chunks: 3, ...shape }).all().toString()
+  const bytes = new StreamFrames({ model: 'some-model', chunks: 3, isLong: false, ...shape })
+    .all()
+    .toString()
   const body = bytes.replace(/(^|\r\n)[0-9a-f]+\r\n/g, '').replace(/\r\n$/, '')
   return body.split('\n\n').slice(0, -1)
 }

@@ -18,6 +18,8 @@ export interface StreamShape {
   readonly includeUsage: boolean
   /** `stream_options.continuous_usage_stats`: usage on every frame. */
   readonly continuousUsage: boolean
+  /** Log probabilities on every frame, which make it 16 kB long. */
+  readonly isLong: boolean
 }
 
 function usage(completionTokens: number): string {
@@ -116,13 +118,23 @@ export class StreamFrames {
 
   #content(tokens: number, isLast: boolean): string {
     const finish = isLast ? '"length","stop_reason":null' : 'null'
-    return `${this.#head}{"index":0,"delta":{"content":"${word}"},"logprobs":null,"finish_reason":${finish},"token_ids":null}]${this.#usage(tokens)}}\n\n`
+    const logprobs = this.#shape.isLong ? longLogprobs : 'null'
+    return `${this.#head}{"index":0,"delta":{"content":"${word}"},"logprobs":${logprobs},"finish_reason":${finish},"token_ids":null}]${this.#usage(tokens)}}\n\n`
   }
 
   #usage(tokens: number): string {
     return this.#shape.continuousUsage ? `,"usage":${usage(tokens)}` : ''
   }
 }
+
+const longLogprobs = JSON.stringify({
+  content: Array.from({ length: 230 }, (_, rank) => ({
+    token: word,
+    logprob: -rank,
+    bytes: null,
+    top_logprobs: [],
+  })),
+})
 
 const streamEnd = Buffer.from('0\r\n\r\n')
 

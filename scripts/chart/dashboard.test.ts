@@ -4,6 +4,8 @@ import { createAgentMetrics } from '../../src/agent/server/agent-metrics.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { addStateMetrics } from '../../src/gateway/state-metrics.ts'
 import { createKubernetesMetrics } from '../../src/telemetry/kubernetes-metrics.ts'
+import { parse } from 'yaml'
+import { alertRulesFile } from './alert-rules.ts'
 import { dashboardFile } from './dashboard.ts'
 
 interface Dashboard {
@@ -45,7 +47,7 @@ async function seriesOfProcesses(): Promise<readonly (readonly [string, readonly
   const files = ['src/cluster/controller-process.ts', 'src/cluster/depot-process.ts']
   const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')))
   return texts
-    .flatMap((text) => [...text.matchAll(/name: '(loraplex_\w+)'/g)])
+    .flatMap((text) => [...text.matchAll(/'(loraplex_\w+)'/g)])
     .map(([, name = '']) => [name, []] as const)
 }
 
@@ -56,13 +58,33 @@ test('every panel asks for something, and no two are in one place', () => {
   expect(graphs.every(({ gridPos }) => gridPos.x + gridPos.w <= 24)).toBe(true)
 })
 
-test('every series of ours is one that a process has', async () => {
+interface Alerts {
+  readonly groups: readonly {
+    readonly rules: readonly {
+      readonly alert: string
+      readonly expr: string
+      readonly annotations: { readonly summary: string }
+    }[]
+  }[]
+}
+const rules = (parse(alertRulesFile()) as Alerts).groups.flatMap((group) => group.rules)
+
+test.each([
+  ['panel', graphs.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))],
+  ['alert', rules.map(({ expr }) => expr)],
+])('every series of ours in a %s is one that a process has', async (_where, expressions) => {
   const known = await knownSeries()
-  const asked = graphs.flatMap(({ targets = [] }) =>
-    targets.flatMap(({ expr }) => expr.match(/\bloraplex_\w+/g) ?? []),
-  )
+  const asked = expressions.flatMap((expr) => expr.match(/\bloraplex_\w+/g) ?? [])
   expect(asked.length).toBeGreaterThan(10)
   expect(asked.filter((name) => !known.has(name))).toEqual([])
+})
+
+test('an alert names what its expression keeps', () => {
+  for (const { alert, expr, annotations } of rules) {
+    const kept = /\bby \(([^)]+)\)/.exec(expr)?.[1]?.split(', ') ?? []
+    const named = [...annotations.summary.matchAll(/\$labels\.(\w+)/g)].map(([, label]) => label)
+    expect(kept, alert).toEqual(expect.arrayContaining(named))
+  }
 })
 
 test('what is told apart by a label has that label', async () => {
@@ -71,7 +93,7 @@ test('what is told apart by a label has that label', async () => {
   const added = ['pod', 'namespace', 'pool', 'le']
   const wrong = graphs.flatMap(({ title, targets = [] }) =>
     targets.flatMap(({ expr }) =>
-      [...expr.matchAll(/sum by \(([^)]+)\) \((?:rate\()?(loraplex_\w+)/g)].flatMap(
+      [...expr.matchAll(/(?:sum|max) by \(([^)]+)\) \((?:rate\()?(loraplex_\w+)/g)].flatMap(
         ([, labels = '', name = '']) =>
           labels
             .split(', ')

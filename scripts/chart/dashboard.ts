@@ -12,6 +12,8 @@ const perSecond = (metric: string, labels: string) =>
   `rate(loraplex_${metric}{${labels}}[$__rate_interval])`
 const quantile = (share: number, metric: string) =>
   `histogram_quantile(${share}, sum by (le) (${perSecond(`${metric}_bucket`, pool)}))`
+const ledgerQuantile = (share: number, call: string) =>
+  `histogram_quantile(${share}, sum by (le) (${perSecond('ledger_call_duration_seconds_bucket', `call="${call}"`)}))`
 /** GPUs that the engines of these pools ask for; from kube-state-metrics. */
 const gpus = `sum(kube_pod_container_resource_requests{container="vllm", resource=~"nvidia_com_.+|amd_com_gpu"} * on (namespace, pod) group_left () group by (namespace, pod) (loraplex_replica_ready{${pool}}))`
 
@@ -147,6 +149,48 @@ const rows: Readonly<Record<string, readonly Panel[]>> = {
       words: 'Requests whose first engine failed before the first byte.',
       unit: 'reqps',
       lines: { retries: 'sum(rate(loraplex_retries_total[$__rate_interval]))' },
+    },
+  ],
+  Limits: [
+    {
+      title: 'Refusals by limit',
+      words: 'Whose limit was short, and which; the ten most frequent.',
+      unit: 'reqps',
+      lines: {
+        '{{tenant}} {{scope}} {{limit}}':
+          'topk(10, sum by (tenant, scope, limit) (rate(loraplex_limit_refusals_total[$__rate_interval])))',
+      },
+    },
+    {
+      title: 'Budgets in use',
+      words: 'The ten fullest, what is held with them; at 1 a budget that blocks refuses.',
+      unit: 'percentunit',
+      lines: {
+        '{{tenant}} {{budget}}': 'topk(10, max by (tenant, budget) (loraplex_budget_used_ratio))',
+      },
+    },
+    {
+      title: 'Store of limits: time to answer',
+      words: 'Each limited request waits for one try. Above 0.5 s a call has failed.',
+      unit: 's',
+      lines: {
+        'try p50': ledgerQuantile(0.5, 'try'),
+        'try p99': ledgerQuantile(0.99, 'try'),
+        'settle p99': ledgerQuantile(0.99, 'settle'),
+      },
+    },
+    {
+      title: 'Stores of limits and bills: trouble',
+      words:
+        'Gateways that gave the store up for now, failed calls a second, and what was not written yet.',
+      unit: 'short',
+      lines: {
+        'gateways without limits': 'sum(loraplex_ledger_away)',
+        'failed calls': 'sum(rate(loraplex_ledger_failures_total[$__rate_interval]))',
+        'settlements waiting': 'sum(loraplex_ledger_settlements_waiting)',
+        'bills waiting': 'sum(loraplex_usage_records_waiting)',
+        'bills lost': 'sum(loraplex_usage_records_lost)',
+      },
     },
   ],
   Cluster: [

@@ -129,6 +129,12 @@ const metrics = z.strictObject({
       annotations: textMap('Such as the folder it goes to.'),
     })
     .prefault({}),
+  alerts: z
+    .strictObject({
+      enabled: flag(false, 'Make a PrometheusRule with alerts; needs the Prometheus operator.'),
+      labels: textMap('Labels by which Prometheus finds it.'),
+    })
+    .prefault({}),
 })
 
 const ingress = z.strictObject({
@@ -212,7 +218,7 @@ const gateway = z.strictObject({
     .strictObject({
       url: text(
         'memory:',
-        'Where limits and budgets are counted: `redis://HOST:PORT` or `postgres://HOST/DATABASE` for all gateways together. `memory:` is each gateway by itself, and forgets.',
+        'Where limits and budgets are counted: `redis://HOST:PORT` or `postgres://HOST/DATABASE` for all gateways together. `memory:` is each gateway by itself, with its share of each limit, and forgets.',
       ),
       usageUrl: text(
         '',
@@ -225,6 +231,14 @@ const gateway = z.strictObject({
       ports: z.array(z.int().min(1).max(65_535)).default([5432, 6379]).meta({
         description: 'Ports of those stores, which the network policy lets gateways reach.',
       }),
+      budgetsWhileAway: z.enum(['Closed', 'LocalShare', 'Open']).default('Closed').meta({
+        description:
+          'While those stores are away, requests under a budget: refused, by each gateway’s share of it, or not counted.',
+      }),
+      ratesWhileAway: z
+        .enum(['Closed', 'LocalShare', 'Open'])
+        .default('LocalShare')
+        .meta({ description: 'The same of requests under other limits.' }),
       currency: text('usd', 'What prices and budgets are in, as ISO 4217 writes it.'),
     })
     .prefault({}),

@@ -37,6 +37,7 @@ const recipe = [
   'package-lock.json',
   'tsconfig.json',
   'tsconfig.build.json',
+  'bin/container.cjs',
 ] as const
 
 /** An archive of our image as `podman save` writes it, built only if the sources changed. */

@@ -4,14 +4,16 @@ import { CallCounter } from '../../test/support/tapped-client.ts'
 
 describe('an agent', () => {
   test('makes what is wanted routable and says each step', async () => {
-    await using bench = await AgentBench.create()
+    await using bench = await AgentBench.create({ simulator: { maxModelLen: 777 } })
     await bench.start()
     const revisions = await bench.want(await bench.writeSome(1))
     await bench.become(revisions, 'Routable')
     const told = bench.toldOf(revisions[0] ?? '')
     expect(told.filter((state) => state !== 'OnDisk')).toEqual(['Loading', 'Loaded', 'Routable'])
     expect(bench.messages[0]).toMatchObject({ type: 'hello', engineProcess: '' })
-    expect(bench.messages.findLast((it) => it.type === 'hello')?.engineProcess).not.toBe('')
+    const hello = bench.messages.findLast((it) => it.type === 'hello')
+    expect(hello?.engineProcess).not.toBe('')
+    expect(hello?.maxModelLen).toBe(777)
     expect(bench.messages.findLast((it) => it.type === 'load')).toMatchObject({ ready: true })
   })
 

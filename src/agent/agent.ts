@@ -409,6 +409,7 @@ class EngineAgent implements Agent {
       engineVersion: process?.version ?? '',
       simulated: process?.simulated ?? false,
       shares: true,
+      ...(process?.maxModelLen === undefined ? {} : { maxModelLen: process.maxModelLen }),
     }
   }
 

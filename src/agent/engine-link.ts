@@ -14,6 +14,8 @@ export interface EngineProcess {
   readonly identity: string
   readonly version: string
   readonly simulated: boolean
+  /** Tokens of a prompt and its answer together; undefined where the engine did not say. */
+  readonly maxModelLen: number | undefined
   readonly client: EngineClient
   /** Aborted when this life is over. */
   readonly signal: AbortSignal
@@ -114,7 +116,10 @@ export class EngineLink {
         }
       } else {
         misses = 0
-        this.#identify(state, metrics)
+        await this.#identify(state, metrics, signal)
+        if (signal.aborted) {
+          return
+        }
         this.#options.onMetrics(metrics)
       }
       await this.#bell.wait(metrics === undefined ? retryMs : metricsEveryMs)
@@ -142,7 +147,11 @@ export class EngineLink {
     return this.#client
   }
 
-  #identify(state: Extract<EngineState, { state: 'Ready' }>, metrics: EngineMetrics): void {
+  async #identify(
+    state: Extract<EngineState, { state: 'Ready' }>,
+    metrics: EngineMetrics,
+    signal: AbortSignal,
+  ): Promise<void> {
     // Without a start time, a new process is one that became ready anew.
     const identity = `${this.#options.engine.name}@${metrics.processStartTimeSeconds ?? `ready-${this.#readyCount}`}`
     if (this.#process?.identity === identity || this.#client === undefined) {
@@ -151,15 +160,32 @@ export class EngineLink {
     if (this.#process !== undefined) {
       this.#down('The engine was restarted.')
     }
+    const client = this.#client
+    const maxModelLen = await this.#windowOf(client, signal)
+    if (signal.aborted) {
+      return
+    }
     this.#life = new AbortController()
     this.#process = {
       identity,
       version: state.version,
       simulated: state.simulated,
-      client: this.#client,
+      maxModelLen,
+      client,
       signal: this.#life.signal,
     }
     this.#options.onUp(this.#process)
+  }
+
+  /** Of the base; it stays the same for the life of a process. Nothing fails without it. */
+  async #windowOf(client: EngineClient, signal: AbortSignal): Promise<number | undefined> {
+    try {
+      const models = await client.models(signal)
+      return models.find(({ id }) => id === this.#options.engine.servedModelName)?.maxModelLen
+    } catch (error) {
+      this.#options.logger.debug({ err: error }, 'the engine did not say how long prompts may be')
+      return undefined
+    }
   }
 
   #down(detail: string): void {

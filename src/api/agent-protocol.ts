@@ -71,6 +71,8 @@ export const shareReport = z.strictObject({
         turn: z.number(),
         cost: z.number().min(0),
         count: z.int().min(1),
+        /** How long the first of them has waited. */
+        waitedMs: z.number().min(0),
       }),
     )
     .max(256),
@@ -152,6 +154,8 @@ export interface HelloMessage {
   readonly simulated: boolean
   /** It divides places among gateways; absent: an agent from before it did. */
   readonly shares?: boolean
+  /** Tokens that a prompt and its answer have together, as the engine says; absent: it does not, or an older agent. */
+  readonly maxModelLen?: number
 }
 
 export interface ResidencyMessage {

@@ -56,9 +56,37 @@ function checkPool(spec: ModelPoolSpec): readonly FieldProblem[] {
       'uriPrefix',
     ),
     ...dotSteps(['spec', 'model', 'uri'], spec.model.uri),
+    ...checkInputs(spec.model),
     ...(spec.lora.sources ?? []).flatMap(({ uriPrefix }, index) =>
       dotSteps(['spec', 'lora', 'sources', index, 'uriPrefix'], uriPrefix),
     ),
+  ]
+}
+
+function checkInputs({
+  inputs,
+  task,
+  maxModelLen,
+}: ModelPoolSpec['model']): readonly FieldProblem[] {
+  const path = ['spec', 'model', 'inputs']
+  const lists =
+    inputs.includes('Text') && new Set(inputs).size === inputs.length
+      ? []
+      : [fault(path, 'must be [Text] or [Text, Image]')]
+  if (!inputs.includes('Image')) {
+    return lists
+  }
+  return [
+    ...lists,
+    ...(task === 'Generate' ? [] : [fault(path, 'may hold Image with task: Generate only')]),
+    ...(maxModelLen === undefined
+      ? [
+          fault(
+            ['spec', 'model', 'maxModelLen'],
+            'is needed with inputs: [Text, Image]: nothing else bounds the tokens of an image',
+          ),
+        ]
+      : []),
   ]
 }
 

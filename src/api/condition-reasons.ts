@@ -84,7 +84,8 @@ export const conditionReasons: Readonly<Record<Kind, Readonly<Record<string, Con
       meaning: 'True: the content is in the store, by digest.',
       reasons: {
         Fetched: 'It is there; the message is the digest.',
-        Fetching: 'It is being fetched and checked.',
+        Fetching:
+          'It is being fetched and checked. The message is the digest where that is known from before.',
         FetchFailed: 'The source could not be read; it is tried again.',
         SourceNotAllowed: 'The pool does not take adapters from there (`lora.sources`).',
       },
@@ -145,6 +146,8 @@ export const conditionReasons: Readonly<Record<Kind, Readonly<Record<string, Con
         PoolNotFound: 'There is no such pool.',
         NotAllowedByPool: "The pool's `allowedNamespaces` leave this namespace out.",
         NameConflict: 'An older adapter has the same model name in the same place.',
+        QuotaExceeded:
+          'Older adapters use up the `adapterQuota` of its tenant; nothing of it is fetched or loaded, and callers get 424. The message says which bound.',
       },
     },
   },
@@ -157,6 +160,14 @@ export const conditionReasons: Readonly<Record<Kind, Readonly<Record<string, Con
       meaning:
         'There only while it is true, which is bad: an older tenant claims the same objects.',
       reasons: { OlderTenantHoldsIt: 'The message names the objects and who holds them.' },
+    },
+    PriceMissing: {
+      meaning:
+        'There only while it is true, which is bad: it has a budget in money and may call pools without prices.',
+      reasons: {
+        PoolWithoutPrices:
+          'The message names the pools: write their `pricing`. Calls there are refused with `price_missing`, or not counted where the budget only warns.',
+      },
     },
   },
   TenantKey: {

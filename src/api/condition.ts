@@ -15,7 +15,7 @@ export interface RevisionStatus {
   /** Opaque: a function of the pool and the digest. */
   readonly revision: string
   readonly digest: string
-  /** `Active` is what callers get; `Candidate` is being proved. */
+  /** `Active` is what callers get; `Candidate` is being proved, or waits for room in its tenant's quota. */
   readonly role: 'Active' | 'Candidate'
 }
 

@@ -5,19 +5,8 @@ import type { Kind } from './kinds.ts'
  * without the limits somebody wrote. List indices are left out of the paths.
  */
 export const laterFields: Readonly<Record<Kind, readonly string[]>> = {
-  ModelPool: [
-    'model.inputs',
-    'model.chatTemplateRef',
-    'model.chatTemplateKwargs',
-    'allowedNamespaces.onRevoke',
-  ],
+  ModelPool: ['model.chatTemplateRef', 'model.chatTemplateKwargs', 'allowedNamespaces.onRevoke'],
   LoraAdapter: [],
-  ModelTenant: [
-    'weight',
-    'adapterQuota',
-    'limits.maxInputTokens',
-    'perUser.maxInputTokens',
-    'models.limits.maxInputTokens',
-  ],
-  TenantKey: ['perUser', 'limits.maxInputTokens'],
+  ModelTenant: [],
+  TenantKey: ['perUser'],
 }

@@ -15,6 +15,10 @@ export const limits = z.strictObject({
   requestsPerDay: upTo(greatest, 'Requests in a day, which begins at 00:00 UTC.'),
   tokensPerDay: upTo(greatest, 'Tokens in a day, which begins at 00:00 UTC.'),
   concurrentRequests: upTo(1_000_000, 'Requests under way at once, over all gateways.'),
+  maxInputTokens: upTo(
+    10_000_000,
+    'Tokens of the prompts of one request together, as the engine counts them. A longer request is refused.',
+  ),
   maxOutputTokens: upTo(
     10_000_000,
     'Tokens of one answer. A request that asks for more is refused; one that asks for none gets this as its cap.',

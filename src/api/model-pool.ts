@@ -33,6 +33,16 @@ const model = z.strictObject({
   task: z.enum(['Generate', 'Embed']).default('Generate').meta({
     description: 'What the base does: write text, or embed it (and compare texts by that).',
   }),
+  inputs: z
+    .array(z.enum(['Text', 'Image']))
+    .min(1)
+    .max(2)
+    .default(['Text'])
+    .meta({
+      description:
+        'What callers may send. With Image, images inside the request, never by URL; needs maxModelLen.',
+      ...wholeList,
+    }),
   maxModelLen: z
     .int()
     .min(1)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { adapterQuota } from './adapter-quota.ts'
 import { budget } from './budget.ts'
 import { limits } from './limits.ts'
 import { listBy } from './list-types.ts'
@@ -43,11 +44,16 @@ export const modelTenantSpec = z.strictObject({
       description: 'Extra names: a base model, or an adapter somebody shares.',
       ...listBy('name'),
     }),
+  weight: z.int().min(1).max(1000).default(1).meta({
+    description:
+      'Its share of a pool that more is asked of than it can do, beside the weights of the others who ask.',
+  }),
   limits: limits.optional().meta({ description: 'Of all requests of the tenant together.' }),
   perUser: limits.optional().meta({
     description:
       'Of each user of the tenant: what callers write in `safety_identifier`, else in `user`. Requests without either share one.',
   }),
+  adapterQuota: adapterQuota.prefault({}),
   budgets: z
     .array(budget)
     .max(16)

@@ -14,6 +14,7 @@ const isMetering = 'metering needs it on'
 const isOneEngine = 'one engine runs on one machine; engine.parallelism sets its shape'
 const leaksText = 'prompts and answers must not reach logs'
 const isOperators = 'requests must not bring their own'
+const isInline = 'images come inside requests; an engine fetches none'
 
 /**
  * Flags we own, by name without dashes (vLLM 0.32: `vllm/engine/arg_utils.py`, `entrypoints/launchers/cli_args.py`).
@@ -46,6 +47,10 @@ export const reservedEngineFlags: Readonly<Record<string, string>> = {
   'lora-modules': 'apply LoraAdapter objects',
   'lora-target-modules': 'adapters outside it would silently do nothing',
   'default-mm-loras': 'apply LoraAdapter objects',
+  'limit-mm-per-prompt': 'set model.inputs',
+  'language-model-only': 'set model.inputs',
+  'allowed-media-domains': isInline,
+  'allowed-local-media-path': isInline,
   'tensor-parallel-size': 'set engine.parallelism.tensor',
   'pipeline-parallel-size': 'set engine.parallelism.pipeline',
   'data-parallel-size': 'set engine.parallelism.data',

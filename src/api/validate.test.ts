@@ -171,6 +171,16 @@ describe('an object that is wrong is refused whole, in words that say what to wr
       '`spec.replicas` is 65; write a number of at most 64',
     ],
     [
+      'a size without a unit that is known',
+      withSpec(tenant, { adapterQuota: { storage: '50GB' } }),
+      '`spec.adapterQuota.storage` is not right; write a size such as 50Gi or 500M',
+    ],
+    [
+      'a tenant without a share',
+      withSpec(tenant, { weight: 0 }),
+      '`spec.weight` is 0; write a number of at least 1',
+    ],
+    [
       'none of the list',
       withSpec(pool, { lora: { baseModelCheck: 'strict' } }),
       '`spec.lora.baseModelCheck` is "strict"; write one of Warn, Strict',
@@ -184,6 +194,23 @@ describe('an object that is wrong is refused whole, in words that say what to wr
       'a task for later',
       withSpec(pool, { model: { uri: 'file:./x', task: 'Score' } }),
       '`spec.model.task` is "Score"; write one of Generate, Embed',
+    ],
+    [
+      'images where nothing bounds them',
+      withSpec(pool, { model: { uri: 'file:./x', inputs: ['Text', 'Image'] } }),
+      '`spec.model.maxModelLen` is needed with inputs: [Text, Image]: nothing else bounds the tokens of an image',
+    ],
+    [
+      'images without text',
+      withSpec(pool, { model: { uri: 'file:./x', inputs: ['Image'], maxModelLen: 1 } }),
+      '`spec.model.inputs` must be [Text] or [Text, Image]',
+    ],
+    [
+      'images to embed',
+      withSpec(pool, {
+        model: { uri: 'file:./x', inputs: ['Text', 'Image'], maxModelLen: 1, task: 'Embed' },
+      }),
+      '`spec.model.inputs` may hold Image with task: Generate only',
     ],
     [
       'an empty field',
@@ -265,18 +292,6 @@ describe('an object that is wrong is refused whole, in words that say what to wr
   })
 
   test.each([
-    withSpec(tenant, { limits: { maxInputTokens: 1 } }),
-    withSpec(tenant, { weight: 2 }),
-    withSpec(tenant, { adapterQuota: { count: 1 } }),
-    withSpec(tenant, {
-      models: [
-        {
-          name: 'm',
-          targetRef: { kind: 'ModelPool', name: 'a', namespace: 'b' },
-          limits: { maxInputTokens: 1 },
-        },
-      ],
-    }),
     withSpec(key, { perUser: {} }),
     withSpec(pool, { model: { uri: 'file:///a', chatTemplateRef: { name: 'a' } } }),
   ])('a field of a later version is never dropped in silence', (raw) => {

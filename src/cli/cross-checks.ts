@@ -1,8 +1,10 @@
 import type { ResourceSnapshot } from '../api/kinds.ts'
 import { poolKeyOf } from '../api/lora-adapter.ts'
 import { keyOf } from '../api/metadata.ts'
+import { AdapterQuotas } from '../core/adapter-quotas.ts'
 import { createOwnership, namespacesOf } from '../core/ownership.ts'
 import { findNameConflicts, mayAttach, tenantOfKey } from '../core/resolve.ts'
+import { planTenantStatuses } from '../core/statuses.ts'
 
 /** Something that looks odd when objects are seen together; other files may set it right. */
 export interface CrossFinding {
@@ -21,6 +23,8 @@ const checks: readonly CrossCheck[] = [
   claimantsOfNamespace,
   namesOfAdapters,
   targetsOfTenant,
+  quotasOfTenants,
+  pricesOfTenants,
   tenantsOfKeys,
   tenantsOfAdapters,
   repeatedHashes,
@@ -124,6 +128,22 @@ function targetsOfTenant({ tenants, pools, adapters }: ResourceSnapshot): readon
             `\`spec.models[${index}].targetRef\` names ${targetRef.kind} ${target}, which is in none of these files`,
           )
     }),
+  )
+}
+
+function quotasOfTenants(snapshot: ResourceSnapshot): readonly CrossFinding[] {
+  const nothing = { intakeOf: () => undefined, statusOf: () => undefined }
+  return [...new AdapterQuotas().grants(snapshot, nothing)].flatMap(([key, { excess, shortage }]) =>
+    found(`LoraAdapter/${key}`, excess ?? shortage ?? ''),
+  )
+}
+
+function pricesOfTenants(snapshot: ResourceSnapshot): readonly CrossFinding[] {
+  return [...planTenantStatuses(snapshot, () => undefined, new Date(0))].flatMap(
+    ([key, { conditions }]) =>
+      conditions
+        .filter(({ type }) => type === 'PriceMissing')
+        .flatMap(({ message }) => found(`ModelTenant/${key}`, message)),
   )
 }
 

@@ -25,6 +25,14 @@ metadata: {name: asleep}
 spec: {suspend: true}
 ---
 apiVersion: loraplex.dev/v1alpha1
+kind: ModelTenant
+metadata: {name: thrifty}
+spec:
+  budgets: [{name: monthly, window: Month, amount: '5'}]
+  models:
+  - {name: base, targetRef: {kind: ModelPool, name: llama, namespace: models}}
+---
+apiVersion: loraplex.dev/v1alpha1
 kind: LoraAdapter
 metadata: {name: tickets, namespace: acme}
 spec: {poolRefs: [{name: llama, namespace: models}], source: {uri: file:./t}}
@@ -120,6 +128,12 @@ describe('what a caller gets, and why', () => {
     ['acme', 'tikets', 'model_not_found', 'Its nearest name is tickets.'],
     ['acme', 'gone', 'model_not_found', '`spec.models` has it, but LoraAdapter acme/nothing'],
     ['acme', 'meta/llama', 'model_not_found', 'the base of ModelPool models/llama'],
+    [
+      'thrifty',
+      'base',
+      'price_missing',
+      'Its budget monthly is in money, and ModelPool models/llama',
+    ],
     ['asleep', 'tickets', 'tenant_suspended', 'The tenant is suspended'],
     ['asleep', 'tickets', 'tenant_suspended', 'belongs to ModelTenant acme'],
     ['acne', 'tickets', 'invalid_api_key', 'Did you mean acme?'],

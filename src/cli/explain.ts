@@ -1,10 +1,12 @@
 import type { ResourceSnapshot } from '../api/kinds.ts'
 import { modelNameOf, poolKeyOf, type LoraAdapter } from '../api/lora-adapter.ts'
 import { keyOf } from '../api/metadata.ts'
+import type { ModelPool } from '../api/model-pool.ts'
 import type { ModelTenant } from '../api/model-tenant.ts'
 import { nearestName } from '../api/nearest-name.ts'
 import type { TenantKey } from '../api/tenant-key.ts'
 import { createOwnership, namespacesOf } from '../core/ownership.ts'
+import { pricesOf } from '../core/prices.ts'
 import {
   buildRoutingTable,
   findNameConflicts,
@@ -52,10 +54,25 @@ export function explain(
       ? missingLines(input, tenant, name, table.callers.get(plainKey))
       : targetLines(target)),
   ]
+  const budget = target === undefined ? undefined : unpricedBudgetOf(tenant, target.pool)
+  if (budget !== undefined) {
+    lines.push(
+      `Its budget ${budget} is in money, and ModelPool ${target?.poolKey} has no \`spec.pricing\`, so nothing of that pool is answered.`,
+    )
+  }
   if (tenant.spec.suspend) {
     lines.push('The tenant is suspended (`spec.suspend`), whatever it calls.')
   }
-  return { code: tenant.spec.suspend ? 'tenant_suspended' : codeOf(target), lines }
+  const code = codeOf(target) ?? (budget === undefined ? undefined : 'price_missing')
+  return { code: tenant.spec.suspend ? 'tenant_suspended' : code, lines }
+}
+
+/** The first budget that would be spent without end there. */
+function unpricedBudgetOf(tenant: ModelTenant, pool: ModelPool): string | undefined {
+  return pricesOf(pool).tokens === undefined
+    ? tenant.spec.budgets.find(({ amount, action }) => amount !== undefined && action === 'Block')
+        ?.name
+    : undefined
 }
 
 function codeOf(target: RouteTarget | undefined): ErrorCode | undefined {

@@ -11,6 +11,8 @@ import { placeOf, withCluster } from './cluster-view.ts'
 import { readFolder } from './folder-view.ts'
 import { endInFolder, writeKeyFile, type KeyEnd, type KeyManifest } from './key-files.ts'
 
+type OnAdded = (name: string, where: string) => void
+
 /** Where TenantKeys are kept: files of a folder, or objects of a cluster. */
 export interface KeyShelf {
   /** The first line of every command. */
@@ -20,8 +22,8 @@ export interface KeyShelf {
   readonly flags: string
   readonly defaultNamespace: string
   keys(namespace: string | undefined): Promise<readonly TenantKey[]>
-  /** Where it is now, in words. @throws UserError where the name is taken */
-  add(manifest: KeyManifest): Promise<string>
+  /** Tells of each where it is now, in words. @throws UserError where a name is taken */
+  add(manifests: readonly KeyManifest[], onAdded: OnAdded): Promise<void>
   /** Where that is written, in words. */
   end(key: TenantKey, end: KeyEnd): Promise<string>
 }
@@ -37,18 +39,16 @@ export function folderShelf(workingFolder: string, dir: string): KeyShelf {
     flags: ` --dir ${dir}`,
     defaultNamespace: 'default',
     keys,
-    add: async (manifest) => {
-      const name = `${manifest.namespace}/${manifest.name}`
-      const known = await keys(undefined).catch((error: unknown) => {
-        if (error instanceof UserError) {
-          return [] // the folder is made with the first key
+    add: async (manifests, onAdded) => {
+      const known = await keys(undefined).catch(noKeysYet)
+      const names = new Set(known.map(({ metadata }) => keyOf(metadata)))
+      for (const manifest of manifests) {
+        const name = keyOf(manifest)
+        if (names.has(name)) {
+          throw taken(name, folder)
         }
-        throw error
-      })
-      if (known.some(({ metadata }) => keyOf(metadata) === name)) {
-        throw taken(name, folder)
+        onAdded(name, await writeKeyFile(folder, manifest))
       }
-      return await writeKeyFile(folder, manifest)
     },
     end: async (key, end) => {
       const file = await endInFolder(folder, key, end)
@@ -60,6 +60,14 @@ export function folderShelf(workingFolder: string, dir: string): KeyShelf {
       return file
     },
   }
+}
+
+/** A folder that is not there is made with its first key. */
+export function noKeysYet(error: unknown): readonly TenantKey[] {
+  if (error instanceof UserError) {
+    return []
+  }
+  throw error
 }
 
 /** Holds `spec.revoked` of keys that were revoked: a GitOps apply that does not name the field leaves it alone. */
@@ -82,13 +90,15 @@ export function clusterShelf(access: ClusterAccess, flags: string): KeyShelf {
           read.filter((resource) => resource?.kind === 'TenantKey'),
         )
       }),
-    add: ({ name, namespace, spec }) =>
+    add: (manifests, onAdded) =>
       withCluster(access, async (client) => {
-        const object = { apiVersion, kind: 'TenantKey', metadata: { name, namespace }, spec }
-        await client.create(type, object).catch((error: unknown) => {
-          throw isKubeError(error, 'AlreadyExists') ? taken(`${namespace}/${name}`, place) : error
-        })
-        return place
+        for (const { name, namespace, spec } of manifests) {
+          const object = { apiVersion, kind: 'TenantKey', metadata: { name, namespace }, spec }
+          await client.create(type, object).catch((error: unknown) => {
+            throw isKubeError(error, 'AlreadyExists') ? taken(`${namespace}/${name}`, place) : error
+          })
+          onAdded(`${namespace}/${name}`, place)
+        }
       }),
     end: ({ metadata: { name, namespace, uid } }, end) =>
       withCluster(access, async (client) => {

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { runCommand } from '../../test/support/run-command.ts'
 import { keyCommands } from './commands/keys.ts'
 import { readFolder } from './folder-view.ts'
-import { runProgram } from './program.ts'
 
 function aFolder(files: Readonly<Record<string, string>> = {}): string {
   const folder = mkdtempSync(join(tmpdir(), 'loraplex-keys-'))
@@ -16,22 +16,8 @@ function aFolder(files: Readonly<Record<string, string>> = {}): string {
   return folder
 }
 
-async function keys(folder: string, ...argv: readonly string[]) {
-  let out = ''
-  let err = ''
-  const code = await runProgram(['keys', ...argv], {
-    commands: keyCommands,
-    version: '1.2.3',
-    io: {
-      out: (text) => (out += text),
-      err: (text) => (err += text),
-      env: {},
-      workingFolder: folder,
-      color: false,
-    },
-  })
-  return { code, out, err }
-}
+const keys = (folder: string, ...argv: readonly string[]) =>
+  runCommand(keyCommands, folder, ['keys', ...argv])
 
 const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex')
 
@@ -97,4 +83,93 @@ test('a key in the place of its hash is refused and never shown', async () => {
   expect(code).toBe(1)
   expect(err).toContain('entry 1 has no SHA-256 of a whole key')
   expect(out + err).not.toContain(secret)
+})
+
+test('a list as CSV is taken over, what is blocked there is left out, and no name is lost', async () => {
+  const hashes = ['one', 'two', 'three', 'four', 'five'].map((name) =>
+    sha256(`sk-${name}-of-long-ago`),
+  )
+  const folder = aFolder({
+    'old.csv': [
+      '\uFEFFtoken,key_alias,expires,models,blocked',
+      `${hashes[0]},"Ann, ""the"" laptop",2030-01-31 12:00:00,"{tickets,other}",f`,
+      `${hashes[1]},ci,,all-team-models,`,
+      `${hashes[2]},ci,,,`,
+      `${hashes[3]},gone,,,t`,
+      `${hashes[4]},,,,`,
+      '',
+    ].join('\r\n'),
+  })
+  const { code, out, err } = await keys(folder, 'import', 'old.csv', '-n', 'acme', '--dir', 'new')
+  expect([code, out.split('\n').length]).toEqual([0, 5])
+  expect(err).toContain('acme/gone is blocked and left out')
+  const { snapshot, problems } = await readFolder(join(folder, 'new'))
+  expect(problems).toEqual([])
+  expect(
+    Object.fromEntries(
+      [...snapshot.keys].map(([name, { spec }]) => [name, [spec.sha256, spec.models]]),
+    ),
+  ).toEqual({
+    'acme/ann-the-laptop': [hashes[0], ['tickets', 'other']],
+    'acme/ci': [hashes[1], undefined],
+    'acme/ci-2': [hashes[2], undefined],
+    [`acme/imported-${hashes[4]?.slice(0, 8)}`]: [hashes[4], undefined],
+  })
+  expect((await keys(folder, 'import', 'old.csv', '-n', 'acme', '--dir', 'new')).out).toBe('')
+})
+
+test.each([
+  ['{"keys": [{"key_alias": "ci", "token": "HASH"}]}', 0],
+  ['name,sha256\nci,HASH\n', 0],
+  ['name;sha256\nci;HASH\n', 1],
+  ['[{"name": "ci"}]', 1],
+  ['{"name": "ci"}', 2],
+  ['', 2],
+])('%j is judged', async (text, want) => {
+  const folder = aFolder({ old: text.replace('HASH', sha256('sk-of-the-pipeline-0000')) })
+  const { code, err } = await keys(folder, 'import', 'old', '-n', 'acme', '--dir', '.')
+  expect([code, err]).toEqual([want, expect.any(String)])
+})
+
+test('a rotated key ends with the old one or when one says so, and not in the past', async () => {
+  const folder = aFolder()
+  const endOf = async (name: string): Promise<number> => {
+    const { snapshot } = await readFolder(folder)
+    return (
+      (Date.parse(snapshot.keys.get(`acme/${name}`)?.spec.expirationTime ?? '') - Date.now()) /
+      60_000
+    )
+  }
+  await keys(folder, 'create', 'laptop', '-n', 'acme', '--dir', '.', '--expires', '90m')
+  const same = await keys(folder, 'rotate', 'laptop', '--dir', '.')
+  expect(same.err).toContain('It works until ')
+  expect(await endOf('laptop-2')).toBeCloseTo(await endOf('laptop'), 1)
+  await keys(folder, 'rotate', 'laptop', '--dir', '.', '--expires', '30d', '--grace', '30m')
+  expect(Math.round((await endOf('laptop-3')) / 1440)).toBe(30)
+  expect(Math.round(await endOf('laptop'))).toBe(30)
+
+  const file = join(folder, 'key-acme-laptop.yaml')
+  writeFileSync(
+    file,
+    readFileSync(file, 'utf8').replace(
+      /expirationTime: .*/,
+      'expirationTime: 2020-01-01T00:00:00Z',
+    ),
+  )
+  const late = await keys(folder, 'rotate', 'laptop', '--dir', '.')
+  expect([late.code, late.out]).toEqual([2, ''])
+  expect(late.err).toContain('say with --expires when the new one ends')
+  expect((await keys(folder, 'rotate', 'laptop', '--dir', '.', '--expires', '1d')).code).toBe(0)
+  const never = await keys(
+    folder,
+    'create',
+    'x',
+    '-n',
+    'acme',
+    '--dir',
+    '.',
+    '--expires',
+    '9999999d',
+  )
+  expect(never.code).toBe(2)
 })

@@ -1,76 +1,50 @@
-import { comparePrices, type Traffic } from '../core/compare-prices.ts'
 import { printMoney } from '../core/money.ts'
-import type { UsageGroup, UsageRow } from '../ledger/usage/types.ts'
-import type { ListedModel } from './price-list.ts'
+import type { UsageRow } from '../ledger/usage/types.ts'
+import { billed, billFields, groupOf, sumOf, type BillGroup } from './bill-fields.ts'
 import { tableText } from './table.ts'
 
-/** The bill, a line a group, and their sum. */
-export function billText(rows: readonly UsageRow[], groups: readonly UsageGroup[]): string {
-  const head = [...groups.map((group) => headOf[group]), ...amountHeads]
+/** The bill, a line a group, and their sum. @param wide amounts by their parts, too */
+export function billText(
+  rows: readonly UsageRow[],
+  groups: readonly BillGroup[],
+  wide = false,
+): string {
+  const columns = wide ? wideColumns : narrowColumns
+  const amounts = (row: UsageRow): readonly string[] => columns.map(([, read]) => String(read(row)))
+  const head = [...groups.map((group) => headOf[group]), ...columns.map(([name]) => name)]
   const lines = rows.map((row) => [
-    ...groups.map((group) => row.group[group] || '-'),
+    ...groups.map((group) => groupOf(row, group) || '-'),
     ...amounts(row),
   ])
-  const sum = sumOf(rows)
-  const total = [...groups.map((_group, at) => (at === 0 ? 'TOTAL' : '')), ...amounts(sum)]
+  const total = [...groups.map((_group, at) => (at === 0 ? 'TOTAL' : '')), ...amounts(sumOf(rows))]
   return tableText([head, ...lines, ...(rows.length > 1 ? [total] : [])])
 }
 
-/** The same traffic at others' prices, and where the break-even lies. */
-export function comparisonText(
-  rows: readonly UsageRow[],
-  models: readonly ListedModel[],
-  days: number,
-  replicaHourNanos: number,
-): string {
-  const sum = sumOf(rows)
-  const traffic: Traffic = {
-    days,
-    queries: sum.requests,
-    input: sum.inputTokens,
-    cachedInput: sum.cachedTokens,
-    output: sum.outputTokens,
-    gpuMs: sum.gpuMs,
-  }
-  const perDay = Number(sum.requests) / days
-  const head = ['MODEL', 'SAME TRAFFIC', 'BREAK-EVEN QUERIES/DAY', 'AT UTILISATION', 'GPU-HOUR NOW']
-  const lines = models.map(({ name, prices }) => {
-    const compared = comparePrices(traffic, prices, replicaHourNanos)
-    return [
-      name,
-      printMoney(compared.theirNanos),
-      compared.queriesPerDay === undefined ? 'never' : Math.ceil(compared.queriesPerDay).toString(),
-      compared.utilisation === undefined ? '-' : `${(compared.utilisation * 100).toFixed(1)} %`,
-      printMoney(compared.replicaHourNanos),
-    ]
-  })
-  return (
-    `\n${perDay.toFixed(1)} queries a day over ${days.toFixed(1)} days, one replica on all day at ${printMoney(replicaHourNanos)} an hour.\n` +
-    'GPU-HOUR NOW: what that hour may cost before the other is cheaper at the present traffic.\n\n' +
-    tableText([head, ...lines])
-  )
+/** For programs. */
+export function billJson(rows: readonly UsageRow[], groups: readonly BillGroup[]): string {
+  return `${JSON.stringify(
+    rows.map((row) => billFields(row, groups)),
+    undefined,
+    2,
+  )}\n`
 }
 
-/** For programs: money and counts as text, since they may pass what a number holds. */
-export function billJson(rows: readonly UsageRow[]): string {
-  const entries = rows.map((row) => ({
-    ...row.group,
-    requests: String(row.requests),
-    inexactRequests: String(row.inexact),
-    inputTokens: String(row.inputTokens),
-    cachedInputTokens: String(row.cachedTokens),
-    outputTokens: String(row.outputTokens),
-    inputAmount: printMoney(row.inputNanos),
-    cachedInputAmount: printMoney(row.cachedNanos),
-    outputAmount: printMoney(row.outputNanos),
-    amount: printMoney(billed(row)),
-    gpuMs: String(row.gpuMs),
-    gpuCost: printMoney(row.gpuNanos),
-  }))
-  return `${JSON.stringify(entries, undefined, 2)}\n`
+/** For spreadsheets (RFC 4180): the fields of JSON, a line a group, no sum. */
+export function billCsv(rows: readonly UsageRow[], groups: readonly BillGroup[]): string {
+  const entries = rows.map((row) => billFields(row, groups))
+  const head = Object.keys(billFields(sumOf([]), groups))
+  const lines = entries.map((entry) => head.map((field) => csvCell(entry[field] ?? '')))
+  return [head, ...lines].map((cells) => `${cells.join(',')}\r\n`).join('')
 }
 
-const headOf: Readonly<Record<UsageGroup, string>> = {
+/** A hash may begin as a formula does. */
+function csvCell(text: string): string {
+  const plain = /^[=+@-]/.test(text) ? `'${text}` : text
+  return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain
+}
+
+const headOf: Readonly<Record<BillGroup, string>> = {
+  day: 'DAY',
   tenant: 'TENANT',
   namespace: 'NAMESPACE',
   adapter: 'ADAPTER',
@@ -79,39 +53,26 @@ const headOf: Readonly<Record<UsageGroup, string>> = {
   keyId: 'KEY',
   userHash: 'USER',
 }
-const amountHeads = ['REQUESTS', 'INPUT', 'CACHED', 'OUTPUT', 'AMOUNT', 'GPU COST', 'INEXACT']
 
-function amounts(row: UsageRow): readonly string[] {
-  return [
-    row.requests,
-    row.inputTokens,
-    row.cachedTokens,
-    row.outputTokens,
-    printMoney(billed(row)),
-    printMoney(row.gpuNanos),
-    row.inexact,
-  ].map(String)
-}
+type Column = readonly [string, (row: UsageRow) => string | bigint]
 
-function billed({ inputNanos, cachedNanos, outputNanos }: UsageRow): bigint {
-  return inputNanos + cachedNanos + outputNanos
-}
-
-function sumOf(rows: readonly UsageRow[]): UsageRow {
-  const add = (read: (row: UsageRow) => bigint): bigint =>
-    rows.reduce((sum, row) => sum + read(row), 0n)
-  return {
-    bucketMs: 0,
-    group: {},
-    requests: add((row) => row.requests),
-    inexact: add((row) => row.inexact),
-    inputTokens: add((row) => row.inputTokens),
-    cachedTokens: add((row) => row.cachedTokens),
-    outputTokens: add((row) => row.outputTokens),
-    gpuMs: add((row) => row.gpuMs),
-    inputNanos: add((row) => row.inputNanos),
-    cachedNanos: add((row) => row.cachedNanos),
-    outputNanos: add((row) => row.outputNanos),
-    gpuNanos: add((row) => row.gpuNanos),
-  }
-}
+const counts: readonly Column[] = [
+  ['REQUESTS', (row) => row.requests],
+  ['INPUT', (row) => row.inputTokens],
+  ['CACHED', (row) => row.cachedTokens],
+  ['OUTPUT', (row) => row.outputTokens],
+]
+const sums: readonly Column[] = [
+  ['AMOUNT', (row) => printMoney(billed(row))],
+  ['GPU TIME', (row) => `${(Number(row.gpuMs) / 1000).toFixed(1)}s`],
+  ['GPU COST', (row) => printMoney(row.gpuNanos)],
+  ['INEXACT', (row) => row.inexact],
+]
+const narrowColumns: readonly Column[] = [...counts, ...sums]
+const wideColumns: readonly Column[] = [
+  ...counts,
+  ['INPUT AMOUNT', (row) => printMoney(row.inputNanos)],
+  ['CACHED AMOUNT', (row) => printMoney(row.cachedNanos)],
+  ['OUTPUT AMOUNT', (row) => printMoney(row.outputNanos)],
+  ...sums,
+]

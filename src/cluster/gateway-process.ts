@@ -32,7 +32,7 @@ export interface GatewayProcessOptions {
   /** 0: any free one. */
   readonly ports: { readonly http: number; readonly admin: number; readonly internal: number }
   /** Default: in memory. */
-  readonly metering?: Pick<MeteringOptions, 'ledger' | 'usage' | 'gateways' | 'currency'>
+  readonly metering?: Pick<MeteringOptions, 'ledger' | 'usage' | 'gateways' | 'currency' | 'guard'>
   readonly unknownFields: 'Drop' | 'Reject'
   readonly maxQueueMs: number
   readonly maxColdStartMs: number

@@ -1,5 +1,6 @@
 import { keyOf } from '../api/metadata.ts'
 import { poolKeyOf } from '../api/lora-adapter.ts'
+import { keptDigests } from '../core/kept-digests.ts'
 import type { AgentRollout } from '../core/rollout.ts'
 import type { WorkloadSettings } from '../core/workload-input.ts'
 import { ClaimReaders, type ReaderTiming } from '../controller/claim-reader/claim-readers.ts'
@@ -157,8 +158,8 @@ export class LeaderSession {
       Array.from(snapshot.pools.keys(), (key) => [key, []]),
     )
     for (const [key, adapter] of snapshot.adapters) {
-      const digests = source.status('LoraAdapter', key)?.revisions.map(({ digest }) => digest)
-      ;(pools[poolKeyOf(adapter)] ??= []).push(...(digests ?? []))
+      const digests = keptDigests(source.status('LoraAdapter', key))
+      ;(pools[poolKeyOf(adapter)] ??= []).push(...digests)
     }
     depot
       .retain({ pools })

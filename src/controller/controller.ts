@@ -6,6 +6,10 @@ import type { PreflightOptions } from '../artifacts/types.ts'
 import { preflightOptionsOf } from '../artifacts/preflight-options.ts'
 import { parseSourceUri, pathOfFileUri, placeOf, placeOfPrefix } from '../artifacts/source-uri.ts'
 import type { AdapterPlan, Intake, WantedRevision } from '../core/adapter-plan.ts'
+import type { QuotaGrant } from '../core/adapter-quota.ts'
+import { AdapterQuotas } from '../core/adapter-quotas.ts'
+import { keptDigests } from '../core/kept-digests.ts'
+import { presentContentOf } from '../core/present-content.ts'
 import { findNameConflicts, mayAttach, type NameConflicts } from '../core/resolve.ts'
 import { judgeSource, type SourceCredentials } from '../core/source-policy.ts'
 import { groupByPool, planPoolStatus } from '../core/statuses.ts'
@@ -47,6 +51,7 @@ export interface ControllerOptions {
 interface Gathered {
   readonly groups: ReadonlyMap<string, ReplicaGroup>
   readonly conflicts: NameConflicts
+  readonly quotas: ReadonlyMap<string, QuotaGrant>
   readonly acknowledged: ReadonlyMap<string, ReadonlySet<string>>
   readonly desiredReplicas: ReadonlyMap<string, number | undefined>
 }
@@ -63,6 +68,7 @@ export class Controller {
   readonly #catalogues: CatalogueSender
   readonly #groups = new ReplicaGroups()
   readonly #plans = new AdapterPlans()
+  readonly #quotas = new AdapterQuotas()
   readonly #tenants: TenantStatuses
   readonly #now: () => Date
   readonly #unwatch: (() => void)[] = []
@@ -114,11 +120,7 @@ export class Controller {
     }
     const { snapshot } = this.#options.source.current()
     for (const key of snapshot.adapters.keys()) {
-      if (
-        this.#options.source
-          .status('LoraAdapter', key)
-          ?.revisions.some((revision) => revision.digest === digest) === true
-      ) {
+      if (keptDigests(this.#options.source.status('LoraAdapter', key)).includes(digest)) {
         return true
       }
     }
@@ -147,8 +149,11 @@ export class Controller {
     this.#replicas.sync(snapshot.pools.values())
     const states = this.#replicas.states()
     const groups = this.#groups.update(states)
-    this.#intake.retain(snapshot.adapters)
     this.#plans.retain(snapshot.adapters)
+    const quotas = this.#quotas.grants(snapshot, {
+      intakeOf: (key, { metadata }) => this.#intake.peek(key, metadata.generation),
+      statusOf: (key) => this.#options.source.status('LoraAdapter', key),
+    })
     const acknowledged = new Map<string, ReadonlySet<string>>()
     const desiredReplicas = new Map<string, number | undefined>()
     for (const poolKey of snapshot.pools.keys()) {
@@ -159,8 +164,13 @@ export class Controller {
     const wanted = await this.#reconcileAdapters(snapshot, {
       groups,
       conflicts,
+      quotas,
       acknowledged,
       desiredReplicas,
+    })
+    // After the plans: what is beyond a quota leaves in their statuses what was known of it.
+    this.#intake.retain({
+      has: (key) => snapshot.adapters.has(key) && quotas.get(key)?.excess === undefined,
     })
     const steps = [
       () => this.#catalogues.send(states, wanted),
@@ -222,7 +232,7 @@ export class Controller {
   #reconcileAdapter(
     adapter: LoraAdapter,
     snapshot: ResourceSnapshot,
-    { groups, conflicts, acknowledged, desiredReplicas }: Gathered,
+    { groups, conflicts, quotas, acknowledged, desiredReplicas }: Gathered,
   ): AdapterPlan {
     const { source } = this.#options
     const key = keyOf(adapter.metadata)
@@ -231,6 +241,10 @@ export class Controller {
     const attached = pool !== undefined && mayAttach(pool, adapter.metadata.namespace, snapshot)
     const group = groups.get(poolKey)
     const routable = acknowledged.get(poolKey)
+    const quota = quotas.get(key)
+    const isTaken = pool !== undefined && attached && quota?.excess === undefined
+    const known =
+      quota?.excess === undefined ? undefined : this.#intake.peek(key, adapter.metadata.generation)
     const plan = this.#plans.of(
       key,
       {
@@ -238,7 +252,8 @@ export class Controller {
         pool,
         mayAttach: attached,
         nameHolder: conflicts.get(key),
-        intake: pool !== undefined && attached ? this.#intakeOf(adapter, pool, snapshot) : pending,
+        quota,
+        intake: isTaken ? this.#intakeOf(adapter, pool, snapshot) : (known ?? pending),
         previous: source.status('LoraAdapter', key),
         replicas: group?.replicas ?? [],
         desiredReplicas: desiredReplicas.get(poolKey),
@@ -286,12 +301,11 @@ export class Controller {
       return { state: 'FetchFailed', reason: 'SourceNotAllowed', message: verdict.message }
     }
     const previous = this.#options.source.status('LoraAdapter', key)
-    const isSameSpec = previous?.observedGeneration === adapter.metadata.generation
     const request: IntakeRequest = {
       uri: source.uri,
       baseFolder,
       expectedDigest: source.digest?.replace(/^sha256:/, ''),
-      knownDigest: isSameSpec ? previous.revisions.at(-1)?.digest : undefined,
+      knownDigest: presentContentOf(previous, adapter.metadata.generation)?.digest,
       generation: adapter.metadata.generation,
       origin: originOf(adapter, pool, verdict?.credentials ?? 'Anonymous'),
       preflight: this.#preflightOf(adapter, pool, poolFolder),

@@ -21,7 +21,7 @@ export class TenantStatuses {
   }
 
   write(snapshot: ResourceSnapshot, now: Date): void {
-    const parts = [snapshot.tenants, snapshot.keys, snapshot.adapters]
+    const parts = [snapshot.tenants, snapshot.keys, snapshot.adapters, snapshot.pools]
     const isSame =
       now.getTime() < this.#untilMs &&
       parts.every((part, at) => part === this.#parts[at]) &&

@@ -8,7 +8,10 @@ import {
 import { poolKeyOf, type LoraAdapter } from '../api/lora-adapter.ts'
 import type { ModelPool } from '../api/model-pool.ts'
 import { revisionOf } from '../api/names.ts'
+import type { QuotaGrant } from './adapter-quota.ts'
 import { rankReplicas } from './placement.ts'
+import { presentContentOf } from './present-content.ts'
+import { quotaExceeded } from './quota-exceeded.ts'
 
 /** What is known of an adapter's content for the present spec. */
 export type Intake =
@@ -44,6 +47,8 @@ export interface AdapterSnapshot {
   readonly mayAttach: boolean
   /** The adapter that holds the same name already. */
   readonly nameHolder: string | undefined
+  /** What its tenant's quota leaves it; undefined: all that it asks for. */
+  readonly quota?: QuotaGrant | undefined
   readonly intake: Intake
   readonly previous: LoraAdapterStatus | undefined
   readonly replicas: readonly ReplicaSnapshot[]
@@ -86,7 +91,12 @@ export function planAdapter(snapshot: AdapterSnapshot): AdapterPlan {
     return {
       wanted: [],
       isJudging: false,
-      status: buildStatus(snapshot, [], { Ready: verdict }, { routable: 0, wanted: 0 }),
+      status: buildStatus(
+        snapshot,
+        verdict.reason === quotaExceeded ? heldBack(snapshot) : [],
+        { Ready: verdict },
+        { routable: 0, wanted: 0 },
+      ),
     }
   }
   const poolKey = poolKeyOf(snapshot.adapter)
@@ -131,6 +141,7 @@ const obstacles: readonly ((snapshot: AdapterSnapshot) => Verdict | undefined)[]
           'NameConflict',
           `LoraAdapter ${nameHolder} is older and has the same model name. Give this one another spec.modelName.`,
         ),
+  ({ quota }) => (quota?.excess === undefined ? undefined : no(quotaExceeded, quota.excess)),
 ]
 
 function findObstacle(snapshot: AdapterSnapshot): Verdict | undefined {
@@ -141,6 +152,21 @@ function findObstacle(snapshot: AdapterSnapshot): Verdict | undefined {
     }
   }
   return undefined
+}
+
+/** What is known of the content of one that is beyond its quota: how much room it needs, and what it was when there is room. */
+function heldBack({ adapter, intake, previous }: AdapterSnapshot): readonly RevisionStatus[] {
+  const content =
+    intake.state === 'Accepted' ? intake : presentContentOf(previous, adapter.metadata.generation)
+  return content === undefined
+    ? []
+    : [
+        {
+          revision: revisionOf(poolKeyOf(adapter), content.digest),
+          digest: content.digest,
+          role: 'Candidate',
+        },
+      ]
 }
 
 interface Content {
@@ -174,20 +200,24 @@ function chooseActive(
   if (candidate === undefined || candidate.revision === before?.revision) {
     return before
   }
-  const nobodyHasTo = hasNoReplicas(snapshot) || snapshot.adapter.spec.residency.minCopies === 0
+  const nobodyHasTo = hasNoReplicas(snapshot) || minCopiesOf(snapshot) === 0
   const nobodyCan = hasNoReplicas(snapshot) && snapshot.replicas.length === 0
   if (nobodyCan || (nobodyHasTo && before === undefined)) {
     return candidate
   }
   const routable = countRoutable(snapshot, candidate.revision)
   const ready = snapshot.replicas.filter((replica) => replica.ready).length
-  const needed = Math.max(1, Math.min(snapshot.adapter.spec.residency.minCopies, ready))
+  const needed = Math.max(1, Math.min(minCopiesOf(snapshot), ready))
   return routable >= needed ? candidate : before
+}
+
+function minCopiesOf({ adapter, quota }: AdapterSnapshot): number {
+  return quota?.minCopies ?? adapter.spec.residency.minCopies
 }
 
 function isOnDemand(snapshot: AdapterSnapshot): boolean {
   const isAsleep = snapshot.desiredReplicas === 0
-  return snapshot.adapter.spec.residency.minCopies === 0 || isAsleep || hasNoReplicas(snapshot)
+  return minCopiesOf(snapshot) === 0 || isAsleep || hasNoReplicas(snapshot)
 }
 
 /** At zero for good: nobody will judge a revision there. A pool that scales wakes up for it. */
@@ -209,8 +239,10 @@ function planResidence(
   revisions: readonly RevisionStatus[],
 ): readonly WantedRevision[] {
   const { adapter, replicas, intake } = snapshot
-  const { minCopies, maxCopies } = adapter.spec.residency
-  const copies = Math.max(minCopies, maxCopies ?? replicas.length)
+  const copies = Math.max(
+    minCopiesOf(snapshot),
+    adapter.spec.residency.maxCopies ?? replicas.length,
+  )
   const sizeBytes =
     intake.state === 'Accepted' ? intake.sizeBytes : (snapshot.previous?.sizeBytes ?? 0)
   const copiesOf = (role: RevisionStatus['role']): number =>
@@ -309,13 +341,12 @@ function judgeResident(
   const routable = countRoutable(snapshot, newest.revision)
   const failure = findFailure(snapshot, newest.revision)
   if (isOnDemand(snapshot) && newest.role === 'Active') {
-    return yes('OnDemand', `${routable} copies are routable; it is loaded on the first call.`)
+    const words = `${routable} copies are routable; it is loaded on the first call.`
+    return yes('OnDemand', withShortage(snapshot, words))
   }
-  if (
-    routable >=
-    Math.max(1, Math.min(snapshot.adapter.spec.residency.minCopies, snapshot.replicas.length))
-  ) {
-    return yes('Routable', `${routable} of ${copies.wanted} copies are routable.`)
+  if (routable >= Math.max(1, Math.min(minCopiesOf(snapshot), snapshot.replicas.length))) {
+    const words = `${routable} of ${copies.wanted} copies are routable.`
+    return yes('Routable', withShortage(snapshot, words))
   }
   return failure === undefined
     ? no('Loading', `${routable} of ${copies.wanted} copies are routable.`)
@@ -348,7 +379,7 @@ function judgeReady(
     return no('Loading', 'The new revision is being proved.')
   }
   if (isOnDemand(snapshot)) {
-    return yes('OnDemand', 'It is loaded on the first call.')
+    return yes('OnDemand', withShortage(snapshot, 'It is loaded on the first call.'))
   }
   return snapshot.isAcknowledged(active.revision)
     ? yes('Ready', `Revision ${active.revision.slice(0, 12)} answers.`)
@@ -377,6 +408,10 @@ function buildStatus(
     ...(rank === undefined ? {} : { rank }),
     ...(sizeBytes === undefined ? {} : { sizeBytes }),
   }
+}
+
+function withShortage({ quota }: AdapterSnapshot, words: string): string {
+  return quota?.shortage === undefined ? words : `${words} ${quota.shortage}`
 }
 
 function yes(reason: string, message: string): Verdict {

@@ -26,6 +26,18 @@ test('break-even is where a replica’s day costs what the queries would', () =>
   expect(utilisation).toBeCloseTo(0.25)
 })
 
+test('where a full replica costs more than theirs, no number of queries helps', () => {
+  // 3.6 s a query at 50 an hour are 0.05, theirs 0.008.
+  const { queriesPerDay, utilisation } = comparePrices(traffic, prices, 50 * unit)
+  expect(queriesPerDay).toBeUndefined()
+  expect(utilisation).toBeCloseTo(6.25)
+})
+
+test('traffic that fills two replicas pays for two', () => {
+  const busy = { ...traffic, gpuMs: 2n * 864_000_000n }
+  expect(comparePrices(busy, prices, unit).replicaHourNanos).toBe(Math.floor((8 * unit) / 24 / 2))
+})
+
 test('without queries, or where theirs are free, there is none', () => {
   const none = { ...traffic, queries: 0n, input: 0n, cachedInput: 0n, output: 0n }
   expect(comparePrices(none, prices, unit).queriesPerDay).toBeUndefined()

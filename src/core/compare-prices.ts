@@ -14,11 +14,11 @@ export interface Traffic {
 export interface Comparison {
   /** The same traffic at the other's prices. */
   readonly theirNanos: bigint
-  /** At so many queries a day one replica, on all day, costs what theirs do; undefined: never, theirs are free. */
+  /** At so many queries a day one replica, on all day, costs what theirs do; undefined: at no number of them. */
   readonly queriesPerDay: number | undefined
-  /** What a replica's hour may cost at the present traffic. */
+  /** What a replica's hour may cost at the present traffic, as far as one replica carries it. */
   readonly replicaHourNanos: number
-  /** How busy that replica is at break-even; above 1 one is not enough. */
+  /** How busy a replica has to be to cost what theirs do; above 1 it cannot be. Undefined: theirs are free, or nothing was asked. */
   readonly utilisation: number | undefined
 }
 
@@ -38,14 +38,22 @@ export function comparePrices(
       output * BigInt(prices.output)) /
     million
   const perQuery = queries === 0n ? 0 : Number(theirNanos) / Number(queries)
-  const queriesPerDay = perQuery === 0 ? undefined : (24 * replicaHourNanos) / perQuery
+  const perDay = perQuery === 0 ? undefined : (24 * replicaHourNanos) / perQuery
+  const utilisation =
+    perDay === undefined ? undefined : (perDay * Number(gpuMs)) / Number(queries) / dayMs
   return {
     theirNanos,
-    queriesPerDay,
-    replicaHourNanos: Math.floor(Number(theirNanos) / days / 24),
-    utilisation:
-      queriesPerDay === undefined || queries === 0n
-        ? undefined
-        : (queriesPerDay * Number(gpuMs)) / Number(queries) / dayMs,
+    // A full replica that costs more than theirs does so however many of them there are.
+    queriesPerDay: (utilisation ?? 0) > 1 ? undefined : perDay,
+    // Traffic that fills several replicas pays for several.
+    replicaHourNanos: Math.floor(
+      Number(theirNanos) / days / 24 / Math.max(1, utilisationOf(traffic)),
+    ),
+    utilisation,
   }
+}
+
+/** Replicas that the traffic kept busy: 0.2 is a fifth of one. */
+export function utilisationOf({ days, gpuMs }: Traffic): number {
+  return Number(gpuMs) / (days * dayMs)
 }

@@ -2,7 +2,13 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { dividePlaces, type PlaceReport } from './divide-places.ts'
 
-const wait = (tenant: string, turn: number, count = 1) => ({ tenant, turn, cost: 10, count })
+const wait = (tenant: string, turn: number, count = 1, waitedMs = 0) => ({
+  tenant,
+  turn,
+  cost: 10,
+  count,
+  waitedMs,
+})
 
 describe('places of one engine', () => {
   test('belong to a gateway that is alone', () => {
@@ -46,6 +52,17 @@ describe('places of one engine', () => {
     expect(one).toBe(5)
   })
 
+  test('go to whichever of a tenant’s requests has waited longest, wherever it waits', () => {
+    const reports = [
+      { inFlight: 4, waits: [wait('victim', 5, 1, 20)] },
+      { inFlight: 4, waits: [wait('victim', 5, 1, 300)] },
+      { inFlight: 8, waits: [wait('greedy', 100, 50, 9000)] },
+    ]
+    // With 16 of 17, the next and the one after are given away; with one more at the engine, only one is.
+    expect(dividePlaces(17, reports)).toEqual([5, 5, 6])
+    expect(dividePlaces(16, reports)).toEqual([3, 5, 7])
+  })
+
   test('are as many as the limit says, and nobody is kept waiting by one who wants none', () => {
     const report = fc.record<PlaceReport>({
       inFlight: fc.nat({ max: 20 }),
@@ -55,6 +72,7 @@ describe('places of one engine', () => {
           turn: fc.nat({ max: 100 }),
           cost: fc.integer({ min: 1, max: 20 }),
           count: fc.integer({ min: 1, max: 30 }),
+          waitedMs: fc.nat({ max: 1000 }),
         }),
         { maxLength: 3 },
       ),

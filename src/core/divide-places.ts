@@ -6,6 +6,8 @@ export interface TenantWait {
   /** What one of them adds to it. */
   readonly cost: number
   readonly count: number
+  /** How long the first of them has waited. */
+  readonly waitedMs: number
 }
 
 /** What one gateway has at an engine, and who waits there for more. */
@@ -17,7 +19,7 @@ export interface PlaceReport {
 interface Contender {
   turn: number
   cost: number
-  readonly left: { readonly at: number; count: number }[]
+  readonly left: { readonly at: number; readonly waitedMs: number; count: number }[]
 }
 
 /** Of so many places, one that will be free next is given away before it is; at least two are. */
@@ -94,7 +96,7 @@ function takeInTurn(reports: readonly PlaceReport[], count: number): readonly nu
   return taken
 }
 
-/** From its gateways by turns. */
+/** From its gateways by turns, where one has waited longest first: else those at the last gateway wait for all that come to others. */
 function takeOne(contender: Contender): number {
   contender.turn += contender.cost
   const place = contender.left.shift()
@@ -111,14 +113,17 @@ function takeOne(contender: Contender): number {
 function contendersOf(reports: readonly PlaceReport[]): Map<string, Contender> {
   const contenders = new Map<string, Contender>()
   for (const [at, { waits }] of reports.entries()) {
-    for (const { tenant, turn, cost, count } of waits) {
+    for (const { tenant, turn, cost, count, waitedMs } of waits) {
       const contender = contenders.get(tenant) ?? { turn, cost, left: [] }
       // Counters only grow: the higher one has heard more.
       contender.turn = Math.max(contender.turn, turn)
       contender.cost = Math.max(contender.cost, cost)
-      contender.left.push({ at, count })
+      contender.left.push({ at, waitedMs, count })
       contenders.set(tenant, contender)
     }
+  }
+  for (const { left } of contenders.values()) {
+    left.sort((one, other) => other.waitedMs - one.waitedMs)
   }
   return contenders
 }

@@ -17,7 +17,7 @@ describe('the window of an engine', () => {
   })
 
   test('falls at once below its start where the engine is small', () => {
-    expect(look(new EngineWindow(), 16, 4)).toEqual([18, 18, 18, 18])
+    expect(look(new EngineWindow(), 16, 4)).toEqual([17, 17, 17, 17])
   })
 
   test('follows an engine that can run more than before, as when prompts are shorter', () => {

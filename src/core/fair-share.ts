@@ -44,10 +44,15 @@ const averagePart = 0.2
  * Of so many requests a tenant keeps what it was behind when it comes back from idling: one that stays within its share
  * is not made to wait for its own small bursts. So much, and no more, is gained by idling.
  */
-const keptRequests = 8
+const keptRequests = 16
 
-/** How far a counter goes towards the other gateways' with each answer. */
-const agreement = 0.1
+/**
+ * How far a counter goes towards the other gateways', and how often. Theirs lack what was charged here a moment ago, so each
+ * step takes a little of that away: with each answer, a fifth of all charges were lost, and more of one tenant's than of
+ * another's.
+ */
+const agreement = 0.2
+const agreeEveryMs = 1000
 
 /**
  * What a tenant that waited for something else than its turn (a load, a slot) may be behind the others. Without an end to
@@ -66,6 +71,7 @@ export class FairShare {
   #now = 0
   /** The furthest of the other gateways. */
   #nowElsewhere = 0
+  #agreedAtMs = Number.NEGATIVE_INFINITY
   /** Tickets that wait. */
   #waiting = 0
   #output = firstOutput
@@ -157,8 +163,9 @@ export class FairShare {
    * What the other gateways served since they last said so, and how far they are. A tenant that begins where others are
    * does so at one gateway; what its counters differ by for that reason would let each gateway prefer another tenant for
    * as long. So they move together, up as well as down: what is still on its way evens out.
+   * @param atMs monotonic
    */
-  learn({ served, turns, now }: Elsewhere): void {
+  learn({ served, turns, now }: Elsewhere, atMs: number): void {
     this.#nowElsewhere = now
     for (const [tenant, amount] of Object.entries(served)) {
       const account = this.#accounts.get(tenant)
@@ -168,6 +175,13 @@ export class FairShare {
         this.#accounts.set(tenant, this.#newAccount(this.#entry + amount))
       }
     }
+    if (Object.keys(turns).length > 0 && atMs - this.#agreedAtMs >= agreeEveryMs) {
+      this.#agreedAtMs = atMs
+      this.#agree(turns)
+    }
+  }
+
+  #agree(turns: Elsewhere['turns']): void {
     for (const [tenant, turn] of Object.entries(turns)) {
       const account = this.#accounts.get(tenant)
       if (account !== undefined) {

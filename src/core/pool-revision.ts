@@ -15,6 +15,7 @@ function engineConfiguration(pool: ModelPool): string {
       uri: model.uri,
       // Absent for what pools were before they had a choice: an upgrade is no reason to restart engines.
       task: model.task === 'Generate' ? undefined : model.task,
+      inputs: model.inputs.includes('Image') ? [...model.inputs].sort() : undefined,
       maxModelLen: model.maxModelLen,
       quantization: model.quantization,
       cache: model.cache,

@@ -228,7 +228,8 @@ describe('a name, for one key', () => {
 interface StateRow {
   readonly adapter: ReturnType<typeof anAdapter>
   readonly status: LoraAdapterStatus | undefined
-  readonly want: Pick<RouteTarget, 'state' | 'revision' | 'reason'>
+  readonly want: Pick<RouteTarget, 'state' | 'revision' | 'reason'> &
+    Partial<Pick<RouteTarget, 'message'>>
 }
 
 const states: Record<string, StateRow> = {
@@ -257,6 +258,11 @@ const states: Record<string, StateRow> = {
     status: anAdapterStatus({ ready: ['False', 'NotFinite', 'bad weights'] }),
     want: { state: 'Failed', revision: undefined, reason: 'NotFinite' },
   },
+  'beyond the quota it is Failed': {
+    adapter: anAdapter('tickets'),
+    status: anAdapterStatus({ candidate: 'r1', ready: ['False', 'QuotaExceeded', '1 of 1'] }),
+    want: { state: 'Failed', revision: undefined, reason: 'QuotaExceeded', message: '1 of 1' },
+  },
   'on demand it says so': {
     adapter: anAdapter('tickets').withCopies(0),
     status: anAdapterStatus({ active: 'r1', ready: ['True', 'OnDemand'] }),
@@ -270,6 +276,18 @@ const states: Record<string, StateRow> = {
 }
 
 describe('the state of an adapter', () => {
+  test("says nothing of its owner's quota to those it is shared with", () => {
+    const shared = anAdapter('shout').in('globex')
+    const status = anAdapterStatus({ ready: ['False', 'QuotaExceeded', '1 of 1'] })
+    const names = { loud: 'LoraAdapter globex/shout' } as const
+    const objects = [llama, aTenant('globex').withModels(names), acme.withModels(names), shared]
+    const messageFor = (namespace: string) =>
+      callerOf([...objects, key.in(namespace)], { [shared.key]: status })?.targets.get('loud')
+        ?.message
+    expect(messageFor('acme')).toBe('')
+    expect(messageFor('globex')).toBe('1 of 1')
+  })
+
   test.each(Object.entries(states))('%s', (_sentence, { adapter, status, want }) => {
     const caller = callerOf([llama, acme, key, adapter], { [adapter.key]: status })
     expect(caller?.targets.get('tickets')).toMatchObject(want)
@@ -297,14 +315,18 @@ describe('a key', () => {
 
   test('carries what authentication has to know', () => {
     const expiring = key.revoked().expiring('2027-01-01T00:00:00Z')
-    expect(callerOf([llama, acme.suspended(), expiring])).toMatchObject({
+    expect(callerOf([llama, acme.suspended().with({ weight: 3 }), expiring])).toMatchObject({
       keyKey: 'acme/main',
-      weight: 1,
+      weight: 3,
       tenant: 'acme',
       suspended: true,
       revoked: true,
       expiresAtMs: Date.UTC(2027, 0, 1),
     })
+  })
+
+  test('has the weight 1 where its tenant says nothing', () => {
+    expect(callerOf([llama, acme, key])?.weight).toBe(1)
   })
 
   test('of the same hash as an older one is not heard', () => {

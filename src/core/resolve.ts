@@ -6,7 +6,9 @@ import type { ModelPool } from '../api/model-pool.ts'
 import type { ModelTenant } from '../api/model-tenant.ts'
 import type { TenantKey } from '../api/tenant-key.ts'
 import { Memo } from './memo.ts'
+import { quotaExceeded } from './quota-exceeded.ts'
 import { byAge, createOwnership, namespacesOf, type Ownership } from './ownership.ts'
+import { shownNamesOf, type ShownNames } from './shown-names.ts'
 import { targetTermsOf, termsOf, type TargetTerms, type Terms } from './terms.ts'
 
 /** What a name stands for, for one tenant at one moment. */
@@ -37,6 +39,7 @@ export interface Caller {
   readonly revoked: boolean
   readonly expiresAtMs: number
   readonly terms: Terms
+  readonly names: ShownNames
   /** By every name that works, `<namespace>/<name>` included. */
   readonly targets: ReadonlyMap<string, RouteTarget>
   /** One entry a target, by its preferred name; what `/v1/models` lists. */
@@ -260,6 +263,7 @@ function buildScope(
   const plain: RouteTarget[] = []
   const targets = new Map<string, RouteTarget>()
   const byNamespace = Map.groupBy(adapters, ({ metadata }) => metadata.namespace)
+  const own = new Set<string | undefined>(adapters.map(({ metadata }) => keyOf(metadata)))
   for (const namespace of new Set([keyNamespace, ...namespacesOf(tenant)])) {
     for (const adapter of byNamespace.get(namespace) ?? []) {
       const target = adapterTarget(adapter, modelNameOf(adapter), tenant, input)
@@ -271,9 +275,10 @@ function buildScope(
     }
   }
   for (const extra of tenant.spec.models) {
-    const target = extraTarget(extra, tenant, input)
+    const target = extraTarget(extra, tenant, adapters, input)
     if (target !== undefined) {
-      plain.push(target)
+      // I7: the words of a condition are for whoever's adapter it is.
+      plain.push(own.has(target.adapterKey) ? target : { ...target, message: '' })
     }
   }
   const listed = plain.filter((target) => {
@@ -289,12 +294,17 @@ function buildScope(
 function extraTarget(
   extra: ModelTenant['spec']['models'][number],
   tenant: ModelTenant,
+  own: readonly LoraAdapter[],
   input: ResolveInput,
 ): RouteTarget | undefined {
   const key = `${extra.targetRef.namespace}/${extra.targetRef.name}`
   if (extra.targetRef.kind === 'LoraAdapter') {
     const adapter = input.snapshot.adapters.get(key)
-    return adapter === undefined ? undefined : adapterTarget(adapter, extra.name, tenant, input)
+    const target = adapter && adapterTarget(adapter, extra.name, tenant, input)
+    // I7: what its owner's quota is, is nobody else's business.
+    return adapter === undefined || target?.reason !== quotaExceeded || own.includes(adapter)
+      ? target
+      : { ...target, message: '' }
   }
   const pool = input.snapshot.pools.get(key)
   return pool === undefined
@@ -358,15 +368,12 @@ export const comingReasons: ReadonlySet<string> = new Set([
   'WaitingForGateways',
 ])
 
-/** Of a tenant that says nothing else. */
-const defaultWeight = 1
-
 function callerOf(key: TenantKey, tenant: ModelTenant, scope: Scope): Caller {
   const { targets, listed } = key.spec.models === undefined ? scope : narrow(scope, key.spec.models)
   return {
     keyKey: keyOf(key.metadata),
     tenant: tenant.metadata.name,
-    weight: defaultWeight,
+    weight: tenant.spec.weight,
     suspended: tenant.spec.suspend,
     terms: termsOf(tenant, key),
     revoked: key.spec.revoked,
@@ -374,6 +381,7 @@ function callerOf(key: TenantKey, tenant: ModelTenant, scope: Scope): Caller {
       key.spec.expirationTime === undefined
         ? Number.POSITIVE_INFINITY
         : Date.parse(key.spec.expirationTime),
+    names: shownNamesOf(tenant),
     targets,
     listed,
   }

@@ -144,6 +144,61 @@ describe('the status of a tenant', () => {
     expect(statuses.get('old')?.conditions.map((one) => one.type)).toEqual(['Ready'])
   })
 
+  describe('with a budget in money', () => {
+    const free = { inputPerMillionTokens: '0', outputPerMillionTokens: '0' }
+    const pools = [
+      aPool('llama'),
+      aPool('priced').with({ pricing: free }),
+      aPool('gpus').with({ pricing: { gpuHour: '2' } }),
+      aPool('unused'),
+    ]
+    const money = (action: 'Block' | 'Warn') => [
+      { name: 'monthly', window: 'Month', amount: '5', action },
+    ]
+    const messageOf = (tenant: ReturnType<typeof aTenant>) =>
+      planTenantStatuses(
+        aSnapshot([
+          ...pools,
+          tenant,
+          anAdapter('tickets').in('acme'),
+          anAdapter('shout').in('globex').on('models/priced'),
+        ]),
+        () => undefined,
+        now,
+      )
+        .get('acme')
+        ?.conditions.find(({ type }) => type === 'PriceMissing')?.message
+    const acme = aTenant('acme')
+    const others = { shout: 'LoraAdapter globex/shout', gpus: 'ModelPool models/gpus' } as const
+
+    test('names the pools it may call that have no prices', () => {
+      expect(messageOf(acme.with({ budgets: money('Block') }).withModels(others))).toBe(
+        'Budgets in money (monthly) need prices, and these pools have none: models/gpus, models/llama; calls there are refused (price_missing). Write their spec.pricing.',
+      )
+    })
+
+    test('says that they do not count where the budget only warns', () => {
+      expect(messageOf(acme.with({ budgets: money('Warn') }))).toContain(
+        'models/llama; calls there do not count.',
+      )
+    })
+
+    test.each([
+      [
+        'budgets in tokens need no prices',
+        acme.with({ budgets: [{ name: 'a', window: 'Day', tokens: 1 }] }),
+      ],
+      [
+        'nothing it may call lacks them',
+        acme
+          .with({ budgets: money('Block'), namespaces: [] })
+          .withModels({ shout: 'LoraAdapter globex/shout' }),
+      ],
+    ])('says nothing where %s', (_why, tenant) => {
+      expect(messageOf(tenant)).toBeUndefined()
+    })
+  })
+
   test('says when it is suspended', () => {
     expect(ready(statuses.get('young')?.conditions ?? [])).toBe('False Suspended')
   })

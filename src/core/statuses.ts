@@ -14,6 +14,7 @@ import type { ModelTenant } from '../api/model-tenant.ts'
 import type { TenantKey } from '../api/tenant-key.ts'
 import { createOwnership, namespacesOf } from './ownership.ts'
 import { tenantOfKey } from './resolve.ts'
+import { unpricedPoolsOf } from './unpriced-pools.ts'
 
 export interface Verdict {
   readonly type: string
@@ -140,13 +141,13 @@ export function planTenantStatuses(
   now: Date,
 ): ReadonlyMap<string, ModelTenantStatus> {
   const ownerOf = createOwnership(snapshot.tenants.values())
-  const counts = new Map<string, { adapters: number; keys: number; lost: Set<string> }>()
+  const counts = new Map<string, TenantCounts>()
   const countOf = (tenant: string) => {
-    const found = counts.get(tenant) ?? { adapters: 0, keys: 0, lost: new Set<string>() }
+    const found = counts.get(tenant) ?? { adapters: 0, keys: 0, lost: new Set(), pools: new Set() }
     counts.set(tenant, found)
     return found
   }
-  const count = (metadata: ObjectMeta, what: 'adapters' | 'keys'): void => {
+  const count = (metadata: ObjectMeta, what: 'adapters' | 'keys'): ModelTenant | undefined => {
     const { owner, rivals } = ownerOf(metadata)
     if (owner !== undefined) {
       countOf(owner.metadata.name)[what] += 1
@@ -154,14 +155,21 @@ export function planTenantStatuses(
         countOf(rival.metadata.name).lost.add(`${keyOf(metadata)} (held by ${owner.metadata.name})`)
       }
     }
+    return owner
   }
-  snapshot.adapters.forEach((adapter) => count(adapter.metadata, 'adapters'))
+  for (const adapter of snapshot.adapters.values()) {
+    const owner = count(adapter.metadata, 'adapters')
+    if (owner !== undefined) {
+      countOf(owner.metadata.name).pools.add(poolKeyOf(adapter))
+    }
+  }
   snapshot.keys.forEach((key) => count(key.metadata, 'keys'))
   return new Map(
     [...snapshot.tenants].map(([key, tenant]) => {
-      const { adapters, keys, lost } = countOf(tenant.metadata.name)
+      const { adapters, keys, lost, pools } = countOf(tenant.metadata.name)
+      const unpriced = unpricedPoolsOf(tenant, pools, snapshot)
       const conditions = conditionsOf(
-        judgeTenant(tenant, [...lost]),
+        judgeTenant(tenant, [...lost], unpriced),
         tenant.metadata,
         previousOf(key)?.conditions,
         now,
@@ -171,7 +179,20 @@ export function planTenantStatuses(
   )
 }
 
-function judgeTenant(tenant: ModelTenant, lost: readonly string[]): readonly Verdict[] {
+interface TenantCounts {
+  adapters: number
+  keys: number
+  /** Objects that it claims and does not hold. */
+  readonly lost: Set<string>
+  /** Of its adapters. */
+  readonly pools: Set<string>
+}
+
+function judgeTenant(
+  tenant: ModelTenant,
+  lost: readonly string[],
+  unpriced: readonly string[],
+): readonly Verdict[] {
   const ready: Verdict = tenant.spec.suspend
     ? {
         type: 'Ready',
@@ -180,14 +201,25 @@ function judgeTenant(tenant: ModelTenant, lost: readonly string[]): readonly Ver
         message: 'spec.suspend is true: its keys are answered with 403.',
       }
     : { type: 'Ready', status: 'True', reason: 'Ready', message: '' }
-  if (lost.length === 0) {
-    return [ready]
+  const verdicts: Verdict[] = [ready]
+  if (lost.length > 0) {
+    const message = `Older tenants hold what this one claims too: ${firstFive(lost)}.`
+    const reason = 'OlderTenantHoldsIt'
+    verdicts.push({ type: 'OwnershipConflict', status: 'True', reason, message })
   }
-  const message = `Older tenants hold what this one claims too: ${lost.slice(0, 5).join(', ')}${lost.length > 5 ? ` and ${lost.length - 5} more` : ''}.`
-  return [
-    ready,
-    { type: 'OwnershipConflict', status: 'True', reason: 'OlderTenantHoldsIt', message },
-  ]
+  if (unpriced.length > 0) {
+    const budgets = tenant.spec.budgets.filter(({ amount }) => amount !== undefined)
+    const blocks = budgets.some(({ action }) => action === 'Block')
+    const effect = blocks ? 'calls there are refused (price_missing)' : 'calls there do not count'
+    const message = `Budgets in money (${firstFive(budgets.map(({ name }) => name))}) need prices, and these pools have none: ${firstFive(unpriced)}; ${effect}. Write their spec.pricing.`
+    verdicts.push({ type: 'PriceMissing', status: 'True', reason: 'PoolWithoutPrices', message })
+  }
+  return verdicts
+}
+
+function firstFive(names: readonly string[]): string {
+  const more = names.length > 5 ? ` and ${names.length - 5} more` : ''
+  return `${names.slice(0, 5).join(', ')}${more}`
 }
 
 export function planKeyStatuses(

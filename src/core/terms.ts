@@ -34,6 +34,8 @@ export interface Cap {
   readonly blocks: boolean
   /** The counter's name, without its window. */
   readonly counter: readonly string[]
+  /** Where it is a model's. */
+  readonly target?: { readonly kind: 'ModelPool' | 'LoraAdapter'; readonly key: string }
 }
 
 /** What holds for a key: the same for all of its requests, whatever they ask for. */
@@ -100,7 +102,8 @@ export function targetTermsOf(
     return undefined
   }
   const limits = found.reduce(smallest)
-  return { limits, caps: capsOf('model', [tenant.metadata.name, kind, key], limits) }
+  const caps = capsOf('model', [tenant.metadata.name, kind, key], limits)
+  return { limits, caps: caps.map((cap) => ({ ...cap, target: { kind, key } })) }
 }
 
 /** @param userHash never the user's name: counters are read by people, too */
@@ -114,7 +117,7 @@ export function capsOfUser(
 
 /** The smallest of a limit that is no counter, with whose it is. */
 export function smallestOf(
-  name: 'maxOutputTokens' | 'maxQueueSeconds',
+  name: 'maxInputTokens' | 'maxOutputTokens' | 'maxQueueSeconds',
   terms: Terms,
   target: TargetTerms | undefined,
 ): { readonly value: number; readonly scope: Scope } | undefined {

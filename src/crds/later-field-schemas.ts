@@ -17,9 +17,6 @@ const list: StructuralSchema = {
 /** What a later field will be, by path or by name, where it is no map. */
 const schemaOf: Readonly<Record<string, StructuralSchema>> = {
   'model.chatTemplateKwargs': list,
-  'model.inputs': { ...list, items: { type: 'string', maxLength: 64 } },
-  weight: { type: 'integer', minimum: 0, maximum: 2_147_483_647 },
-  maxInputTokens: { type: 'integer', minimum: 0, maximum: 2_147_483_647 },
   'allowedNamespaces.onRevoke': { type: 'string', maxLength: 64 },
 }
 

@@ -19,6 +19,24 @@ export const specRules: Readonly<
         message: 'only the revision of hf:// may change: another base is another ModelPool',
       },
     ],
+    'spec.model.inputs': [
+      {
+        rule: "'Text' in self && (size(self) == 1 || self[0] != self[1])",
+        message: 'must be [Text] or [Text, Image]',
+      },
+    ],
+    'spec.model': [
+      {
+        rule: "!('Image' in self.inputs) || self.task == 'Generate'",
+        message: 'may hold Image with task: Generate only',
+        fieldPath: '.inputs',
+      },
+      {
+        rule: "!('Image' in self.inputs) || has(self.maxModelLen)",
+        message: 'is needed with inputs: [Text, Image]: nothing else bounds the tokens of an image',
+        fieldPath: '.maxModelLen',
+      },
+    ],
     // Of the spec, not of `engine`: the API server holds defaults against the rules of their own field.
     spec: [
       {

@@ -8,6 +8,7 @@ const settings: LaunchSettings = {
   modelPath: '/models/llama',
   servedModelName: 'base-1',
   task: 'Generate',
+  takesImages: false,
   maxLoras: 8,
   maxCpuLoras: 64,
   maxRank: 16,
@@ -46,6 +47,19 @@ describe('the arguments of vllm serve', () => {
     const { args } = launchArguments({ ...settings, task: 'Embed' }, place)
     expect(valueOf(args, '--runner')).toBe('pooling')
     expect(valueOf(args, '--convert')).toBe('embed')
+  })
+
+  it('let an engine read images only where the pool does, and fetch none', () => {
+    const { args: text } = launchArguments(settings, place)
+    expect(text).toContain('--language-model-only')
+    expect(text).not.toContain('--limit-mm-per-prompt')
+    const { args } = launchArguments({ ...settings, takesImages: true }, place)
+    expect(args).not.toContain('--language-model-only')
+    expect(valueOf(args, '--limit-mm-per-prompt')).toBe('{"image":16,"video":0,"audio":0}')
+    expect(launchArguments(settings, place).env['VLLM_MAX_IMAGE_PIXELS']).toBe('33554432')
+    for (const all of [text, args]) {
+      expect(valueOf(all, '--allowed-media-domains')).toBe('media.invalid')
+    }
   })
 
   it('never hold the key, which every process of the machine could read', () => {

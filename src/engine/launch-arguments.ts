@@ -1,3 +1,4 @@
+import { maxImages } from '../api/max-images.ts'
 import { reservedEngineVariables } from '../api/reserved-engine-variables.ts'
 import type { LaunchSettings } from './types.ts'
 
@@ -51,6 +52,18 @@ function modelFlags(settings: LaunchSettings): readonly string[] {
     ...flag('quantization', settings.quantization),
     // Without the second one a checkpoint that was made to generate would not be taken.
     ...(settings.task === 'Embed' ? ['--runner', 'pooling', '--convert', 'embed'] : []),
+    ...mediaFlags(settings),
+  ]
+}
+
+/** I8: what the pool does not take, its engine does not either; a model that reads text only ignores these flags. */
+function mediaFlags({ takesImages }: LaunchSettings): readonly string[] {
+  return [
+    ...(takesImages
+      ? flag('limit-mm-per-prompt', JSON.stringify({ image: maxImages, video: 0, audio: 0 }))
+      : ['--language-model-only']),
+    // Without a list every host is allowed. This name is nobody's (RFC 6761).
+    ...flag('allowed-media-domains', 'media.invalid'),
   ]
 }
 
@@ -94,6 +107,8 @@ function launchEnvironment(apiKey: string | undefined): Record<string, string> {
     VLLM_NO_USAGE_STATS: '1',
     DO_NOT_TRACK: '1',
     VLLM_MEDIA_URL_ALLOW_REDIRECTS: '0',
+    // A file of a few kilobytes can be a picture of gigabytes; vLLM's own bound is five times this. 100 MB each, as RGB.
+    VLLM_MAX_IMAGE_PIXELS: '33554432',
     ...(apiKey === undefined ? {} : { VLLM_API_KEY: apiKey }),
   }
 }

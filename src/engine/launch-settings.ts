@@ -12,6 +12,7 @@ export function launchSettingsOf(
   return {
     ...place,
     task: model.task,
+    takesImages: model.inputs.includes('Image'),
     maxLoras: lora.maxLoras,
     maxCpuLoras: lora.maxCpuLoras,
     maxRank: lora.maxRank,

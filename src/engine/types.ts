@@ -117,6 +117,7 @@ export interface LaunchSettings {
   readonly modelPath: string
   readonly servedModelName: string
   readonly task: 'Generate' | 'Embed'
+  readonly takesImages: boolean
   readonly maxLoras: number
   readonly maxCpuLoras: number
   readonly maxRank: number

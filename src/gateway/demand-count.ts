@@ -1,5 +1,5 @@
 import type { DemandOfRevision } from '../api/gateway-protocol.ts'
-import type { Arrivals } from './arrivals.ts'
+import type { Arrivals } from './admission/arrivals.ts'
 
 /** By pool key, then by revision; the base is `base`, names that no revision answers yet are `loading`, see `DemandMessage`. */
 export type PoolDemand = Readonly<Record<string, Readonly<Record<string, DemandOfRevision>>>>

@@ -1,7 +1,9 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import { errorTable, type ErrorCode } from '../errors.ts'
 import type { RouteTarget } from '../core/resolve.ts'
-import type { ExchangeOutcome } from './exchange.ts'
+import type { ExchangeOutcome } from './relay/exchange.ts'
+import { addGauge } from '../telemetry/add-gauge.ts'
+import type { LimitWatch } from './metering/limit-watch.ts'
 
 type TokenKind = 'input' | 'output' | 'cached_input'
 
@@ -16,7 +18,11 @@ export class GatewayMetrics {
   /** A target is one tenant's, so the object itself leads to its tally; gone with the routing table it belongs to. */
   readonly #tallyOfTarget = new WeakMap<RouteTarget, Tally>()
 
-  constructor(gauges: { readonly inFlight: () => number; readonly queued: () => number }) {
+  constructor(gauges: {
+    readonly inFlight: () => number
+    readonly queued: () => number
+    readonly limits: LimitWatch
+  }) {
     const registers = [this.registry]
     const tallies = this.#tallies
     this.#refusals = new Counter({
@@ -67,21 +73,21 @@ export class GatewayMetrics {
       help: 'Requests that were tried on a second engine process.',
       registers,
     })
-    const gauge = (name: string, help: string, value: () => number) =>
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(value())
-        },
-      })
-    gauge('loraplex_requests_in_flight', 'Requests now waiting or at an engine.', gauges.inFlight)
-    gauge(
+    addGauge(
+      this.registry,
+      'loraplex_requests_in_flight',
+      'Requests now waiting or at an engine.',
+      gauges.inFlight,
+    )
+    addGauge(
+      this.registry,
       'loraplex_requests_queued',
       'Requests that wait for a slot, a load or a replica.',
       gauges.queued,
     )
+    for (const metric of gauges.limits.metrics) {
+      this.registry.registerMetric(metric)
+    }
     collectDefaultMetrics({ register: this.registry })
   }
 

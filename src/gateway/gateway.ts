@@ -1,26 +1,30 @@
 import { randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
+import { Bag } from '../core/bag.ts'
 import type { Caller, RouteTarget, RoutingTable } from '../core/resolve.ts'
 import { LoraplexError } from '../errors.ts'
 import { acknowledgedBy, acknowledgementVersionsOf } from './acknowledgements.ts'
-import { PoolAdmission } from './admission.ts'
-import { Arrivals } from './arrivals.ts'
 import { requireAdmitted } from './authenticate.ts'
+import { createPoolState } from './admission/create-pool-state.ts'
+import { createSuspicion } from './quarantine/create-suspicion.ts'
 import { DemandCount, type PoolDemand } from './demand-count.ts'
-import { Exchange, type ExchangeLimits, type ExchangeOutcome } from './exchange.ts'
+import { Exchange, type ExchangeLimits, type ExchangeOutcome } from './relay/exchange.ts'
 import { GatewayMetrics } from './gateway-metrics.ts'
-import type { InferenceRequest } from './inference-request.ts'
-import { LoadingRoom } from './loading-room.ts'
+import type { InferenceRequest } from './request/inference-request.ts'
+import { LoadingRoom } from './admission/loading-room.ts'
 import { memoryMeter } from './metering/memory-meter.ts'
 import type { Meter } from './metering/meter.ts'
 import { waitOf } from './metering/wait-of.ts'
 import { resolveTarget, type PoolFacts } from './models.ts'
-import { endOfWait, patienceOf, type Patience, type WaitLimits } from './patience.ts'
-import type { PoolState } from './pool-state.ts'
-import { defaultAdmissionLimits, type AdmissionLimits } from './queue-bounds.ts'
+import { endOfWait, patienceOf, type Patience, type WaitLimits } from './admission/patience.ts'
+import { poolFactsOf } from './pool-facts.ts'
+import type { PoolState } from './admission/pool-state.ts'
+import { defaultAdmissionLimits, type AdmissionLimits } from './admission/queue-bounds.ts'
+import { Quarantine } from './quarantine/quarantine.ts'
+import { PromptCounter } from './prompt-counter.ts'
 import { ReplicaView, type GatewayReplica } from './replica-view.ts'
-import { RetryBudget } from './retry-budget.ts'
+import { RequestIds } from './request-ids.ts'
 import { TenantSalts } from './tenant-salts.ts'
 
 export interface GatewayOptions {
@@ -30,12 +34,12 @@ export interface GatewayOptions {
   readonly maxQueueMs?: number
   /** How long one may wait for the first replica of a pool, if its engines take so long; default: no longer. */
   readonly maxColdStartMs?: number
+  /** Default: no less than what agents learn that an engine takes. */
   readonly maxInFlightPerReplica?: number
   readonly admission?: Partial<AdmissionLimits>
   readonly limits?: Partial<ExchangeLimits>
   /** Limits, budgets and bills. Default: limits in memory, and no bills. */
   readonly meter?: Meter
-  readonly contextWindowOf?: (poolKey: string) => number | undefined
 }
 
 const emptyTable: RoutingTable = { callers: new Map(), revisions: new Set(), pools: new Map() }
@@ -52,16 +56,19 @@ export class Gateway {
   readonly #views = new Map<string, ReplicaView>()
   readonly #viewsByPool = new Map<string, ReplicaView[]>()
   readonly #pools = new Map<string, PoolState>()
-  readonly #exchanges = new Set<Exchange>()
+  readonly #exchanges = new Bag<Exchange>()
   readonly #salts: TenantSalts
   readonly #waits: WaitLimits
   readonly #admissionLimits: AdmissionLimits
   readonly #limits: ExchangeLimits
   readonly #loading: LoadingRoom
+  readonly #quarantine: Quarantine
+  readonly #counter = new PromptCounter()
   /** Replicas that left the list while requests ran there. */
   readonly #retired = new Set<ReplicaView>()
   readonly #timers: readonly NodeJS.Timeout[]
   readonly #idleWaiters: (() => void)[] = []
+  readonly #requestIds = new RequestIds()
   #table: RoutingTable = emptyTable
   #callersByKey: ReadonlyMap<string, Caller> | undefined
   /** Requests whose name waits to stand for a revision. */
@@ -69,7 +76,6 @@ export class Gateway {
   #leaving = false
   #draining = false
   #closed = false
-  #sequence = 0
   #viewsMade = 0
   #waitListener: ((poolKey: string) => void) | undefined
   readonly #onWait = (poolKey: string): void => this.#waitListener?.(poolKey)
@@ -77,6 +83,7 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options
     this.#salts = new TenantSalts(options.saltSecret)
+    this.#quarantine = new Quarantine(options.saltSecret, () => performance.now())
     const { maxQueueMs = 30_000, maxColdStartMs = 0 } = options
     this.#waits = { maxQueueMs, maxColdStartMs }
     this.#limits = {
@@ -89,16 +96,14 @@ export class Gateway {
     this.meter = options.meter ?? memoryMeter(options.saltSecret)
     this.#loading = new LoadingRoom(this.#admissionLimits, this.#onWait)
     this.metrics = new GatewayMetrics({
+      limits: this.meter.watch,
       inFlight: () => this.inFlight,
       queued: () => this.queued,
     })
     this.#timers = [
-      setInterval(() => this.#renewLeases(), 100),
-      setInterval(() => this.#sweep(), 500),
+      setInterval(() => this.#renewLeases(), 100).unref(),
+      setInterval(() => this.#sweep(), 500).unref(),
     ]
-    for (const timer of this.#timers) {
-      timer.unref()
-    }
   }
 
   get table(): RoutingTable {
@@ -131,8 +136,7 @@ export class Gateway {
   }
 
   nextRequestId(): string {
-    this.#sequence += 1
-    return `req_${this.#id.slice(3)}${this.#sequence.toString(36).padStart(8, '0')}`
+    return this.#requestIds.next()
   }
 
   /** The new table holds for every request that arrives from now on; those under way keep what they resolved to (I1). */
@@ -169,7 +173,7 @@ export class Gateway {
 
   /** Revisions that the table names and that a request could go to right now, or after a slot: the acknowledgement. */
   acknowledged(poolKey: string): ReadonlySet<string> {
-    return acknowledgedBy(this.#viewsByPool.get(poolKey) ?? [], this.#table.revisions)
+    return acknowledgedBy(this.#viewsOf(poolKey), this.#table.revisions)
   }
 
   /** What waits and runs, by pool and revision; the base is `base`, names that no revision answers yet are `loading`. */
@@ -204,11 +208,7 @@ export class Gateway {
   }
 
   factsOf(poolKey: string): PoolFacts {
-    const views = this.#viewsByPool.get(poolKey) ?? []
-    return {
-      simulated: views.some((view) => view.simulated),
-      contextWindow: this.#options.contextWindowOf?.(poolKey),
-    }
+    return poolFactsOf(this.#viewsOf(poolKey))
   }
 
   views(): readonly ReplicaView[] {
@@ -300,6 +300,7 @@ export class Gateway {
     this.#viewsByPool.clear()
     this.#retired.clear()
     await Promise.all(views.map((view) => view.close()))
+    this.#quarantine.close()
     this.meter.close()
   }
 
@@ -362,7 +363,9 @@ export class Gateway {
     if (response.destroyed) {
       return
     }
-    const charge = this.meter.charge(caller, target, request, id)
+    const views = (): readonly ReplicaView[] => this.#viewsOf(target.poolKey)
+    const engines = this.#counter.enginesOf(caller.tenant, target.revision, views)
+    const charge = this.meter.charge(caller, target, request, id, engines)
     const { admission, retries, arrivals } = this.#poolOf(target.poolKey)
     retries.noteRequest()
     arrivals.note(target.revision)
@@ -377,6 +380,7 @@ export class Gateway {
         patience,
         admission,
         retries,
+        suspicion: createSuspicion(this.#quarantine, caller.tenant, target, request),
         limits: this.#limits,
         now: () => performance.now(),
         isLeaving: () => this.leaving,
@@ -402,20 +406,18 @@ export class Gateway {
     }
   }
 
+  #viewsOf(poolKey: string): readonly ReplicaView[] {
+    return this.#viewsByPool.get(poolKey) ?? []
+  }
+
   #poolOf(poolKey: string): PoolState {
     let pool = this.#pools.get(poolKey)
     if (pool === undefined) {
-      const views = (): readonly ReplicaView[] => this.#viewsByPool.get(poolKey) ?? []
-      pool = {
-        admission: new PoolAdmission(
-          views,
-          this.#admissionLimits,
-          () => performance.now(),
-          () => this.#onWait(poolKey),
-        ),
-        retries: new RetryBudget(),
-        arrivals: new Arrivals(),
-      }
+      pool = createPoolState(
+        () => this.#viewsOf(poolKey),
+        this.#admissionLimits,
+        () => this.#onWait(poolKey),
+      )
       this.#pools.set(poolKey, pool)
     }
     return pool
@@ -426,9 +428,10 @@ export class Gateway {
     return new ReplicaView(replica, {
       // A name of its own: a view that still ends its requests must not speak for its successor on the same replica.
       gateway: `${this.#id}.${this.#viewsMade}`,
-      maxInFlight: this.#options.maxInFlightPerReplica ?? 256,
+      maxInFlight: this.#options.maxInFlightPerReplica ?? 8192,
       now: () => performance.now(),
       order: this.#poolOf(replica.poolKey).admission,
+      onProcessEnded: (life) => this.#quarantine.ended(life),
       onChange: () => this.#pools.get(replica.poolKey)?.admission.pump(),
     })
   }
@@ -449,6 +452,7 @@ export class Gateway {
 
   #sweep(): void {
     const now = performance.now()
+    this.#quarantine.sweep()
     for (const exchange of this.#exchanges) {
       exchange.sweep(now)
     }

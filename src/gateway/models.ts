@@ -1,15 +1,17 @@
 import type { Caller, RouteTarget } from '../core/resolve.ts'
 import { LoraplexError } from '../errors.ts'
+import { contextWindowOf } from './metering/context-window.ts'
 
 /** What engines of a pool say of themselves, as far as tenants see it. */
 export interface PoolFacts {
   readonly simulated: boolean
-  /** Tokens of prompt and answer together. */
+  /** Tokens of prompt and answer together: the smallest of its engines. */
   readonly contextWindow: number | undefined
 }
 
 /** One entry of `GET /v1/models`: OpenAI's fields, and what is special here under `loraplex`. */
 export function modelEntry(target: RouteTarget, facts: PoolFacts): object {
+  const contextWindow = contextWindowOf(target.pool, facts.contextWindow) ?? null
   return {
     id: target.name,
     object: 'model',
@@ -19,10 +21,10 @@ export function modelEntry(target: RouteTarget, facts: PoolFacts): object {
       state: target.state === 'Suspended' ? 'Failed' : target.state,
       reason: target.state === 'Suspended' ? 'Suspended' : target.reason,
       revision: target.revision === undefined ? null : target.revision.slice(0, 12),
-      contextWindow: facts.contextWindow ?? null,
-      maxOutputTokens: facts.contextWindow ?? null,
+      contextWindow,
+      maxOutputTokens: contextWindow,
       task: target.pool.spec.model.task,
-      inputs: ['Text'],
+      inputs: target.pool.spec.model.inputs,
     },
   }
 }

@@ -8,8 +8,8 @@ import type {
   StateMessage,
 } from '../api/agent-protocol.ts'
 import type { EngineAddress } from '../engine/types.ts'
-import { connectEngine } from './connect-engine.ts'
-import { PlaceShare, type PoolOrder } from './place-share.ts'
+import { connectEngine } from './relay/connect-engine.ts'
+import { PlaceShare, type PoolOrder } from './admission/place-share.ts'
 
 /** One replica as the gateway is told of it; what it has, it learns from the agent's stream. */
 export interface GatewayReplica {
@@ -33,6 +33,8 @@ export interface ReplicaViewOptions {
   readonly now: () => number
   /** Something changed that a waiting request may be waiting for. */
   readonly onChange: (view: ReplicaView) => void
+  /** An engine process is gone, see `lifeOf`. */
+  readonly onProcessEnded?: (life: string) => void
   /** In which order the pool's tenants are served; absent: this gateway takes no part in it. */
   readonly order?: PoolOrder
 }
@@ -66,7 +68,10 @@ export class ReplicaView {
   #nextLease: NodeJS.Immediate | undefined
   #engineProcess = ''
   #simulated = false
+  #maxModelLen: number | undefined
   #ready = false
+  #draining = false
+  #trials = 0
   #detail = 'no word from the agent yet'
   #total = 0
   #freeSlots = 0
@@ -93,12 +98,41 @@ export class ReplicaView {
     return this.#engineProcess
   }
 
+  /** Unlike `engineProcess`, another one for each replica. */
+  lifeOf(engineProcess: string): string {
+    return `${this.replica.name} ${engineProcess}`
+  }
+
   get simulated(): boolean {
     return this.#simulated
   }
 
+  /** Tokens of a prompt and its answer together, where the engine said so. */
+  get maxModelLen(): number | undefined {
+    return this.#maxModelLen
+  }
+
   get ready(): boolean {
     return this.#ready && !this.#retired && this.#connections !== undefined
+  }
+
+  /** It was told to end. */
+  get draining(): boolean {
+    return this.#draining || this.#retired
+  }
+
+  /** A request runs there that may kill engines. */
+  get hasTrial(): boolean {
+    return this.#trials > 0
+  }
+
+  /** Such a request goes there; what is returned is called when it is past the worst, once. */
+  beginTrial(): () => void {
+    this.#trials += 1
+    return () => {
+      this.#trials -= 1
+      this.#options.onChange(this)
+    }
   }
 
   /** The agent said something, or was silent for so long that its silence is known. */
@@ -380,6 +414,7 @@ export class ReplicaView {
         this.#heard = true
         this.#stateVersion += this.#ready === (message.ready && !message.draining) ? 0 : 1
         this.#ready = message.ready && !message.draining
+        this.#draining = message.draining
         this.#detail = message.detail
         this.#freeSlots = message.slots.total - message.slots.used
         break
@@ -395,12 +430,17 @@ export class ReplicaView {
   }
 
   /** Another process: nothing that was known of the old one holds (I2), and its connections are of no use. */
-  #onHello({ engineProcess, simulated, shares = false }: HelloMessage): void {
+  #onHello({ engineProcess, simulated, shares = false, maxModelLen }: HelloMessage): void {
     this.#residency.clear()
     this.#share.begin(shares, engineProcess !== this.#engineProcess)
     this.#simulated = simulated
+    // A process that ended says nothing; its successor has the same, as a rule.
+    this.#maxModelLen = maxModelLen ?? (engineProcess === '' ? this.#maxModelLen : undefined)
     if (engineProcess === this.#engineProcess && this.#connections !== undefined) {
       return
+    }
+    if (this.#engineProcess !== '' && engineProcess !== this.#engineProcess) {
+      this.#options.onProcessEnded?.(this.lifeOf(this.#engineProcess))
     }
     this.#engineProcess = engineProcess
     const old = this.#connections

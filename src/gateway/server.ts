@@ -1,35 +1,54 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import { dialectOf } from './dialect.ts'
 import { errorBody, errorHeaders } from './error-body.ts'
 import type { Gateway } from './gateway.ts'
 import { LoraplexError } from '../errors.ts'
+import { StrangerConnections } from './stranger-connections.ts'
 import { errorReplies, sendRefusal, translate } from './plugins/error-replies.ts'
 import { inferenceRoutes, type InferenceRouteOptions } from './plugins/inference-routes.ts'
 import { modelRoutes } from './plugins/model-routes.ts'
 import { usageRoutes } from './plugins/usage-routes.ts'
+import { requestIdHeaders } from './request-id-headers.ts'
 import { requestGuard } from './plugins/request-guard.ts'
 
-export interface GatewayServerOptions extends InferenceRouteOptions {
+export interface GatewayServerOptions extends Omit<InferenceRouteOptions, 'strangers'> {
   readonly gateway: Gateway
   readonly logger: FastifyBaseLogger
   /** Bytes of a body; 4 MiB. */
   readonly bodyLimit?: number
+  /** How long a caller may take for what it sends; seconds where a test cannot wait for the defaults. */
+  readonly arrival?: Partial<ArrivalTimes>
+  /** Connections without a valid key so far. */
+  readonly maxStrangers?: number
 }
+
+interface ArrivalTimes {
+  /** Milliseconds from the first byte of a request, or from the connection where none comes, to its last header. */
+  readonly headersMs: number
+  /** … to the last byte of its body. */
+  readonly requestMs: number
+  /** How often that is looked at: slow ones are cut so much later at most. */
+  readonly checkMs: number
+}
+
+const defaultArrival: ArrivalTimes = { headersMs: 10_000, requestMs: 60_000, checkMs: 5000 }
 
 /** The tenant port: an allow-list of methods and paths, in the order in which a request meets them. */
 export async function createGatewayServer(options: GatewayServerOptions): Promise<FastifyInstance> {
+  const arrival = { ...defaultArrival, ...options.arrival }
   const app = Fastify({
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimit ?? 4 * 1024 * 1024,
     // Slow headers and slow bodies are cut; Fastify's defaults wait for ever.
-    requestTimeout: 60_000,
+    requestTimeout: arrival.requestMs,
     keepAliveTimeout: 75_000,
     forceCloseConnections: 'idle',
     http: {
-      headersTimeout: 10_000,
-      connectionsCheckingInterval: 5000,
+      headersTimeout: arrival.headersMs,
+      connectionsCheckingInterval: arrival.checkMs,
       maxHeaderSize: 16 * 1024,
       // The guard refuses it in OpenAI's shape; Node would answer without a body.
       requireHostHeader: false,
@@ -53,11 +72,25 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
     app.server.emit('request', request, response),
   )
   cutWhatStays(app)
+  const strangers = new StrangerConnections(
+    (socket) => answerUnreadable(tooMany, socket, options.gateway.nextRequestId()),
+    options.maxStrangers,
+  )
+  app.server.on('connection', (socket: Socket) => strangers.add(socket))
   await app.register(requestGuard, options)
   await app.register(errorReplies, options)
-  await app.register(modelRoutes, options)
-  await app.register(usageRoutes, options)
-  await app.register(inferenceRoutes, options)
+  await app.register(async (scope) => {
+    // A hook at the end of every inference request would cost more than telling who calls did.
+    scope.addHook('onResponse', (request, reply, done) => {
+      if (reply.statusCode < 400) {
+        strangers.admit(request.raw.socket)
+      }
+      done()
+    })
+    await scope.register(modelRoutes, options)
+    await scope.register(usageRoutes, options)
+  })
+  await app.register(inferenceRoutes, { ...options, strangers })
   await app.ready()
   return app
 }
@@ -81,9 +114,12 @@ function cutWhatStays(app: FastifyInstance): void {
   })
 }
 
+/** As if its time was over. */
+const tooMany = { code: 'ERR_HTTP_REQUEST_TIMEOUT' }
+
 /** What Node's parser refuses never becomes a request; it is answered in the same shape. */
 function answerUnreadable(
-  error: Error & { code?: string },
+  error: { readonly code?: string },
   socket: Socket,
   requestId: string,
 ): void {
@@ -94,9 +130,10 @@ function answerUnreadable(
     return
   }
   const refusal = refusalOf(error.code)
-  const body = errorBody(refusal, 'OpenAI', requestId)
+  const dialect = dialectOf(underWay?.req.url ?? '')
+  const body = errorBody(refusal, dialect, requestId)
   const headers = Object.entries({
-    'x-request-id': requestId,
+    ...requestIdHeaders(dialect, requestId),
     ...errorHeaders(refusal),
     'content-length': String(Buffer.byteLength(body)),
     connection: 'close',

@@ -43,8 +43,9 @@ interface BookLine {
 
 interface BookHold {
   readonly id: string
-  readonly note: string
-  readonly lines: readonly BookLine[]
+  note: string
+  /** Empty once it was settled: its expiry still stands in the queue then. */
+  lines: readonly BookLine[]
   expiresAtMs: number
   /** Where it stands among the expiries; a renewal moves it only once that comes up. */
   queuedForMs: number
@@ -62,8 +63,10 @@ const nothing: Counter = { committed: 0, held: 0 }
 export class LedgerBook {
   readonly #counters = new Map<string, BookCounter>()
   readonly #holds = new Map<string, BookHold>()
-  /** Ids and until when they are known; oldest first, as are the lapsed. */
-  readonly #settled = new Map<string, number>()
+  /** Ids that are known still. A queue beside them: to look for the oldest in a set costs all that were deleted before. */
+  readonly #settled = new Set<string>()
+  readonly #forgets = new DeadlineQueue<string>()
+  /** Oldest first. */
   readonly #lapsed = new Map<string, BookHold>()
   readonly #expiries = new DeadlineQueue<BookHold>()
   readonly #windowEnds = new DeadlineQueue<BookCounter>()
@@ -84,7 +87,11 @@ export class LedgerBook {
     return fits ? this.#grant(hold) : refusal(lines, counters.map(valuesOf))
   }
 
-  renew(holdId: string, { expiresInMs, used }: Renewal, nowMs: number): RenewOutcome {
+  renew(
+    holdId: string,
+    { expiresInMs, used, note: words = '' }: Renewal,
+    nowMs: number,
+  ): RenewOutcome {
     this.tick(nowMs)
     const hold = this.#holds.get(holdId)
     if (hold === undefined) {
@@ -94,6 +101,7 @@ export class LedgerBook {
       return 'Lapsed'
     }
     hold.expiresAtMs = Math.max(hold.expiresAtMs, this.#nowMs + expiresInMs)
+    hold.note = words === '' ? hold.note : words
     for (const [index, line] of hold.lines.entries()) {
       note(line, used[index] ?? 0)
     }
@@ -117,9 +125,12 @@ export class LedgerBook {
       }
     }
     hold.state = 'Ended'
+    hold.lines = []
+    hold.note = ''
     this.#holds.delete(holdId)
     this.#lapsed.delete(holdId)
-    this.#settled.set(holdId, this.#nowMs + retention.settledMs)
+    this.#settled.add(holdId)
+    this.#forgets.push(this.#nowMs + retention.settledMs, holdId)
     return isLate ? 'Corrected' : 'Settled'
   }
 
@@ -161,10 +172,11 @@ export class LedgerBook {
     for (let hold = this.#nextExpiry(); hold !== undefined; hold = this.#nextExpiry()) {
       this.#lapse(hold)
     }
-    for (const [id, forgetAtMs] of this.#settled) {
-      if (forgetAtMs > this.#nowMs) {
-        break
-      }
+    for (
+      let id = this.#forgets.popDue(this.#nowMs);
+      id !== undefined;
+      id = this.#forgets.popDue(this.#nowMs)
+    ) {
       this.#settled.delete(id)
     }
     for (const [id, hold] of this.#lapsed) {

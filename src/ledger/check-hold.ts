@@ -1,5 +1,5 @@
 import { BugError } from '../errors.ts'
-import type { Hold, Line } from './types.ts'
+import type { Hold, Line, Renewal } from './types.ts'
 
 export const maxLines = 64
 export const maxKeyLength = 512
@@ -12,9 +12,7 @@ export function checkHold(hold: Hold): void {
     throw new BugError("A hold's id has 1 to 512 characters.")
   }
   checkExpiry(hold.expiresInMs)
-  if ((hold.note?.length ?? 0) > maxNoteLength) {
-    throw new BugError(`A hold's note has at most ${maxNoteLength} characters.`)
-  }
+  checkNote(hold.note)
   const { lines } = hold
   if (lines.length > maxLines) {
     throw new BugError(`A hold has at most ${maxLines} lines, not ${lines.length}.`)
@@ -29,9 +27,22 @@ export function checkHold(hold: Hold): void {
   }
 }
 
-export function checkExpiry(expiresInMs: number): void {
+/** @throws BugError */
+export function checkRenewal({ expiresInMs, used, note }: Renewal): void {
+  checkExpiry(expiresInMs)
+  checkUsed(used)
+  checkNote(note)
+}
+
+function checkExpiry(expiresInMs: number): void {
   if (!Number.isSafeInteger(expiresInMs) || expiresInMs < 1 || expiresInMs > maxExpiryMs) {
     throw new BugError(`A hold lasts 1 ms to a day, not ${expiresInMs} ms.`)
+  }
+}
+
+function checkNote(note = ''): void {
+  if (note.length > maxNoteLength) {
+    throw new BugError(`A hold's note has at most ${maxNoteLength} characters.`)
   }
 }
 

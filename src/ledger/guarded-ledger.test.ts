@@ -3,6 +3,7 @@ import { defaultGuard, GuardedLedger, type AwayMode } from './guarded-ledger.ts'
 import { LedgerError } from './ledger-error.ts'
 import { MemoryLedger } from './memory-ledger.ts'
 import type { Hold, Ledger, Line, LineClass } from './types.ts'
+import { released } from './released.ts'
 
 /** A memory ledger behind a line that can be cut, or go silent. */
 class DistantLedger extends MemoryLedger implements Ledger {
@@ -133,7 +134,7 @@ test('a hold that was granted alone is settled alone', async () => {
   expect(await outcome(line('Rate', 4))).toBe('Refused')
   expect(await guarded.renew(one.id, { used: [0], expiresInMs: 1_000 })).toBe('Renewed')
   store.link = 'Up'
-  expect(await guarded.release(one.id)).toBe('Settled')
+  expect(await guarded.settle(one.id, released)).toBe('Settled')
   expect(await store.read(['Rate'])).toEqual([{ committed: 0, held: 0 }])
   store.link = 'Cut'
   expect(await outcome(line('Rate', 4))).toBe('Granted')

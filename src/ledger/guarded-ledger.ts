@@ -1,11 +1,10 @@
+import { shareOfCap } from '../core/share-of-cap.ts'
 import { CircuitBreaker, type BreakerOptions } from './circuit-breaker.ts'
 import { inTime } from './in-time.ts'
 import { LateSettlements } from './late-settlements.ts'
 import { LedgerError } from './ledger-error.ts'
-import { localShare } from './local-share.ts'
 import { MemoryLedger } from './memory-ledger.ts'
 import { greatest } from './refusal.ts'
-import { released } from './released.ts'
 import type {
   Counter,
   Granted,
@@ -36,6 +35,8 @@ export interface GuardOptions {
   readonly timeoutMs: number
   readonly breaker: BreakerOptions
   readonly now: () => number
+  /** Told of each call that the store did not answer. */
+  readonly onFailure: (error: LedgerError) => void
 }
 
 export const defaultGuard: Omit<GuardOptions, 'gateways'> = {
@@ -43,6 +44,7 @@ export const defaultGuard: Omit<GuardOptions, 'gateways'> = {
   timeoutMs: 500,
   breaker: { failures: 5, probeEveryMs: 1_000 },
   now: Date.now,
+  onFailure: () => undefined,
 }
 
 /** A ledger that may be down or slow: bounded waits, a circuit breaker, and a documented answer for each class of limits. */
@@ -102,10 +104,6 @@ export class GuardedLedger implements Ledger {
     }
   }
 
-  release(holdId: string): Promise<SettleOutcome> {
-    return this.settle(holdId, released)
-  }
-
   lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
     return this.#ask(() => this.#store.lapsed(ageMs))
   }
@@ -131,6 +129,7 @@ export class GuardedLedger implements Ledger {
     } catch (error) {
       if (isAway(error)) {
         this.#breaker.failed()
+        this.#options.onFailure(error)
       }
       throw error
     }
@@ -142,9 +141,9 @@ export class GuardedLedger implements Ledger {
       throw away
     }
     const gateways = this.#options.gateways()
-    const lines = hold.lines.map((line) =>
-      modeOf(line) === 'Open' ? { ...line, cap: greatest } : localShare(line, gateways),
-    )
+    const capHere = (line: Line): number | undefined =>
+      modeOf(line) === 'Open' ? greatest : line.cap && shareOfCap(line.cap, gateways)
+    const lines = hold.lines.map((line) => ({ ...line, cap: capHere(line) }))
     const answer = await this.#local.try({ ...hold, lines })
     if (answer.outcome === 'Granted') {
       this.#remember(hold)

@@ -1,6 +1,5 @@
 import { UserError } from '../errors.ts'
 import { LedgerError } from './ledger-error.ts'
-import { released } from './released.ts'
 import type {
   Counter,
   Granted,
@@ -42,10 +41,6 @@ export class LateLedger implements Ledger {
 
   async settle(holdId: string, settlement: Settlement): Promise<SettleOutcome> {
     return (await this.#store()).settle(holdId, settlement)
-  }
-
-  release(holdId: string): Promise<SettleOutcome> {
-    return this.settle(holdId, released)
   }
 
   async lapsed(ageMs: number): Promise<readonly LapsedHold[]> {

@@ -37,12 +37,19 @@ async function bed(leaseMs: number, renewEveryMs: number) {
     throw new TypeError('refused')
   }
   const read = async () => (await ledger.read(['tokens']))[0]
-  return { ledger, holds, hold, begin, read, log }
+  /** Told of once. */
+  const use = (tokens: number): void => {
+    hold.useSoFar = () => {
+      hold.useSoFar = () => undefined
+      return { used: [tokens], bill: '' }
+    }
+  }
+  return { ledger, holds, hold, begin, read, log, use }
 }
 
 test('a hold outlives its lease while its request lives, and lapses soon after its gateway stopped', async () => {
-  const { ledger, holds, hold, read } = await bed(150, 20)
-  hold.note([7])
+  const { ledger, holds, read, use } = await bed(150, 20)
+  use(7)
   await eventually(() => ledger.renewals.length).toBeGreaterThan(5)
   expect(await read()).toEqual({ committed: 0, held: 60 })
   holds.close()
@@ -50,20 +57,20 @@ test('a hold outlives its lease while its request lives, and lapses soon after i
 })
 
 test('the newest usage is told, and nothing without need', async () => {
-  const { ledger, hold } = await bed(60_000, 30)
+  const { ledger, use } = await bed(60_000, 30)
   for (let token = 1; token <= 50; token += 1) {
-    hold.note([token])
+    use(token)
   }
   expect(ledger.renewals).toEqual([])
   await eventually(() => ledger.renewals.map(({ used }) => used)).toEqual([[50]])
-  hold.note([51])
+  use(51)
   await eventually(() => ledger.renewals.map(({ used }) => used)).toEqual([[50], [51]])
 })
 
 test('a renewal that the ledger missed is made again', async () => {
-  const { ledger, hold, log } = await bed(60_000, 20)
+  const { ledger, log, use } = await bed(60_000, 20)
   ledger.isAway = true
-  hold.note([9])
+  use(9)
   await eventually(() => log.length).toBeGreaterThan(1)
   ledger.isAway = false
   const tried = ledger.renewals.length

@@ -1,3 +1,4 @@
+import { Bag, nowhere } from '../core/bag.ts'
 import { released } from './released.ts'
 import type { Counter, Hold, Ledger, Refused, Settlement, SettleOutcome } from './types.ts'
 
@@ -11,28 +12,39 @@ export interface LiveHoldsOptions {
 
 const defaults: Omit<LiveHoldsOptions, 'log'> = { leaseMs: 10_000, renewEveryMs: 1_000 }
 
+/** What a request has used so far. */
+export interface UseSoFar {
+  /** In the order of the hold's lines. */
+  readonly used: readonly number[]
+  /** For whoever bills it, should this process die. */
+  readonly bill: string
+}
+
+/** So many times within `renewEveryMs` it is looked which holds are due: all at once would keep everybody waiting. */
+const slices = 10
+
 /** A granted hold of a request under way. */
-export class LiveHold {
+export class LiveHold implements UseSoFar {
   readonly id: string
   /** As they stood when it was granted, in the order of its lines. */
   readonly counters: readonly Counter[]
   readonly #holds: LiveHolds
-  /** The newest usage, and whether the ledger has not heard of it yet. */
+  seat = nowhere
+  /** Asked before each renewal; undefined: nothing is known yet, or no more than before. */
+  useSoFar: () => UseSoFar | undefined = () => undefined
+  /** As the ledger heard it last, or has to. */
   used: readonly number[] = []
+  bill = ''
   isNews = false
   renewedAtMs: number
+  dueMs: number
 
   constructor(id: string, counters: readonly Counter[], holds: LiveHolds, nowMs: number) {
     this.id = id
     this.counters = counters
     this.#holds = holds
     this.renewedAtMs = nowMs
-  }
-
-  /** Cumulative use so far, in the order of the lines. Costs nothing: the ledger hears of the newest once a second. */
-  note(used: readonly number[]): void {
-    this.used = used
-    this.isNews = true
+    this.dueMs = nowMs
   }
 
   settle(settlement: Settlement): Promise<SettleOutcome> {
@@ -49,13 +61,13 @@ export class LiveHold {
 export class LiveHolds {
   readonly #ledger: Ledger
   readonly #options: LiveHoldsOptions
-  readonly #live = new Set<LiveHold>()
+  readonly #live = new Bag<LiveHold>()
   readonly #timer: NodeJS.Timeout
 
   constructor(ledger: Ledger, options: Partial<LiveHoldsOptions> & Pick<LiveHoldsOptions, 'log'>) {
     this.#ledger = ledger
     this.#options = { ...defaults, ...options }
-    this.#timer = setInterval(() => this.#renewDue(), this.#options.renewEveryMs).unref()
+    this.#timer = setInterval(() => this.#renewDue(), this.#options.renewEveryMs / slices).unref()
   }
 
   get size(): number {
@@ -85,18 +97,28 @@ export class LiveHolds {
 
   /** Those with news, and those whose lease is a third gone. */
   #renewDue(): void {
-    const dueMs = performance.now() - this.#options.leaseMs / 3
+    const nowMs = performance.now()
+    const { leaseMs, renewEveryMs } = this.#options
     for (const hold of this.#live) {
-      if (hold.isNews || hold.renewedAtMs <= dueMs) {
-        this.#renew(hold)
+      if (nowMs < hold.dueMs) {
+        continue
+      }
+      hold.dueMs = nowMs + renewEveryMs * (1 - 1 / slices)
+      const news = hold.useSoFar()
+      if (news !== undefined) {
+        hold.used = news.used
+        hold.bill = news.bill
+      }
+      if (news !== undefined || hold.isNews || nowMs - hold.renewedAtMs >= leaseMs / 3) {
+        this.#renew(hold, nowMs)
       }
     }
   }
 
-  #renew(hold: LiveHold): void {
+  #renew(hold: LiveHold, nowMs: number): void {
     hold.isNews = false
-    hold.renewedAtMs = performance.now()
-    const renewal = { expiresInMs: this.#options.leaseMs, used: hold.used }
+    hold.renewedAtMs = nowMs
+    const renewal = { expiresInMs: this.#options.leaseMs, used: hold.used, note: hold.bill }
     this.#ledger.renew(hold.id, renewal).catch((error: unknown) => {
       // Told again a second later; the hold lasts longer than that.
       hold.isNews = true

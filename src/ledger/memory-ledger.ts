@@ -1,6 +1,5 @@
 import { LedgerBook } from './book.ts'
-import { checkExpiry, checkHold, checkUsed } from './check-hold.ts'
-import { released } from './released.ts'
+import { checkHold, checkRenewal, checkUsed } from './check-hold.ts'
 import type {
   Counter,
   Granted,
@@ -29,18 +28,13 @@ export class MemoryLedger implements Ledger {
   }
 
   async renew(holdId: string, renewal: Renewal): Promise<RenewOutcome> {
-    checkExpiry(renewal.expiresInMs)
-    checkUsed(renewal.used)
+    checkRenewal(renewal)
     return this.#book.renew(holdId, renewal, this.#now())
   }
 
   async settle(holdId: string, settlement: Settlement): Promise<SettleOutcome> {
     checkUsed(settlement.used)
     return this.#book.settle(holdId, settlement, this.#now())
-  }
-
-  release(holdId: string): Promise<SettleOutcome> {
-    return this.settle(holdId, released)
   }
 
   async lapsed(ageMs: number): Promise<readonly LapsedHold[]> {

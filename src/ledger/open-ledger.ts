@@ -1,4 +1,5 @@
 import { UserError } from '../errors.ts'
+import { FailureLog } from './failure-log.ts'
 import { defaultGuard, GuardedLedger, type GuardOptions } from './guarded-ledger.ts'
 import { LateLedger } from './late-ledger.ts'
 import { MemoryLedger } from './memory-ledger.ts'
@@ -26,7 +27,7 @@ export async function openLedger(place: LedgerPlace): Promise<Ledger> {
   }
   if (url.startsWith('sqlite:')) {
     const { SqliteLedger } = await import('./sqlite/sqlite-ledger.ts')
-    return new SqliteLedger(url.slice('sqlite:'.length))
+    return new SqliteLedger(url.slice('sqlite:'.length), Date.now, place.log)
   }
   const opener = openerOf(place)
   if (!URL.canParse(url)) {
@@ -35,7 +36,13 @@ export async function openLedger(place: LedgerPlace): Promise<Ledger> {
   }
   const late = new LateLedger(opener)
   await late.begin()
-  return new GuardedLedger(late, { ...defaultGuard, gateways: place.gateways, ...place.guard })
+  const failures = new FailureLog(place.log)
+  return new GuardedLedger(late, {
+    ...defaultGuard,
+    gateways: place.gateways,
+    onFailure: (error) => failures.note(error),
+    ...place.guard,
+  })
 }
 
 function openerOf({ url, forBudgets, log }: LedgerPlace): () => Promise<Ledger> {

@@ -16,7 +16,7 @@ export interface Line {
   /** The most that the request can use of it. */
   readonly amount: number
   /** Absent: only counted. 0: nothing fits. */
-  readonly cap?: number
+  readonly cap?: number | undefined
   /** When the window ends, in ms since 1970. A `Lease` has no window, and 0 here. */
   readonly endsAtMs: number
 }
@@ -73,6 +73,8 @@ export type Exactness = 'Exact' | 'LowerBound' | 'Unknown'
 export interface Renewal {
   readonly expiresInMs: number
   readonly used: readonly number[]
+  /** From now on instead of the hold's; absent or empty: as it was. */
+  readonly note?: string
 }
 
 export interface Settlement {
@@ -106,11 +108,9 @@ export interface Ledger {
   renew(holdId: string, renewal: Renewal): Promise<RenewOutcome>
   /**
    * Books the use and ends the hold, once per id. `Exact`: as it says. `LowerBound`: at least what was noted before.
-   * `Unknown`: all that was reserved. A hold that lapsed is only ever corrected upwards, once.
+   * `Unknown`: all that was reserved. Of one that came to nothing: `released`. A hold that lapsed is only ever corrected upwards, once.
    */
   settle(holdId: string, settlement: Settlement): Promise<SettleOutcome>
-  /** Ends a hold of which nothing was used; what was noted all the same is booked. */
-  release(holdId: string): Promise<SettleOutcome>
   /**
    * Holds that lapsed at least `ageMs` ago and were not settled since, oldest first, a hundred at most. Who has billed one
    * settles it with nothing used, which takes it off the list; two who do so at once do no harm.

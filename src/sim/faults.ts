@@ -7,10 +7,14 @@ const aim = { model: z.string().optional(), times: z.int().min(1).optional() }
 
 /** What can be made to go wrong, one object a fault, as `POST /simulator/faults` takes it. */
 export const faultSchema = z.discriminatedUnion('kind', [
-  /** After so many streamed tokens: the process exits, or (`exit: false`) every connection is torn and the port closed. */
+  /**
+   * After so many streamed tokens: the process exits, or (`exit: false`) every connection is torn and the port closed.
+   * `prompt`: only where these words are in it.
+   */
   z.strictObject({
     kind: z.literal('Crash'),
     ...aim,
+    prompt: z.string().min(1).optional(),
     afterTokens: tokens.default(0),
     exit: z.boolean().default(false),
   }),
@@ -99,12 +103,14 @@ export class Faults {
     return this.#armed.map(({ fault }) => fault)
   }
 
-  /** The first fault of that kind for that model, used once. */
-  take<K extends Fault['kind']>(kind: K, model?: string): FaultOf<K> | undefined {
+  /** The first fault of that kind for that model and prompt, used once. */
+  take<K extends Fault['kind']>(kind: K, model?: string, prompt?: string): FaultOf<K> | undefined {
     if (this.#armed.length === 0) {
       return undefined
     }
-    const armed = this.#armed.find(({ fault }) => fault.kind === kind && aimsAt(fault, model))
+    const armed = this.#armed.find(
+      ({ fault }) => fault.kind === kind && aimsAt(fault, model, prompt),
+    )
     if (armed === undefined) {
       return undefined
     }
@@ -114,6 +120,8 @@ export class Faults {
   }
 }
 
-function aimsAt(fault: Fault, model: string | undefined): boolean {
-  return !('model' in fault) || fault.model === undefined || fault.model === model
+function aimsAt(fault: Fault, model: string | undefined, prompt = ''): boolean {
+  const aimsAtModel = !('model' in fault) || fault.model === undefined || fault.model === model
+  const words = 'prompt' in fault ? (fault.prompt ?? '') : ''
+  return aimsAtModel && prompt.includes(words)
 }

@@ -21,6 +21,7 @@ function serve(port: number) {
       modelPath: model,
       servedModelName: 'base-0123456789ab',
       task: 'Generate',
+      takesImages: false,
       maxLoras: 3,
       maxCpuLoras: 9,
       maxRank: 32,

@@ -14,6 +14,8 @@ export interface SimulatorOptions {
   readonly servedModelNames?: readonly string[]
   /** `--runner pooling --convert embed`: embeddings and scores, and nothing that generates. */
   readonly task?: 'Generate' | 'Embed'
+  /** `--limit-mm-per-prompt` with images: a base that reads them. A base of text answers 400. */
+  readonly takesImages?: boolean
   /** `--tool-call-parser`. Without one vLLM refuses every choice of a tool. */
   readonly toolCalls?: boolean
   /** Context length; default: the config's. */
@@ -73,6 +75,7 @@ export function withDefaults(options: SimulatorOptions): SimulatorSettings {
     port: 0,
     servedModelNames: [options.modelPath ?? 'simulated'],
     task: 'Generate',
+    takesImages: false,
     toolCalls: false,
     enableLora: true,
     maxRank: 16,

@@ -9,6 +9,7 @@ const switches = new Set([
   'enable-force-include-usage',
   'enable-prompt-tokens-details',
   'enable-auto-tool-choice',
+  'language-model-only',
   'faults',
 ])
 
@@ -40,6 +41,7 @@ export function optionsFromVllmFlags(
     forceIncludeUsage: flags.has('enable-force-include-usage'),
     promptTokensDetails: flags.has('enable-prompt-tokens-details'),
     task: last('runner') === 'pooling' ? 'Embed' : 'Generate',
+    takesImages: flags.has('limit-mm-per-prompt'),
     toolCalls: flags.has('tool-call-parser'),
     fingerprint: last('fingerprint-mode') !== 'none',
     faults: flags.has('faults'),

@@ -50,6 +50,8 @@ function engineSettings(pool: ModelPool, snapshot: ResourceSnapshot): object {
   const { maxLoras, maxCpuLoras, maxRank, dtype } = lora
   return {
     model: modelPathOf(pool, snapshot),
+    task: model.task,
+    inputs: model.inputs,
     maxModelLen: model.maxModelLen,
     quantization: model.quantization,
     engine,

@@ -8,7 +8,7 @@ import { buildRoutingTable } from '../core/resolve.ts'
 import { reapOrphans } from '../engine/pid-file.ts'
 import { gatewayDebugState } from '../gateway/debug-state.ts'
 import { Gateway } from '../gateway/gateway.ts'
-import { Metering } from '../gateway/metering/metering.ts'
+import { Metering, type MeteringOptions } from '../gateway/metering/metering.ts'
 import { createGatewayServer } from '../gateway/server.ts'
 import { createDirectorySource } from '../resources/directory/directory-source.ts'
 import type { AdminAuth } from '../telemetry/admin-auth.ts'
@@ -35,6 +35,7 @@ export interface StandaloneOptions {
   readonly ledger?: string
   readonly usageStore?: string
   readonly currency?: string
+  readonly ledgerGuard?: MeteringOptions['guard']
   readonly logger: ServiceLogger
   readonly env: NodeJS.ProcessEnv
   /** Words of progress for whoever waits. */
@@ -151,7 +152,7 @@ async function assemble(
     createDirectorySource({ folder: options.folder, stateFolder: state.path, logger }),
     state,
   )
-  const { metering, gateway } = await openGateway(options, state, source)
+  const { metering, gateway } = await openGateway(options, state)
   const replicas = new ReplicaSet(
     createReplicaFactory({
       engine,
@@ -216,7 +217,6 @@ async function assemble(
 async function openGateway(
   options: StandaloneOptions,
   state: StateFolder,
-  source: StarterKeySource,
 ): Promise<{ readonly metering: Metering; readonly gateway: Gateway }> {
   const { logger } = options
   const saltSecret = state.secret('cache-salt')
@@ -226,14 +226,13 @@ async function openGateway(
     currency: options.currency ?? 'usd',
     userSecret: saltSecret,
     gateways: 1,
+    guard: options.ledgerGuard ?? {},
     log: (message) => logger.warn(message),
   })
   const gateway = new Gateway({
     saltSecret,
     meter: metering.meter,
     maxQueueMs: options.maxQueueMs,
-    contextWindowOf: (poolKey) =>
-      source.current().snapshot.pools.get(poolKey)?.spec.model.maxModelLen,
   })
   return { metering, gateway }
 }

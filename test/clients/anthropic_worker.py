@@ -14,6 +14,7 @@ def stream(client, order):
     with client.messages.stream(**order["body"]) as answer:
         for text in answer.text_stream:
             texts.append(text)
+            order["seen"] = len(texts)
         final = answer.get_final_message()
     return {"text": "".join(texts), "body": final.model_dump()}
 
@@ -22,10 +23,14 @@ def count(client, order):
     return client.messages.count_tokens(**order["body"]).model_dump()
 
 
+def batches(client, order):
+    return [batch.model_dump() for batch in client.messages.batches.list()]
+
+
 def describe(error):
     return {"body": getattr(error, "body", None)}
 
 
-orders = {"message": message, "stream": stream, "count": count}
+orders = {"message": message, "stream": stream, "count": count, "batches": batches}
 
 serve(anthropic, anthropic.Anthropic, anthropic.AnthropicError, orders, describe)

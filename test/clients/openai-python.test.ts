@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { anAdapterStatus } from '../support/builders.ts'
 import { eventually } from '../support/eventually.ts'
 import { GatewayBed, keyOfTenant } from '../support/gateway-bed.ts'
-import { PythonClient, type PythonOutcome } from '../support/python-client.ts'
+import { PythonClient } from '../support/python-client.ts'
 import { findPython } from '../support/python.ts'
 import { withRefusals } from '../support/sdk-clients.ts'
 
@@ -133,106 +133,6 @@ describe.skipIf(python === undefined)('the openai package for Python', () => {
     expect(one.answer).toMatchObject({ id: 'acme/tickets', owned_by: 'loraplex-simulator' })
   })
 
-  interface ErrorRow {
-    readonly what?: string
-    readonly body?: object
-    readonly key?: string
-    readonly want: string
-    readonly status: number
-    readonly code: string
-    readonly param?: string
-  }
-
-  const errors: Record<string, ErrorRow> = {
-    'an unknown key': {
-      key: 'sk-nobody-nobody-nobody-nobody',
-      want: 'AuthenticationError',
-      status: 401,
-      code: 'invalid_api_key',
-    },
-    'a suspended tenant': {
-      key: keyOfTenant('stopped'),
-      want: 'PermissionDeniedError',
-      status: 403,
-      code: 'tenant_suspended',
-    },
-    'an unknown model': {
-      body: { model: 'nobody' },
-      want: 'NotFoundError',
-      status: 404,
-      code: 'model_not_found',
-      param: 'model',
-    },
-    'an unknown model, streamed': {
-      what: 'stream',
-      body: { model: 'nobody' },
-      want: 'NotFoundError',
-      status: 404,
-      code: 'model_not_found',
-      param: 'model',
-    },
-    'a value out of range': {
-      body: { temperature: 9 },
-      want: 'BadRequestError',
-      status: 400,
-      code: 'invalid_request',
-      param: 'temperature',
-    },
-    'a forbidden field': {
-      body: { extra_body: { priority: 1 } },
-      want: 'BadRequestError',
-      status: 400,
-      code: 'forbidden_field',
-      param: 'priority',
-    },
-    'a failed adapter': {
-      body: { model: 'broken' },
-      want: 'APIStatusError',
-      status: 424,
-      code: 'adapter_failed',
-    },
-    'a suspended adapter': {
-      body: { model: 'paused' },
-      want: 'InternalServerError',
-      status: 503,
-      code: 'adapter_suspended',
-    },
-    'a route that is not here': {
-      what: 'files',
-      want: 'NotFoundError',
-      status: 404,
-      code: 'route_not_found',
-    },
-  }
-
-  test.each(Object.entries(errors))(
-    '%s: the class, the code, an id, and no retry',
-    async (_sentence, { what = 'chat', body, key, want, status, code, param = null }) => {
-      const { error, attempts } = await worker.order(what, {
-        ...client({ max_retries: 3, ...(key === undefined ? {} : { api_key: key }) }),
-        body: { ...hello, ...body },
-      })
-      expect(error).toMatchObject({ status, code, param })
-      expect(error?.classes).toContain(want)
-      expect(error?.request_id).toMatch(/^req_/)
-      expect(attempts).toHaveLength(1)
-    },
-  )
-
-  test('raises in the middle of a stream, after the words before', async () => {
-    bed.engine.faults.add({ kind: 'ErrorInStream', afterTokens: 3, times: 1 })
-    const before = (await worker.order('stream', {
-      ...client({ max_retries: 3 }),
-      body: hello,
-      tell_after: 2,
-    })) as unknown as { chunks: number }
-    expect(before.chunks).toBe(2)
-    const { error, attempts } = await worker.line<PythonOutcome>()
-    expect(error?.classes).toContain('APIError')
-    expect(error).toMatchObject({ code: 'engine_failed' })
-    expect(attempts).toHaveLength(1)
-  })
-
   test('retries a 502 and reaches an engine that is well again', async () => {
     bed.engine.faults.add({ kind: 'ErrorInStream', afterTokens: 0, times: 1 })
     const { error, attempts } = await worker.order('stream', {
@@ -241,19 +141,6 @@ describe.skipIf(python === undefined)('the openai package for Python', () => {
     })
     expect(error).toBeUndefined()
     expect(attempts).toHaveLength(2)
-  })
-
-  test('waits as long as we say when we are overloaded', async () => {
-    bed.engine.faults.add({ kind: 'Overload' })
-    const { error, attempts } = await worker.order('chat', {
-      ...client({ max_retries: 1 }),
-      body: hello,
-    })
-    expect(error).toMatchObject({ status: 503, code: 'overloaded' })
-    const [first = 0, second = 0] = attempts
-    expect(attempts).toHaveLength(2)
-    expect(second - first).toBeGreaterThan(1.9)
-    expect(second - first).toBeLessThan(4.5)
   })
 
   test('says how long it will wait, and is answered before it gives up', async () => {

@@ -1,27 +1,45 @@
-"""A vendor's package, told line by line what to do: one JSON object in, one out.
+"""A vendor's package, told line by line what to do: one JSON object in, one out, several at a time.
 
-in:  {"do": "chat", "client": {...}, "body": {...}}
-out: {"answer": {...}} or {"error": {...}}, always with "attempts": [seconds, ...]
+in:  {"order": 1, "do": "chat", "client": {...}, "body": {...}}
+out: {"order": 1, "answer": {...}} or {"order": 1, "error": {...}}, always with "attempts": [seconds, ...] and "seen", the
+     chunks of a stream that came before its end or its error
 """
 
 import json
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+
+printing = threading.Lock()
 
 
 def serve(package, create, base_error, orders, describe):
-    for line in sys.stdin:
-        order = json.loads(line)
+    def obey(order):
         attempts = []
         hooks = {"request": [lambda request: attempts.append(time.monotonic())]}
         options = order.get("client", {})
-        with package.DefaultHttpxClient(event_hooks=hooks) as http:
+        # Without certificates, which take longer to read than all the rest.
+        with package.DefaultHttpxClient(event_hooks=hooks, verify=False) as http:
             client = create(**{"max_retries": 0, **options}, http_client=http)
             try:
                 result = {"answer": orders[order["do"]](client, order)}
             except base_error as error:
                 result = {"error": {**common(error), **describe(error)}}
-        print(json.dumps({**result, "attempts": attempts}), flush=True)
+        result = {**result, "order": order["order"], "seen": order.get("seen", 0), "attempts": attempts}
+        with printing:
+            print(json.dumps(result), flush=True)
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        for line in sys.stdin:
+            pool.submit(obey, json.loads(line)).add_done_callback(complain)
+
+
+def complain(done):
+    """What is no error of the package ends the worker: nobody would be told of it otherwise."""
+    if done.exception() is not None:
+        sys.excepthook(type(done.exception()), done.exception(), done.exception().__traceback__)
+        sys.stdout.close()
 
 
 def common(error):

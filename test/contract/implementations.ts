@@ -134,6 +134,7 @@ function vllmCommand(options: ContractOptions, port: number) {
   const { args, env } = launchArguments(
     {
       ...options,
+      takesImages: false,
       loraDtype: 'Auto',
       quantization: undefined,
       tensorParallel: 1,

@@ -212,6 +212,15 @@ test.each(['Kubernetes', 'None'])(
   },
 )
 
+test('alerts are rules of Prometheus, with what they say about labels as it is', () => {
+  const values = { metrics: { alerts: { enabled: true, labels: { release: 'prometheus' } } } }
+  const rule = find(renderChart(values, namespace), 'PrometheusRule', /^loraplex$/)
+  expect(rule.metadata.labels).toMatchObject({ release: 'prometheus' })
+  const [group] = rule['spec'].groups
+  expect(group.rules.length).toBeGreaterThan(10)
+  expect(JSON.stringify(group.rules)).toContain('{{ $labels.pool }}')
+})
+
 test.each([
   ['an unknown value', { gatewey: {} }, /gatewey/],
   ['an unknown value within', { gateway: { replica: 3 } }, /replica/],

@@ -189,24 +189,6 @@ describe('an object that is wrong is refused, in words', () => {
       { ...pool, model: { ...pool.model, chatTemplateRef: { name: 'a' } } },
       'spec.model.chatTemplateRef: Invalid value: chatTemplateRef is not supported by this version',
     ],
-    'a limit that would not hold': [
-      'ModelTenant',
-      { limits: { maxInputTokens: 1 } },
-      'spec.limits.maxInputTokens: Invalid value: maxInputTokens is not supported by this version',
-    ],
-    'a limit that would not hold, inside a list': [
-      'ModelTenant',
-      {
-        models: [
-          {
-            name: 'm',
-            targetRef: { kind: 'ModelPool', name: 'a', namespace: 'b' },
-            limits: { maxInputTokens: 1 },
-          },
-        ],
-      },
-      'spec.models[0].limits.maxInputTokens: Invalid value: maxInputTokens is not supported by this version',
-    ],
     'a field from nowhere': ['ModelTenant', { colour: 'red' }, 'unknown field "spec.colour"'],
     'copies upside down': [
       'LoraAdapter',

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sha256 } from '../support/builders.ts'
+import { Canaries, sayCanaries } from '../support/canary-calls.ts'
 import { ClusterBed } from '../support/cluster-bed.ts'
 import { eventually } from '../support/eventually.ts'
 import { call } from '../support/http-caller.ts'
@@ -195,6 +196,53 @@ describe('loraplex gateway', () => {
     gateway.stop()
     expect(await gateway.ended).toBe(0)
     expect(JSON.stringify(gateway.lines)).not.toContain(key)
+  })
+
+  test('follows a key from its first to its last second', async () => {
+    const gateway = start('--shutdown-delay-seconds=0', '--log-level=debug')
+    await eventually(() => gateway.urls()).toBeDefined()
+    const { url, adminUrl } = gateway.urls()
+    await eventually(async () => (await call(`${adminUrl}/readyz`)).status).toBe(200)
+    const ask = (key: string) => call(`${url}/v1/models/tickets`, { key })
+    const becomes = (key: string, status: number) =>
+      expect
+        .poll(async () => (await ask(key)).status, { timeout: 20_000, interval: 20 })
+        .toBe(status)
+    const keys = (...args: readonly string[]) => loraplex('keys', ...args, '-n', 'acme')
+
+    const first = (await keys('create', 'life')).out.trim()
+    await becomes(first, 200)
+    const rotated = await keys('rotate', 'life', '--grace', '5s', '--expires', '1d')
+    expect(rotated.err).toContain('The old key works until ')
+    const second = rotated.out.trim()
+    await becomes(second, 200)
+    await becomes(first, 401)
+    expect((await ask(first)).text).toContain('expired')
+    await keys('revoke', 'life-2')
+    await becomes(second, 401)
+    expect((await ask(second)).text).toContain('revoked')
+
+    const old = ['sk-of-another-gateway-1', 'sk-of-another-gateway-2', 'sk-of-another-gateway-3']
+    const [one = '', two = '', three = ''] = old.map(sha256)
+    await writeFile(join(folder, 'a.json'), JSON.stringify([{ key_alias: 'Old One', token: one }]))
+    await writeFile(
+      join(folder, 'b.csv'),
+      `name,sha256,blocked\ntwo,${two},\nthree,${three},true\n`,
+    )
+    expect((await keys('import', 'a.json')).out).toContain('TenantKey acme/old-one is in')
+    expect((await keys('import', 'b.csv')).out).toContain('TenantKey acme/two is in')
+    expect((await keys('import', 'a.json')).err).toContain('acme/old-one is there already')
+    await Promise.all([becomes(old[0] ?? '', 200), becomes(old[1] ?? '', 200)])
+    expect((await ask(old[2] ?? '')).status).toBe(401)
+
+    const canaries = new Canaries()
+    const said = await sayCanaries({ url, key: old[0] ?? '', model: 'tickets' }, canaries)
+    expect(canaries.foundIn(said.map(({ text }) => text).join(''))).toContain('a wrong model')
+    gateway.stop()
+    expect(await gateway.ended).toBe(0)
+    const lines = JSON.stringify(gateway.lines)
+    expect(canaries.foundIn(lines)).toEqual([])
+    expect([first, second, ...old].filter((key) => lines.includes(key))).toEqual([])
   })
 
   test('waits for its secret, with words, and stops while it waits', async () => {

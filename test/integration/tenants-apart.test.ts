@@ -86,6 +86,45 @@ async function othersAnswer(): Promise<void> {
   expect(await bed.objects.readyOf('loraadapters', 'acme-a', 'tickets')).toBe('True Ready')
 }
 
+// First: what nobody called yet leaves the engines at once.
+describe('a tenant whose quota is lowered', () => {
+  const path = 'modeltenants/acme'
+  const allow = (adapterQuota: object) =>
+    bed.objects.patch(`${group}/${path}`, { spec: { adapterQuota } })
+
+  test('keeps its oldest adapter; the other comes back with the room', async () => {
+    await allow({ count: 1 })
+    await becomes('acme-b', 'tickets', 'False QuotaExceeded')
+    expect(await conditionOf('namespaces/acme-b/loraadapters/tickets', 'Ready')).toMatchObject({
+      message: expect.stringContaining('allows 1 adapters, and 1 older ones are there'),
+    })
+    await expect
+      .poll(async () => (await ask('acme-acme-b', 'acme-b/tickets')).text, { timeout: 15_000 })
+      .toContain('adapter_failed')
+    await othersAnswer()
+    await allow({ count: 2 })
+    await becomes('acme-b', 'tickets', 'True Ready')
+    await expect
+      .poll(async () => (await ask('acme-acme-b', 'acme-b/tickets')).status, { timeout: 15_000 })
+      .toBe(200)
+    await allow({ count: 100 })
+  })
+
+  test('or who gets a budget in money over a pool without prices is told so', async () => {
+    const spend = (budgets: readonly object[]) =>
+      bed.objects.patch(`${group}/${path}`, { spec: { budgets } })
+    const missing = () => expect.poll(() => conditionOf(path, 'PriceMissing'), { timeout: 15_000 })
+    await spend([{ name: 'monthly', window: 'Month', amount: '5', action: 'Warn' }])
+    await missing().toMatchObject({
+      status: 'True',
+      reason: 'PoolWithoutPrices',
+      message: expect.stringContaining('these pools have none: models/llama'),
+    })
+    await spend([])
+    await missing().toBeUndefined()
+  })
+})
+
 describe('one name in two namespaces of a tenant', () => {
   test('is for each key the one beside it, and the other by its namespace', async () => {
     const [a, b] = [await fingerprint('acme-a', 'tickets'), await fingerprint('acme-b', 'tickets')]

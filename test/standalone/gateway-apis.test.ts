@@ -77,20 +77,6 @@ describe.each(paths)('%s', (path) => {
     expect(answer.status).toBe(200)
   })
 
-  test('says the same of another tenant’s name as of nobody’s', async () => {
-    const answers = await Promise.all(
-      ['shout', 'globex/shout', 'nobody'].map((model) => ask(path, { model })),
-    )
-    const shown = answers.map(({ status, text, headers }) => ({
-      status,
-      text: text.replaceAll(/'(?:shout|globex\/shout|nobody)'/g, 'NAME').replace(/req_\w+/, 'ID'),
-      headers: Object.keys(headers).sort(),
-    }))
-    expect(shown[0]).toMatchObject({ status: 404 })
-    expect(shown[1]).toEqual(shown[0])
-    expect(shown[2]).toEqual(shown[0])
-  })
-
   test('refuses in the shape of its API', async () => {
     const bodies = await Promise.all([
       ask(path, {}, 'sk-nobody-nobody-nobody-nobody'),

@@ -116,6 +116,59 @@ describe('what is left and what was used', () => {
     expect((await call(`${bed.url}/v1/usage`)).status).toBe(401)
   })
 
+  test('GET /v1/usage has the limits of tenant, key, model and user, counted or not', async () => {
+    const { bed } = await metered(
+      {
+        limits: { requestsPerDay: 10, concurrentRequests: 4, maxOutputTokens: 64 },
+        perUser: { requestsPerDay: 3, maxQueueSeconds: 5 },
+        models: [
+          {
+            name: 'mine',
+            targetRef: { kind: 'LoraAdapter', name: 'tickets', namespace: 'acme' },
+            limits: { tokensPerDay: 5000 },
+          },
+        ],
+        budgets: [...budgets, { name: 'soft', window: 'Day', tokens: 9, action: 'Warn' }],
+      },
+      { key: { limits: { requestsPerMinute: 100 } } },
+    )
+    await chat(bed, { user: 'ann' })
+    const ask = async (query: string) =>
+      (await call(`${bed.url}/v1/usage${query}`, acme)).json() as {
+        limits: readonly Record<string, unknown>[]
+        budgets: readonly Record<string, unknown>[]
+      }
+    const { limits, budgets: rows } = await ask('')
+    const short = ({ scope, model, limit, value, used }: Record<string, unknown>) =>
+      [scope, ...(model === undefined ? [] : [model]), limit, value, used] as const
+    const tokens = limits.find(({ limit }) => limit === 'tokensPerDay')?.['used']
+    expect(tokens).toBeGreaterThan(0)
+    expect(limits.map(short)).toEqual([
+      ['tenant', 'requestsPerDay', 10, 1],
+      ['tenant', 'concurrentRequests', 4, 0],
+      ['key', 'requestsPerMinute', 100, expect.any(Number)],
+      // By the name that the tenant lists, never by the operator's.
+      ['model', 'tickets', 'tokensPerDay', 5000, tokens],
+      ['tenant', 'maxOutputTokens', 64, null],
+      ['user', 'requestsPerDay', 3, null],
+      ['user', 'maxQueueSeconds', 5, null],
+    ])
+    expect(rows.map(({ name, action, unit }) => [name, action, unit])).toEqual([
+      ['monthly', 'Block', 'amount'],
+      ['soft', 'Warn', 'tokens'],
+    ])
+    for (const [user, used] of [
+      ['ann', 1],
+      ['bob', 0],
+    ]) {
+      const of = (await ask(`?user=${user}`)).limits.filter(({ scope }) => scope === 'user')
+      expect(of.map(short)).toEqual([
+        ['user', 'requestsPerDay', 3, used],
+        ['user', 'maxQueueSeconds', 5, null],
+      ])
+    }
+  })
+
   test('OpenAI’s usage and costs pages tell a tenant its own', async () => {
     const { bed, usage } = await metered({})
     await chat(bed, { user: 'ann' })

@@ -26,6 +26,25 @@ describe('requests a minute', () => {
     expect(refused.headers['retry-after']).toBe(String(Math.max(1, Math.ceil(saidMs / 1000))))
   })
 
+  test('are shared out among gateways that count by themselves, and so is everything else', async () => {
+    const budgets = [{ name: 'monthly', window: 'Month', tokens: 9000 }]
+    const { bed } = await metered(
+      { limits: { requestsPerMinute: 7, concurrentRequests: 2 }, budgets },
+      { gateways: 3 },
+    )
+    const first = await chat(bed)
+    expect(first.headers['x-ratelimit-limit-requests']).toBe('2')
+    expect((await chat(bed)).status).toBe(200)
+    expect(errorOf(await chat(bed)).message).toContain('requestsPerMinute of the tenant is 2')
+    expect((await call(`${bed.url}/v1/usage`, acme)).json()).toMatchObject({
+      limits: [
+        { limit: 'requestsPerMinute', value: 2, remaining: 0 },
+        { limit: 'concurrentRequests', value: 1 },
+      ],
+      budgets: [{ value: 3000 }],
+    })
+  })
+
   test('of the smallest scope win: here the key, there each user', async () => {
     const { bed } = await metered(
       { limits: { requestsPerMinute: 100 }, perUser: { requestsPerMinute: 1 } },
@@ -201,4 +220,25 @@ describe('budgets', () => {
     expect(granted).toHaveLength(Math.floor(4000 / Number(held)))
     expect(refused).toHaveLength(200 - granted.length)
   })
+})
+
+test('nobody waits longer in the queue than the least of maxQueueSeconds and the SDK’s timeout', async () => {
+  const cases = [
+    { tenant: 1, key: 30, sdk: '20' },
+    { tenant: 30, key: 1, sdk: '20' },
+    { tenant: 30, key: 20, sdk: '1' },
+  ]
+  for (const { tenant, key, sdk } of cases) {
+    const { bed } = await metered(
+      { limits: { maxQueueSeconds: tenant } },
+      { key: { limits: { maxQueueSeconds: key } } },
+    )
+    bed.agent.down()
+    const startedMs = performance.now()
+    const answer = await chat(bed, {}, { 'x-stainless-timeout': sdk })
+    expect(answer.status).toBe(503)
+    expect(performance.now() - startedMs).toBeLessThan(15_000)
+    expect(performance.now() - startedMs).toBeGreaterThan(800)
+    expect(bed.gateway.inFlight).toBe(0)
+  }
 })

@@ -1,12 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import process from 'node:process'
 import { expect, onTestFinished, test } from 'vitest'
 import { SqliteUsage } from '../../src/ledger/usage/sqlite-usage.ts'
-import { Standalone } from '../../src/standalone/standalone.ts'
-import { openAdminAuth } from '../../src/telemetry/admin-auth.ts'
-import { createLogger } from '../../src/telemetry/logger.ts'
+import { startStandalone } from '../support/start-standalone.ts'
 import { eventually } from '../support/eventually.ts'
 import { call } from '../support/http-caller.ts'
 import { adapterYaml, fixtures, poolYaml } from '../support/service.ts'
@@ -26,7 +23,7 @@ test('what was used counts after a restart, and the bills are there', async () =
   writeFileSync(join(folder, 'all.yaml'), poolYaml() + tenant + adapter)
   const statuses: number[] = []
   for (let life = 0; life < 2; life += 1) {
-    const service = await start(folder)
+    const service = await startStandalone(folder)
     try {
       const isReady = () =>
         service.source
@@ -52,24 +49,3 @@ test('what was used counts after a restart, and the bills are there', async () =
     return [sum?.requests, sum?.outputTokens]
   }).toEqual([3n, 12n])
 })
-
-function start(folder: string): Promise<Standalone> {
-  return Standalone.start({
-    folder,
-    stateFolder: join(folder, '.loraplex'),
-    engine: 'simulator',
-    host: '127.0.0.1',
-    port: 0,
-    adminPort: 0,
-    adminAuth: openAdminAuth,
-    unknownFields: 'Drop',
-    maxQueueMs: 30_000,
-    logger: createLogger({
-      format: 'text',
-      level: 'error',
-      write: (line) => process.stderr.write(line),
-    }),
-    env: process.env,
-    onProgress: () => undefined,
-  })
-}

@@ -92,6 +92,7 @@ export const valuesForOthersKinds = {
     hostnames: ['llm.example.com'],
   },
   metrics: {
+    alerts: { enabled: true, labels: { release: 'prometheus' } },
     podMonitor: { enabled: true, labels: { release: 'prometheus' } },
     serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
   },

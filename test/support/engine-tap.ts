@@ -1,10 +1,13 @@
 // Between gateways and an engine: passes everything on, and remembers which adapter was called for when.
 import { createServer, request, type Server } from 'node:http'
 import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 
 export interface SeenCall {
   /** The engine's name of what was called for. */
   readonly model: string
+  readonly path: string
+  readonly body: string
   readonly atMs: number
 }
 
@@ -12,12 +15,17 @@ export class EngineTap {
   readonly calls: SeenCall[] = []
   readonly #server: Server
 
-  /** On `host`:8000, in front of the engine on another port of it. */
-  static async start(host: string, enginePort: number): Promise<EngineTap> {
+  /** On a port of `host`, in front of the engine on another port of it. */
+  static async start(host: string, enginePort: number, port = 8000): Promise<EngineTap> {
     const tap = new EngineTap(host, enginePort)
-    tap.#server.listen(8000, host)
+    tap.#server.listen(port, host)
     await once(tap.#server, 'listening')
     return tap
+  }
+
+  get url(): string {
+    const { address, port } = this.#server.address() as AddressInfo
+    return `http://${address}:${port}`
   }
 
   private constructor(host: string, port: number) {
@@ -34,7 +42,7 @@ export class EngineTap {
       incoming.on('data', (piece: Buffer) => pieces.push(piece))
       incoming.on('end', () => {
         const body = Buffer.concat(pieces)
-        this.#note(body.toString())
+        this.#note(url ?? '', body.toString())
         onward.end(body)
       })
     })
@@ -45,10 +53,10 @@ export class EngineTap {
     await new Promise((resolve) => this.#server.close(resolve))
   }
 
-  #note(body: string): void {
+  #note(path: string, body: string): void {
     const model = /"model":"([^"]+)"/.exec(body)?.[1]
     if (model !== undefined) {
-      this.calls.push({ model, atMs: performance.now() })
+      this.calls.push({ model, path, body, atMs: performance.now() })
     }
   }
 }

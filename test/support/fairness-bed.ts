@@ -138,11 +138,11 @@ function tableOf(
   tenants: readonly BedTenant[],
   adapters: ReadonlyMap<string, StoredAdapter>,
 ): RoutingTable {
-  const table = buildRoutingTable({
+  return buildRoutingTable({
     snapshot: aSnapshot([
       aPool('llama'),
-      ...tenants.flatMap(({ name, adapters: count }) => [
-        aTenant(name).withModels({ base: 'ModelPool models/llama' }),
+      ...tenants.flatMap(({ name, weight, adapters: count }) => [
+        aTenant(name).with({ weight }).withModels({ base: 'ModelPool models/llama' }),
         aKey(name).in(name),
         ...Array.from({ length: count }, (_, at) => anAdapter(`a${at}`).in(name)),
       ]),
@@ -152,11 +152,6 @@ function tableOf(
       return anAdapterStatus({ active: revisionOf(poolKey, digest) })
     },
   })
-  const weights = new Map(tenants.map(({ name, weight }) => [name, weight]))
-  const callers = [...table.callers].map(
-    ([hash, caller]) => [hash, { ...caller, weight: weights.get(caller.tenant) ?? 1 }] as const,
-  )
-  return { ...table, callers: new Map(callers) }
 }
 
 async function startGateway(

@@ -16,6 +16,7 @@ export class FakeView {
   ready = true
   inFlight = 0
   room = 1000
+  hasTrial = false
   freeSlots = 8
   readonly replica = {
     link: {

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { pino } from 'pino'
+import { pino, type Logger } from 'pino'
 import { request } from 'undici'
 import { engineNameOf, revisionOf } from '../../src/api/names.ts'
 import { buildRoutingTable } from '../../src/core/resolve.ts'
@@ -39,6 +39,7 @@ export interface BedOptions {
   readonly gateway?: Partial<GatewayOptions>
   readonly unknownFields?: 'Drop' | 'Reject'
   readonly bodyLimit?: number
+  readonly logger?: Logger
   readonly objects?: Parameters<typeof aSnapshot>[0]
   readonly statuses?: Readonly<Record<string, LoraAdapterStatus>>
 }
@@ -81,7 +82,7 @@ export class GatewayBed {
     const gateway = new Gateway({ saltSecret: Buffer.from('salt of a test'), ...options.gateway })
     const server = await createGatewayServer({
       gateway,
-      logger: pino({ level: 'silent' }),
+      logger: options.logger ?? pino({ level: 'silent' }),
       unknownFields: options.unknownFields ?? 'Drop',
       ...(options.bodyLimit === undefined ? {} : { bodyLimit: options.bodyLimit }),
     })

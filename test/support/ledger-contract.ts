@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { Hold, Ledger, Line } from '../../src/ledger/types.ts'
+import { released } from '../../src/ledger/released.ts'
 
 export interface ContractStore {
   readonly ledger: Ledger
@@ -113,7 +114,7 @@ export function ledgerContract(open: () => Promise<ContractStore>): void {
     const exact = { used: [30], exactness: 'Exact' } as const
     expect(await ledger.settle(one.id, exact)).toBe('Settled')
     expect(await other.settle(one.id, exact)).toBe('Ended')
-    expect(await ledger.release(one.id)).toBe('Ended')
+    expect(await ledger.settle(one.id, released)).toBe('Ended')
     expect(await ledger.renew(one.id, { used: [50], expiresInMs: 1_000 })).toBe('Ended')
     expect(await ledger.settle('nobody', exact)).toBe('Forgotten')
     expect(await read('tokens')).toEqual({ committed: 30, held: 0 })
@@ -139,8 +140,8 @@ export function ledgerContract(open: () => Promise<ContractStore>): void {
     await ledger.try(fresh)
     await ledger.try(begun)
     await ledger.renew(begun.id, { used: [7], expiresInMs: 10_000 })
-    expect(await ledger.release(fresh.id)).toBe('Settled')
-    expect(await ledger.release(begun.id)).toBe('Settled')
+    expect(await ledger.settle(fresh.id, released)).toBe('Settled')
+    expect(await ledger.settle(begun.id, released)).toBe('Settled')
     expect(await read('tokens')).toEqual({ committed: 7, held: 0 })
   })
 
@@ -166,13 +167,15 @@ export function ledgerContract(open: () => Promise<ContractStore>): void {
     const { ledger, other, setNow, flow, lease, hold } = await begin()
     const note = `{"tenant":"o'neil \u{1f600}"}`
     const [first, second, settled] = [
-      { ...hold(flow('tokens', 60), lease('s', 9)), note },
+      hold(flow('tokens', 60), lease('s', 9)),
       { ...hold(flow('tokens', 60)), expiresInMs: 10_001 },
       hold(flow('tokens', 60)),
     ]
     for (const one of [second, settled, first]) {
       await ledger.try(one)
     }
+    await ledger.renew(first.id, { used: [10, 1], expiresInMs: 1, note: 'an older one' })
+    await ledger.renew(first.id, { used: [20, 1], expiresInMs: 1, note })
     await ledger.renew(first.id, { used: [20, 1], expiresInMs: 1 })
     await ledger.settle(settled.id, { used: [1], exactness: 'Exact' })
     setNow(startMs + 15_000)
@@ -182,7 +185,7 @@ export function ledgerContract(open: () => Promise<ContractStore>): void {
       { id: first.id, note, used: [20, 0], lapsedAtMs: startMs + 10_000 },
     ])
     expect((await mine(0)).map(({ id }) => id)).toEqual([first.id, second.id])
-    expect(await other.release(first.id)).toBe('Corrected')
+    expect(await other.settle(first.id, released)).toBe('Corrected')
     expect((await mine(0)).map(({ id }) => id)).toEqual([second.id])
     setNow(startMs + 10_001 + 3_600_000)
     expect(await mine(0)).toEqual([])

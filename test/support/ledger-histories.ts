@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import process from 'node:process'
 import type { Hold, Ledger, Line, Renewal, Settlement } from '../../src/ledger/types.ts'
 import { LedgerModel } from './ledger-model.ts'
+import { released } from '../../src/ledger/released.ts'
 
 export type Step =
   | {
@@ -70,7 +71,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('renew' as const),
       client,
       which,
-      renewal: fc.record({ expiresInMs, used }),
+      renewal: fc.record(
+        { expiresInMs, used, note: fc.constantFrom('', 'a bill', '{"tokens":1}') },
+        { requiredKeys: ['expiresInMs', 'used'] },
+      ),
     }),
   },
   {
@@ -182,7 +186,7 @@ async function answersOf(
     case 'release':
       return [
         model.settle(idOf(one.which), { used: [], exactness: 'LowerBound' }),
-        await ledger.release(idOf(one.which)),
+        await ledger.settle(idOf(one.which), released),
       ]
     case 'lapsed':
       return [model.lapsed(one.ageMs), await ledger.lapsed(one.ageMs)]

@@ -15,6 +15,7 @@ interface ModelHold {
   state: 'Live' | 'Lapsed' | 'Ended'
   expiresAtMs: number
   endedAtMs: number
+  note: string
   noted: number[]
   booked: number[]
 }
@@ -64,18 +65,20 @@ export class LedgerModel {
       state: 'Live',
       expiresAtMs: this.#nowMs + hold.expiresInMs,
       endedAtMs: 0,
+      note: hold.note ?? '',
       noted: hold.lines.map(() => 0),
       booked: [],
     })
     return { outcome: 'Granted', counters: this.read(hold.lines.map(({ key }) => key)), short: [] }
   }
 
-  renew(id: string, { expiresInMs, used }: Renewal): RenewOutcome {
+  renew(id: string, { expiresInMs, used, note = '' }: Renewal): RenewOutcome {
     const one = this.#find(id)
     if (one === undefined || one.state !== 'Live') {
       return one === undefined ? 'Forgotten' : (one.state as 'Lapsed' | 'Ended')
     }
     one.expiresAtMs = Math.max(one.expiresAtMs, this.#nowMs + expiresInMs)
+    one.note = note === '' ? one.note : note
     one.noted = one.noted.map((noted, index) => Math.max(noted, used[index] ?? 0))
     return 'Renewed'
   }
@@ -109,9 +112,9 @@ export class LedgerModel {
         return isKnown && expiresAtMs + ageMs <= this.#nowMs
       })
       .toSorted((a, b) => a.expiresAtMs - b.expiresAtMs || (a.hold.id < b.hold.id ? -1 : 1))
-      .map(({ hold, noted, expiresAtMs }) => ({
+      .map(({ hold, note, noted, expiresAtMs }) => ({
         id: hold.id,
-        note: hold.note ?? '',
+        note,
         used: hold.lines.map(({ kind }, index) => (kind === 'Lease' ? 0 : noted[index]!)),
         lapsedAtMs: expiresAtMs,
       }))

@@ -24,6 +24,8 @@ export async function metered(
   tenant: Readonly<Record<string, unknown>>,
   options: BedOptions & {
     readonly ledger?: Ledger
+    /** Each with a ledger of its own. */
+    readonly gateways?: number
     readonly key?: Readonly<Record<string, unknown>>
     readonly pool?: Readonly<Record<string, unknown>>
   } = {},
@@ -39,6 +41,7 @@ export async function metered(
       void usage.append([record])
     },
     userSecret: Buffer.from('a secret'),
+    gateways: options.gateways ?? 1,
   })
   const bed = await GatewayBed.start({
     ...options,

@@ -12,15 +12,20 @@ export interface PythonOutcome {
     readonly param: string | null
     readonly message: string
     readonly request_id: string | null
+    /** Of Anthropic's package. */
+    readonly body?: unknown
   }
   /** Seconds, one an HTTP request. */
   readonly attempts: readonly number[]
+  /** Chunks of a stream before its end or its error. */
+  readonly seen: number
 }
 
-/** One Python process with a vendor's real package; does one thing at a time. `script` lies in test/clients. */
+/** One Python process with a vendor's real package; `script` lies in test/clients. */
 export class PythonClient {
   readonly #child: ChildProcess
-  readonly #lines: AsyncIterator<string>
+  readonly #waiting = new Map<number, PromiseWithResolvers<PythonOutcome>>()
+  #orders = 0
 
   constructor(executable: string, script: string) {
     const path = fileURLToPath(new URL(`../clients/${script}`, import.meta.url))
@@ -29,20 +34,25 @@ export class PythonClient {
     if (stdout === null) {
       throw new Error('the worker has no output')
     }
-    this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]()
+    const lines = createInterface({ input: stdout })
+    lines.on('line', (line) => {
+      const { order, ...outcome } = JSON.parse(line) as PythonOutcome & { readonly order: number }
+      this.#waiting.get(order)?.resolve(outcome)
+      this.#waiting.delete(order)
+    })
+    lines.on('close', () => {
+      for (const waiting of this.#waiting.values()) {
+        waiting.reject(new Error('the worker has ended'))
+      }
+    })
   }
 
-  async order(what: string, fields: object = {}): Promise<PythonOutcome> {
-    this.#child.stdin?.write(`${JSON.stringify({ do: what, ...fields })}\n`)
-    return this.line<PythonOutcome>()
-  }
-
-  async line<T>(): Promise<T> {
-    const { value, done } = await this.#lines.next()
-    if (done === true) {
-      throw new Error('the worker has ended')
-    }
-    return JSON.parse(value) as T
+  order(what: string, fields: object = {}): Promise<PythonOutcome> {
+    this.#orders += 1
+    const waiting = Promise.withResolvers<PythonOutcome>()
+    this.#waiting.set(this.#orders, waiting)
+    this.#child.stdin?.write(`${JSON.stringify({ order: this.#orders, do: what, ...fields })}\n`)
+    return waiting.promise
   }
 
   async close(): Promise<void> {

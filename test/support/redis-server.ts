@@ -21,13 +21,13 @@ export const redisProgram = ['valkey-server', 'redis-server'].find((name) => {
 /** A server of the test's own, on loopback, with a folder of its own. */
 export class RedisServer {
   readonly port: number
-  readonly #folder: string
+  readonly folder: string
   readonly #settings: readonly string[]
   #process: ChildProcess | undefined
 
   private constructor(port: number, folder: string, settings: readonly string[]) {
     this.port = port
-    this.#folder = folder
+    this.folder = folder
     this.#settings = settings
   }
 
@@ -45,7 +45,7 @@ export class RedisServer {
 
   async up(): Promise<void> {
     const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '']
-    const own = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder]
+    const own = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.folder]
     this.#process = spawn(redisProgram ?? '', [...own, ...durable, ...this.#settings], {
       stdio: 'ignore',
     })
@@ -74,7 +74,7 @@ export class RedisServer {
 
   async stop(): Promise<void> {
     await this.kill()
-    await rm(this.#folder, { recursive: true, force: true })
+    await rm(this.folder, { recursive: true, force: true })
   }
 
   /** Ready, and not still loading its file. */

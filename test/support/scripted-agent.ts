@@ -18,6 +18,8 @@ export class ScriptedAgent implements AgentLink {
   #engineProcess = ''
   #ready = false
   #draining = false
+  /** What its engine says of its window; told with the next `up`. */
+  maxModelLen: number | undefined
   /** Slots there are. */
   slots = 1000
   /** Held by whoever asked first, until it leaves them out of both lists. */
@@ -46,6 +48,12 @@ export class ScriptedAgent implements AgentLink {
   down(): void {
     this.#ready = false
     this.#send(this.#load())
+  }
+
+  /** The engine process is gone, and no other one is there yet. */
+  gone(): void {
+    this.up('')
+    this.down()
   }
 
   routable(...revisions: readonly string[]): void {
@@ -121,6 +129,7 @@ export class ScriptedAgent implements AgentLink {
       engineProcess: this.#engineProcess,
       engineVersion: '0.32.0',
       simulated: true,
+      ...(this.maxModelLen === undefined ? {} : { maxModelLen: this.maxModelLen }),
     })
     for (const [revision, residency] of this.#residency) {
       watcher({ type: 'residency', revision, residency })

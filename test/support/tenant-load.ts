@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Agent } from 'undici'
 import { secretOf } from './builders.ts'
+import { randomFrom } from './random-from.ts'
 
 export interface TenantCalls {
   readonly tenant: string
@@ -166,15 +167,4 @@ async function read(
   if (firstAt !== undefined && prompt !== undefined) {
     record.services.push({ atMs: firstAt, cost: Number(prompt) })
   }
-}
-
-/** A linear congruential generator: even numbers from 0 to 1. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0
-  const next = (): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-  next()
-  return next
 }

@@ -102,6 +102,21 @@ export function usageContract(open: () => Promise<UsageStore>): void {
     expect(await store.query(everything)).toMatchObject([{ requests: 3n, outputTokens: 30n }])
   })
 
+  test('a lower bound gives way to what is known better, and nothing else does', async () => {
+    const store = await open()
+    const bound = aRecord({ exactness: 'LowerBound', outputTokens: 5 })
+    await store.append([bound])
+    await store.append([{ ...bound, outputTokens: 4 }])
+    expect(await store.query(everything)).toMatchObject([{ outputTokens: 5n, inexact: 1n }])
+    await store.append([{ ...bound, outputTokens: 7 }])
+    expect(await store.query(everything)).toMatchObject([{ outputTokens: 7n, inexact: 1n }])
+    await store.append([{ ...bound, outputTokens: 6, exactness: 'Exact' }])
+    await store.append([{ ...bound, outputTokens: 9 }])
+    expect(await store.query(everything)).toMatchObject([
+      { requests: 1n, outputTokens: 6n, inexact: 0n },
+    ])
+  })
+
   test('nothing comes to no rows, and what is old can be forgotten', async () => {
     const store = await open()
     expect(await store.query(everything)).toEqual([])

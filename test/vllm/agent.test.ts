@@ -42,6 +42,7 @@ beforeAll(async () => {
           modelPath: join(fixtures, 'tiny-llama'),
           servedModelName: engine.servedModelName,
           task: 'Generate',
+          takesImages: false,
           maxLoras: 4,
           maxCpuLoras: 32,
           maxRank: 64,

@@ -17,6 +17,7 @@ const settings: LaunchSettings = {
   modelPath: join(fixtures, 'tiny-llama'),
   servedModelName: 'base-1',
   task: 'Generate',
+  takesImages: false,
   maxLoras: 2,
   maxCpuLoras: 8,
   maxRank: 64,

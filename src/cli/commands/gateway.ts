@@ -4,10 +4,11 @@ import { connectToCluster } from '../../resources/kubernetes/connect.ts'
 import { adminAuthOf, adminOptions } from '../admin-options.ts'
 import { clusterOptions, connectionOf } from '../cluster-options.ts'
 import { defineCommand } from '../command.ts'
-import { ledgerOptions } from '../ledger-options.ts'
+import { guardOf, ledgerOptions } from '../ledger-options.ts'
 import { parseDuration } from '../parse-duration.ts'
 import { portOption, processLogger, processOptions } from '../process-options.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
+import { tuneCollector } from '../tune-collector.ts'
 
 export const gateway = defineCommand({
   name: 'gateway',
@@ -34,7 +35,8 @@ export const gateway = defineCommand({
     ...ledgerOptions,
     gateways: {
       type: 'integer',
-      summary: 'How many gateways share a rate while a shared ledger is away',
+      summary:
+        'How many gateways share a limit while a shared ledger is away, or where each counts in memory',
       minimum: 1,
       maximum: 1000,
       default: 1,
@@ -84,6 +86,7 @@ export const gateway = defineCommand({
     ...clusterOptions,
   },
   run: async ({ io, options }) => {
+    tuneCollector()
     const adminAuth = adminAuthOf(options)
     const logger = processLogger(io, options)
     const stop = stopSignals()
@@ -103,6 +106,7 @@ export const gateway = defineCommand({
           usage: options['usage-store'],
           gateways: options.gateways,
           currency: options.currency,
+          guard: guardOf(options),
         },
         unknownFields: options['unknown-fields'],
         maxQueueMs: options['max-queue-seconds'] * 1000,

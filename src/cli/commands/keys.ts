@@ -6,15 +6,24 @@ import { UserError } from '../../errors.ts'
 import { defineCommand, type Command, type CommandIo, type OptionValues } from '../command.ts'
 import { readImportedKeys } from '../imported-keys.ts'
 import { keyManifestText, type KeyManifest } from '../key-files.ts'
-import { clusterShelf, folderShelf, type KeyShelf } from '../key-shelf.ts'
+import { clusterShelf, folderShelf, noKeysYet, type KeyShelf } from '../key-shelf.ts'
 import { choosePlace, placeOptions } from '../place.ts'
 import { mintKey } from '../../resources/minted-key.ts'
+import { readStateFile } from '../../resources/directory/state-file.ts'
+import { parseDuration } from '../parse-duration.ts'
 import { tableText } from '../table.ts'
 
 const namespace = {
   type: 'string',
   short: 'n',
   summary: 'namespace of the key',
+} as const
+
+const expiryForms = '30m, 12h, 90d, or a time such as 2030-01-31T12:00:00Z'
+const expires = {
+  type: 'string',
+  summary: `when it ends: ${expiryForms}`,
+  placeholder: 'when',
 } as const
 
 const create = defineCommand({
@@ -37,11 +46,7 @@ const create = defineCommand({
       summary: 'names the key may call, with commas; default: all',
       placeholder: 'a,b',
     },
-    expires: {
-      type: 'string',
-      summary: 'when it ends: 12h, 90d, or a time such as 2030-01-31T12:00:00Z',
-      placeholder: 'when',
-    },
+    expires,
     output: { type: 'string', short: 'o', summary: 'print the object, for git', choices: ['yaml'] },
   },
   run: async ({ io, args: [name = ''], options }) => {
@@ -100,30 +105,44 @@ const rotate = defineCommand({
   name: 'keys rotate',
   summary: 'Make a second key with the rights of the first, so that callers can move over',
   details:
-    'The old key goes on working until `loraplex keys revoke` ends it, or for as long as --grace says.',
+    'The old key goes on working until `loraplex keys revoke` ends it, or for as long as --grace says. The new one ends when\n' +
+    'the old one would have, unless --expires says otherwise.\n' +
+    'Example: loraplex keys rotate laptop -n acme --dir models --grace 7d --expires 90d',
   args: [{ name: 'name', summary: 'name or id of the key to replace' }],
   options: {
     ...placeOptions,
     namespace,
     grace: {
       type: 'string',
-      summary: 'how long the old key still works: 12h, 7d',
+      summary: 'how long the old key still works: 30m, 12h, 7d',
       placeholder: 'duration',
     },
+    expires: { ...expires, summary: `when the new key ends: ${expiryForms}` },
   },
   run: async ({ io, args: [name = ''], options }) => {
     const shelf = await shelfOf(io, options)
     const keys = await shelf.keys(options.namespace)
     const old = keyNamed(shelf, keys, name)
     const graceEnd = expiry(options.grace, '--grace')
+    const expirationTime = expiry(options.expires, '--expires') ?? old.spec.expirationTime
+    requireFuture(expirationTime, old)
     const minted = mintKey()
     const { revoked: _, ...rights } = old.spec
+    const { namespace: inNamespace } = old.metadata
     const manifest: KeyManifest = {
-      name: nextName(keys, old),
-      namespace: old.metadata.namespace,
-      spec: { ...rights, id: minted.id, sha256: minted.sha256 },
+      name: nextName(namesIn(keys, inNamespace), old.metadata.name),
+      namespace: inNamespace,
+      spec: {
+        ...rights,
+        id: minted.id,
+        sha256: minted.sha256,
+        ...(expirationTime === undefined ? {} : { expirationTime }),
+      },
     }
     await handOver(io, shelf, manifest, minted.key, undefined)
+    if (expirationTime !== undefined) {
+      io.err(`It works until ${expirationTime}.\n`)
+    }
     if (graceEnd !== undefined && !endsBefore(old, graceEnd)) {
       const where = await shelf.end(old, { expirationTime: graceEnd })
       io.err(`The old key works until ${graceEnd}, as is written in ${where}.\n`)
@@ -157,9 +176,9 @@ const importKeys = defineCommand({
   name: 'keys import',
   summary: 'Take over the keys of another gateway by their hashes, so that nobody needs a new one',
   details:
-    'The file is a JSON list of {name, sha256}; `key_alias` and `token`, as LiteLLM exports them, are read as these, and a\n' +
-    '`sha256:` in front of the hash is left out. The hash has to be the SHA-256 of the whole key, in hex. `expires`, a time,\n' +
-    'and `models`, a list of names, are taken over.\n' +
+    'The file is a JSON list of {name, sha256}, or CSV with these in its first line; `key_alias` and `token`, as LiteLLM exports\n' +
+    'them, are read as these, and a `sha256:` in front of the hash is left out. The hash has to be the SHA-256 of the whole key, in\n' +
+    'hex. `expires`, a time, and `models`, a list of names, are taken over; what is `blocked` is left out. Twice does no harm.\n' +
     'Example: loraplex keys import old-keys.json -n acme --dir models',
   args: [{ name: 'file', summary: 'the list' }],
   options: { ...placeOptions, namespace },
@@ -171,15 +190,23 @@ const importKeys = defineCommand({
       options.namespace ?? shelf.defaultNamespace,
       '--namespace',
     )
-    const known = new Set((await shelf.keys(undefined)).map(({ spec }) => spec.sha256))
-    for (const { name, ...spec } of imported) {
-      if (known.has(spec.sha256)) {
-        io.err(`${inNamespace}/${name} is there already\n`)
+    const keys = await shelf.keys(undefined).catch(noKeysYet)
+    const known = new Set(keys.map(({ spec }) => spec.sha256))
+    const names = namesIn(keys, inNamespace)
+    const fresh: KeyManifest[] = []
+    for (const { name, isBlocked, spec } of imported) {
+      if (isBlocked || known.has(spec.sha256)) {
+        io.err(
+          `${inNamespace}/${name} ${isBlocked ? 'is blocked and left out' : 'is there already'}\n`,
+        )
         continue
       }
-      const where = await shelf.add({ name, namespace: inNamespace, spec })
-      io.out(`TenantKey ${inNamespace}/${name} is in ${where}\n`)
+      const free = names.has(name) ? nextName(names, name) : name
+      known.add(spec.sha256)
+      names.add(free)
+      fresh.push({ name: free, namespace: inNamespace, spec })
     }
+    await shelf.add(fresh, (name, where) => io.out(`TenantKey ${name} is in ${where}\n`))
     return 0
   },
 })
@@ -194,9 +221,15 @@ async function shelfOf(io: CommandIo, options: PlaceValues): Promise<KeyShelf> {
   const shelf =
     place.kind === 'Cluster'
       ? clusterShelf(place.access, place.flags)
-      : folderShelf(io.workingFolder, options.dir ?? '.')
+      : folderShelf(io.workingFolder, options.dir ?? (await folderOfService(io, options.state)))
   io.err(`${shelf.headline}\n`)
   return shelf
+}
+
+/** The folder of the service that ran here, else this one. */
+async function folderOfService(io: CommandIo, state: string): Promise<string> {
+  const saved = await readStateFile(resolve(io.workingFolder, state))
+  return saved.outcome === 'Read' ? saved.folder : '.'
 }
 
 /** Undefined: printed only. A new key goes into no folder that nobody named. */
@@ -229,7 +262,7 @@ async function handOver(
 ): Promise<0> {
   const name = `${manifest.namespace}/${manifest.name}`
   if (shelf !== undefined) {
-    io.err(`TenantKey ${name} is in ${await shelf.add(manifest)}\n`)
+    await shelf.add([manifest], (_name, where) => io.err(`TenantKey ${name} is in ${where}\n`))
   }
   if (output === 'yaml') {
     io.out(keyManifestText(manifest))
@@ -258,16 +291,19 @@ function keyNamed(shelf: KeyShelf, keys: readonly TenantKey[], name: string): Te
   return first
 }
 
+function namesIn(keys: readonly TenantKey[], namespace: string): Set<string> {
+  return new Set(
+    keys.flatMap(({ metadata }) => (metadata.namespace === namespace ? [metadata.name] : [])),
+  )
+}
+
 /** `laptop` → `laptop-2` → `laptop-3`; a long name is cut so that it stays one. */
-function nextName(keys: readonly TenantKey[], old: TenantKey): string {
-  const stem = old.metadata.name.replace(/-\d+$/, '')
+function nextName(taken: ReadonlySet<string>, old: string): string {
+  const stem = old.replace(/-\d+$/, '')
   for (let number = 2; ; number += 1) {
     const suffix = `-${number}`
     const name = `${stem.slice(0, 40 - suffix.length)}${suffix}`
-    const isTaken = keys.some(
-      ({ metadata }) => metadata.name === name && metadata.namespace === old.metadata.namespace,
-    )
-    if (!isTaken) {
+    if (!taken.has(name)) {
       return name
     }
   }
@@ -290,21 +326,27 @@ function expiry(text: string | undefined, flag: string): string | undefined {
   if (text === undefined) {
     return undefined
   }
-  const span = /^(\d{1,5})([hd])$/.exec(text)
-  if (span !== null) {
-    const hours = Number(span[1]) * (span[2] === 'd' ? 24 : 1)
-    return new Date(Date.now() + hours * 3_600_000).toISOString()
+  const span = /^\d+[smhd]$/.test(text)
+  const time = span
+    ? new Date(Date.now() + parseDuration(flag.replace('--', ''), text)).toISOString()
+    : text
+  if (!z.iso.datetime({ offset: true }).safeParse(time).success) {
+    throw new UserError(`${flag} is ${JSON.stringify(text)}; write ${expiryForms}.`, 2)
   }
-  if (!z.iso.datetime({ offset: true }).safeParse(text).success) {
+  if (Date.parse(time) <= Date.now()) {
+    throw new UserError(`${flag} is ${text}, which is past.`, 2)
+  }
+  return time
+}
+
+/** Nobody is served by a second key that opens nothing. */
+function requireFuture(expirationTime: string | undefined, { metadata }: TenantKey): void {
+  if (expirationTime !== undefined && Date.parse(expirationTime) <= Date.now()) {
     throw new UserError(
-      `${flag} is ${JSON.stringify(text)}; write 12h, 90d, or a time such as 2030-01-31T12:00:00Z.`,
+      `TenantKey ${keyOf(metadata)} ended at ${expirationTime}; say with --expires when the new one ends.`,
       2,
     )
   }
-  if (Date.parse(text) <= Date.now()) {
-    throw new UserError(`${flag} is ${text}, which is past.`, 2)
-  }
-  return text
 }
 
 function valid<T>(schema: z.ZodType<T>, value: unknown, where: string): T {

@@ -39,6 +39,7 @@ export const simulate = defineCommand({
       minimum: 1,
       maximum: 10_000_000,
     },
+    images: { type: 'boolean', summary: 'The base reads images, too' },
     profile: {
       type: 'string',
       summary: 'How long things take',
@@ -74,6 +75,7 @@ export const simulate = defineCommand({
       startupMs: options['startup-ms'],
       seed: options.seed,
       faults: options.faults,
+      takesImages: options.images,
       ...given('apiKey', options['api-key']),
       ...given('maxCpuLoras', options['max-cpu-loras']),
       ...given('maxModelLen', options['max-model-len']),

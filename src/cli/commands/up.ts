@@ -8,9 +8,10 @@ import { createLogger } from '../../telemetry/logger.ts'
 import { createTokenAdminAuth } from '../../telemetry/token-admin-auth.ts'
 import { adminAuthOf, adminOptions } from '../admin-options.ts'
 import { defineCommand, type CommandIo } from '../command.ts'
-import { ledgerOptions } from '../ledger-options.ts'
+import { guardOf, ledgerOptions } from '../ledger-options.ts'
 import { portOption } from '../process-options.ts'
 import { aborted, stopSignals } from '../stop-signals.ts'
+import { tuneCollector } from '../tune-collector.ts'
 
 export const up = defineCommand({
   name: 'up',
@@ -73,6 +74,7 @@ export const up = defineCommand({
     },
   },
   run: async ({ io, args, options }) => {
+    tuneCollector()
     const adminAuth = await adminAuthFor(options, io)
     const logger = createLogger({
       format: io.logFormat,
@@ -91,6 +93,7 @@ export const up = defineCommand({
       unknownFields: options['unknown-fields'],
       maxQueueMs: options['max-queue-seconds'] * 1000,
       currency: options.currency,
+      ledgerGuard: guardOf(options),
       ...(options.ledger === undefined ? {} : { ledger: options.ledger }),
       ...(options['usage-store'] === undefined ? {} : { usageStore: options['usage-store'] }),
       logger,

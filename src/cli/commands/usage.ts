@@ -3,28 +3,22 @@ import { resolve } from 'node:path'
 import { parseMoney } from '../../core/money.ts'
 import { UserError } from '../../errors.ts'
 import { openUsage } from '../../ledger/usage/open-usage.ts'
-import type { UsageGroup, UsageQuery, UsageRow } from '../../ledger/usage/types.ts'
+import type { UsageGroup, UsageQuery, UsageRow, UsageStore } from '../../ledger/usage/types.ts'
+import { billGroups, type BillGroup } from '../bill-fields.ts'
 import { defineCommand, type CommandIo } from '../command.ts'
+import { comparisonText } from '../comparison-text.ts'
 import { readPriceList } from '../price-list.ts'
-import { billJson, billText, comparisonText } from '../usage-table.ts'
-
-const groups: Readonly<Record<string, UsageGroup>> = {
-  tenant: 'tenant',
-  namespace: 'namespace',
-  adapter: 'adapter',
-  revision: 'revision',
-  pool: 'pool',
-  key: 'keyId',
-  user: 'userHash',
-}
+import { firstUse } from '../first-use.ts'
+import { billCsv, billJson, billText } from '../usage-table.ts'
 
 export const usage = defineCommand({
   name: 'usage',
   summary: 'Print who used what, and what it costs',
   details:
-    'Reads the bills of a standalone service from its state folder, or those of a cluster from --usage-store. Amounts are what\n' +
-    'was billed at the prices of that time; GPU COST is the share of the GPUs, at `pricing.gpuHour`, and no part of the amount.\n' +
-    'With --compare, the same traffic at the prices of a list, and from how many queries a day a GPU of your own is cheaper.\n' +
+    'Reads the bills of a standalone service from its state folder, or those of a cluster from --usage-store. INPUT counts CACHED,\n' +
+    'too. Amounts are what was billed at the prices of that time; GPU COST is the share of the GPUs, at `pricing.gpuHour`, and no\n' +
+    'part of the amount. INEXACT are requests that nobody counted to their end. With --compare, the same traffic at the prices of\n' +
+    'a list, and where the break-even lies: in queries a day, in how busy a replica is, and in the price of its hour.\n' +
     'Example: loraplex usage --by tenant,key --from 2026-11-01 --to 2026-12-01',
   args: [],
   options: {
@@ -38,7 +32,7 @@ export const usage = defineCommand({
     tenant: { type: 'string', summary: 'Only this tenant’s' },
     by: {
       type: 'string',
-      summary: `Split by ${Object.keys(groups).join(', ')}, with commas`,
+      summary: `Split by ${Object.keys(billGroups).join(', ')}, with commas`,
       placeholder: 'a,b',
       default: 'tenant,namespace,adapter',
     },
@@ -58,46 +52,70 @@ export const usage = defineCommand({
       type: 'string',
       short: 'o',
       summary: 'how it is printed',
-      choices: ['table', 'json'],
+      choices: ['table', 'wide', 'json', 'csv'],
       default: 'table',
     },
   },
   run: async ({ io, options }) => {
     const nowMs = Date.now()
-    const query: UsageQuery = {
-      fromMs: moment('from', options.from) ?? startOfMonth(nowMs),
-      toMs: moment('to', options.to) ?? nowMs + 1,
-      ...(options.tenant === undefined ? {} : { tenant: options.tenant }),
-      groupBy: groupsNamed(options.by),
-      limit: 100_000,
-    }
-    if (query.toMs <= query.fromMs) {
+    const fromMs = moment('from', options.from) ?? startOfMonth(nowMs)
+    const toMs = moment('to', options.to) ?? nowMs + 1
+    if (toMs <= fromMs) {
       throw new UserError('--to is not after --from.', 2)
+    }
+    if (options.compare !== undefined && (options.output === 'json' || options.output === 'csv')) {
+      throw new UserError('--compare prints tables: leave -o away, or write -o wide.', 2)
+    }
+    const groups = groupsNamed(options.by)
+    const query: UsageQuery = {
+      fromMs,
+      toMs,
+      ...(options.tenant === undefined ? {} : { tenant: options.tenant }),
+      ...(groups.includes('day') ? { bucketsMs: daysIn(fromMs, toMs) } : {}),
+      groupBy: groups.filter((group): group is UsageGroup => group !== 'day'),
+      limit: 100_000,
     }
     const models =
       options.compare === undefined
         ? undefined
         : await readPriceList(resolve(io.workingFolder, options.compare))
-    const rows = await read(io, options['usage-store'], options.state, query)
-    if (options.output === 'json') {
-      io.out(billJson(rows))
-    } else {
-      io.out(billText(rows, query.groupBy))
+    const store = await open(io, options['usage-store'], options.state)
+    try {
+      const rows = await store.query(query)
+      io.out(written(rows, groups, options.output))
+      if (models !== undefined) {
+        const period = {
+          fromMs: options.from === undefined ? await firstUse(store, query) : fromMs,
+          toMs: Math.min(toMs, nowMs),
+        }
+        io.out(comparisonText(rows, models, period, replicaHour(options['gpu-hour'], rows)))
+      }
+      return 0
+    } finally {
+      await store.close()
     }
-    if (models !== undefined) {
-      const days = (Math.min(query.toMs, nowMs) - query.fromMs) / 86_400_000
-      io.out(comparisonText(rows, models, days, replicaHour(options['gpu-hour'], rows)))
-    }
-    return 0
   },
 })
 
-async function read(
-  io: CommandIo,
-  store: string | undefined,
-  state: string,
-  query: UsageQuery,
-): Promise<readonly UsageRow[]> {
+function written(
+  rows: readonly UsageRow[],
+  groups: readonly BillGroup[],
+  output: 'table' | 'wide' | 'json' | 'csv',
+): string {
+  switch (output) {
+    case 'json':
+      return billJson(rows, groups)
+    case 'csv':
+      return billCsv(rows, groups)
+    case 'table':
+    case 'wide':
+      return billText(rows, groups, output === 'wide')
+    default:
+      return output satisfies never
+  }
+}
+
+async function open(io: CommandIo, store: string | undefined, state: string): Promise<UsageStore> {
   const path = resolve(io.workingFolder, state, 'usage.db')
   if (store === undefined && !existsSync(path)) {
     throw new UserError(
@@ -106,23 +124,36 @@ async function read(
   }
   const place = store ?? `sqlite:${path}`
   io.err(`bills of ${place.replace(/:\/\/[^@/]*@/, '://')}\n`)
-  const usageStore = await openUsage(place, (message) => io.err(`${message}\n`))
-  try {
-    return await usageStore.query(query)
-  } finally {
-    await usageStore.close()
-  }
+  return openUsage(place, (message) => io.err(`${message}\n`))
 }
 
-function groupsNamed(text: string): readonly UsageGroup[] {
+function groupsNamed(text: string): readonly BillGroup[] {
   return text.split(',').map((word) => {
-    const group = Object.hasOwn(groups, word.trim()) ? groups[word.trim()] : undefined
+    const group = Object.hasOwn(billGroups, word.trim()) ? billGroups[word.trim()] : undefined
     if (group === undefined) {
-      throw new UserError(`--by is ${text}; write some of ${Object.keys(groups).join(', ')}.`, 2)
+      throw new UserError(
+        `--by is ${text}; write some of ${Object.keys(billGroups).join(', ')}.`,
+        2,
+      )
     }
     return group
   })
 }
+
+/** As many as a store is asked for at once. */
+const mostDays = 400
+
+/** UTC's, the first one cut where the time begins. @throws UserError */
+function daysIn(fromMs: number, toMs: number): readonly number[] {
+  const first = Math.floor(fromMs / dayMs) * dayMs
+  const count = Math.ceil((toMs - first) / dayMs)
+  if (count > mostDays) {
+    throw new UserError(`--by day can show ${mostDays} days; --from and --to say which.`, 2)
+  }
+  return Array.from({ length: count }, (_none, at) => Math.max(fromMs, first + at * dayMs))
+}
+
+const dayMs = 86_400_000
 
 function moment(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) {
@@ -139,6 +170,9 @@ function startOfMonth(nowMs: number): number {
   const now = new Date(nowMs)
   return Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1)
 }
+
+/** A thousandth of the currency, in nanos. */
+const milli = 1_000_000
 
 /** @throws UserError where nobody said what a GPU costs */
 function replicaHour(text: string | undefined, rows: readonly UsageRow[]): number {
@@ -157,5 +191,6 @@ function replicaHour(text: string | undefined, rows: readonly UsageRow[]): numbe
       2,
     )
   }
-  return Math.round((gpuNanos / gpuMs) * 3_600_000)
+  // Each request's share was rounded up to a nano; prices have fewer decimals.
+  return Math.round(((gpuNanos / gpuMs) * 3_600_000) / milli) * milli
 }

@@ -46,7 +46,9 @@ export class AdapterPlans {
 /** Everything but what replicas and gateways say of its revisions, and the time, which only stamps what changed. */
 function partsOf(snapshot: AdapterSnapshot, group: unknown): readonly unknown[] {
   const { adapter, pool, mayAttach, nameHolder, intake, previous, desiredReplicas } = snapshot
-  return [adapter, pool, mayAttach, nameHolder, intake, previous, desiredReplicas, group]
+  const { excess, minCopies, shortage } = snapshot.quota ?? {}
+  const quota = [excess, minCopies, shortage]
+  return [adapter, pool, mayAttach, nameHolder, intake, previous, desiredReplicas, group, ...quota]
 }
 
 function isSame(known: Known, parts: readonly unknown[], snapshot: AdapterSnapshot): boolean {

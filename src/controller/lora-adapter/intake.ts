@@ -68,6 +68,12 @@ export class AdapterIntake {
     return isSame ? job.intake : undefined
   }
 
+  /** What is known of a spec of this generation; undefined: nobody has begun on it. */
+  peek(adapterKey: string, generation: number): Intake | undefined {
+    const job = this.#jobs.get(adapterKey)
+    return job?.request.generation === generation ? job.intake : undefined
+  }
+
   /** What is known now; starts the work where it has not begun. `parts` is for `recall`. */
   of(adapterKey: string, request: IntakeRequest, parts: readonly unknown[] = []): Intake {
     const fingerprint = JSON.stringify([
@@ -91,7 +97,7 @@ export class AdapterIntake {
       isRunning: false,
       parts,
       abort: new AbortController(),
-      intake: { state: 'Pending', message: 'The source is being fetched and checked.' },
+      intake: { state: 'Pending', message: pendingWords(request) },
       digest: request.knownDigest,
       retryTimer: undefined,
       failures: 0,
@@ -208,6 +214,13 @@ export class AdapterIntake {
     }, delayMs)
     job.retryTimer.unref()
   }
+}
+
+/** In the status, so that it is not lost with a controller that ends meanwhile. */
+function pendingWords({ knownDigest }: IntakeRequest): string {
+  return knownDigest === undefined
+    ? 'The source is being fetched and checked.'
+    : `sha256:${knownDigest}`
 }
 
 /** What was accepted stays so while another look at it fails. */

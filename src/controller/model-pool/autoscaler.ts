@@ -106,12 +106,14 @@ export class Autoscaler {
     if (scaling === undefined) {
       return ''
     }
+    const { current, ready } = this.#options.replicasOf(poolKey)
     const { desired, memory, words } = decideReplicas(
       {
         policy: scaling,
         nowMs: this.#now(),
         demand: this.#options.demandOf(poolKey),
-        replicas: this.#options.replicasOf(poolKey),
+        // What was decided a moment ago may not be written yet: to take it back is to scale down, with all that needs.
+        replicas: { current: Math.max(current, line.desired ?? 0), ready },
         isJudging: this.#options.isJudging(poolKey),
       },
       line.memory,

@@ -2,19 +2,26 @@ import { checkLogprobs } from './check-logprobs.ts'
 import { checkParts } from './check-parts.ts'
 import { checkTools } from './check-tools.ts'
 import { invalid, isObject, type JsonObject } from './invalid.ts'
+import type { RequestImages } from './request-images.ts'
 
 /** Kinds of content that are text. */
 export const textParts: ReadonlySet<string> = new Set(['text', 'refusal'])
 
-export function checkChat(body: JsonObject): void {
-  checkMessages(body, textParts)
+const parts: ReadonlySet<string> = new Set([...textParts, 'image_url'])
+
+export function checkChat(body: JsonObject, images: RequestImages): void {
+  checkMessages(body, parts, images)
   checkTools(body, ({ type, function: of }) => type === 'function' && isObject(of) && isName(of))
   checkResponseFormat(body)
   checkLogprobs(body, 'top_logprobs')
 }
 
 /** A list of objects with a role and content. */
-export function checkMessages({ messages }: JsonObject, types: ReadonlySet<string>): void {
+export function checkMessages(
+  { messages }: JsonObject,
+  types: ReadonlySet<string>,
+  images: RequestImages,
+): void {
   if (!Array.isArray(messages) || messages.length === 0) {
     throw invalid("The field 'messages' is required: a list with at least one message.", 'messages')
   }
@@ -26,7 +33,7 @@ export function checkMessages({ messages }: JsonObject, types: ReadonlySet<strin
     if (typeof message['role'] !== 'string') {
       throw invalid(`${path}.role is required.`, `${path}.role`)
     }
-    checkParts(message['content'], `${path}.content`, types)
+    checkParts(message['content'], `${path}.content`, types, images)
   })
 }
 

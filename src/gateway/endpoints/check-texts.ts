@@ -1,5 +1,6 @@
 import { checkMessages, textParts } from './check-chat.ts'
 import { invalid, type JsonObject } from './invalid.ts'
+import type { RequestImages } from './request-images.ts'
 
 /** In one request; the engine runs each as a request of its own. */
 const maxTexts = 1024
@@ -37,11 +38,11 @@ export function checkScore(body: JsonObject): void {
 }
 
 /** A prompt, or a conversation. */
-export function checkTokenize(body: JsonObject): void {
+export function checkTokenize(body: JsonObject, images: RequestImages): void {
   if (body['messages'] === undefined || body['messages'] === null) {
     checkText(body['prompt'], 'prompt')
   } else {
-    checkMessages(body, textParts)
+    checkMessages(body, textParts, images)
   }
 }
 

@@ -1,8 +1,6 @@
-import { generalFields, routeFields } from '../request-fields.generated.ts'
-import type { FieldKind } from '../request-field-policy.ts'
+import { generalFields, routeFields } from '../request/request-fields.generated.ts'
+import { fieldKinds, type FieldKind, type FieldLists } from '../request/request-field-policy.ts'
 import type { InferencePath } from './inference-endpoint.ts'
-
-type FieldLists = { readonly [kind in FieldKind]?: readonly string[] }
 
 const byPath = new Map<InferencePath, ReadonlyMap<string, FieldKind>>()
 
@@ -17,10 +15,8 @@ export function fieldKindsOf(path: InferencePath): ReadonlyMap<string, FieldKind
   return kinds
 }
 
-const allKinds = ['Forward', 'Rewrite', 'Drop', 'State', 'Refuse'] as const
-
 function entriesOf(lists: FieldLists): readonly (readonly [string, FieldKind])[] {
-  return allKinds.flatMap((kind) =>
+  return fieldKinds.flatMap((kind) =>
     (lists[kind] ?? []).map((field): readonly [string, FieldKind] => [field, kind]),
   )
 }

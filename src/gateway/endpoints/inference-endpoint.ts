@@ -1,8 +1,9 @@
 import type { ModelPool } from '../../api/model-pool.ts'
 import type { Dialect } from '../dialect.ts'
 import type { AnswerForm } from '../forms/answer-form.ts'
-import type { routeFields } from '../request-fields.generated.ts'
+import type { routeFields } from '../request/request-fields.generated.ts'
 import type { JsonObject } from './invalid.ts'
+import type { RequestImages } from './request-images.ts'
 
 /** Here and on the engine the same, never joined from what a client sent. */
 export type InferencePath = keyof typeof routeFields
@@ -17,5 +18,5 @@ export interface InferenceEndpoint {
   /** Entries of the engine's body that are always ours, a comma in front. */
   readonly fixed: string
   /** @throws LoraplexError invalid_request */
-  check(body: JsonObject): void
+  check(body: JsonObject, images: RequestImages): void
 }

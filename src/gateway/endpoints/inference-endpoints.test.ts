@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { smallestBodies } from '../../../test/support/smallest-bodies.ts'
 import { LoraplexError } from '../../errors.ts'
-import { readInferenceRequest } from '../inference-request.ts'
-import { requestBodyOf } from '../request-body.ts'
+import { readInferenceRequest } from '../request/inference-request.ts'
+import { requestBodyOf } from '../request/request-body.ts'
 import { inferenceEndpoints } from './inference-endpoints.ts'
 import type { InferencePath } from './inference-endpoint.ts'
 

@@ -1,4 +1,5 @@
-import { latin1Json } from '../latin1-json.ts'
+import { latin1Json } from '../request/latin1-json.ts'
+import { dataOf } from './data-of.ts'
 import { endOfObject } from './end-of-object.ts'
 import { engineFingerprint } from './engine-fingerprint.ts'
 import { nameEntries } from './name-entries.ts'
@@ -15,6 +16,7 @@ import {
  */
 export class ChunkFrames implements FrameRewriter {
   readonly trail = noTrail
+  readonly choices = new Map<number, string>()
   readonly #needle: string
   readonly #replacement: string
   readonly #includeUsage: boolean
@@ -50,9 +52,11 @@ export class ChunkFrames implements FrameRewriter {
     const usageEnd = endOfObject(frame, usageAt + 9)
     this.usage = frame.slice(usageAt + 9, usageEnd)
     this.frames = 0
+    this.choices.set(choiceOf(frame, after), this.usage)
     // vLLM's own fingerprint, where it was not launched by us, stands at the end of the last frame.
     const rest = frame.slice(usageEnd).replace(engineFingerprint, '')
     if (frame.startsWith(',"choices":[]', after)) {
+      this.choices.clear()
       return this.#includeUsage ? head + frame.slice(after, usageEnd) + rest : ''
     }
     return head + frame.slice(after, this.#continuousUsage ? usageEnd : usageAt) + rest
@@ -67,11 +71,19 @@ export class ChunkFrames implements FrameRewriter {
       return frame
     }
     this.fault = frame.startsWith('data: {"error"')
-      ? {
-          fault: 'EngineError',
-          body: Buffer.from(frame.slice(6), 'latin1').toString('utf8').trim(),
-        }
+      ? { fault: 'EngineError', body: dataOf(frame) }
       : { fault: 'WrongModel' }
     return ''
   }
+}
+
+const choiceField = ',"choices":[{"index":'
+
+/** Which choice a frame is of; 0 where it does not say so in front. */
+function choiceOf(frame: string, after: number): number {
+  if (!frame.startsWith(choiceField, after)) {
+    return 0
+  }
+  const at = after + choiceField.length
+  return Number.parseInt(frame.slice(at, at + 6), 10) || 0
 }

@@ -2,8 +2,8 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { recordedEventStreams } from '../../../test/support/recorded-streams.ts'
 import { LoraplexError } from '../../errors.ts'
-import { SseRewriter } from '../sse-rewriter.ts'
-import { parseUsage, usageOfBroken } from '../usage.ts'
+import { SseRewriter } from '../relay/sse-rewriter.ts'
+import { parseUsage, usageOfBroken } from '../relay/usage.ts'
 import type { StreamForm } from './answer-form.ts'
 import { messageForm } from './message-form.ts'
 import { responseForm } from './response-form.ts'
@@ -37,8 +37,8 @@ function rewrite(chunks: readonly (string | Buffer)[], path: string, model: stri
   for (const chunk of chunks) {
     text += rewriter.push(Buffer.from(chunk as string))
   }
-  const { usage, done, frames, trail } = rewriter.frames
-  return { text: utf8(text), usage, done, frames, trail, fault: rewriter.fault }
+  const { usage, done, frames, trail, choices } = rewriter.frames
+  return { text: utf8(text), usage, done, frames, trail, choices, fault: rewriter.fault }
 }
 
 function utf8(latin1: string): string {
@@ -101,8 +101,7 @@ describe.each(streams.map((stream) => [stream.name, stream] as const))('%s', (_n
     const whole = parseUsage(rewrite([body], path, model).usage, false)
     const blocks = body.split(/(?<=\n\n)/)
     for (let kept = 1; kept < blocks.length; kept += 1) {
-      const { usage, frames } = rewrite(blocks.slice(0, kept), path, model)
-      const counted = usageOfBroken(usage, frames)
+      const counted = usageOfBroken(rewrite(blocks.slice(0, kept), path, model))
       expect(counted?.completionTokens ?? 0).toBeLessThanOrEqual(whole?.completionTokens ?? 0)
       expect(counted?.lowerBound ?? true).toBe(true)
     }

@@ -1,6 +1,12 @@
-import { latin1Json } from '../latin1-json.ts'
-import { endOfObject } from './end-of-object.ts'
-import type { FrameRewriter, RewriteOptions, StreamFault } from './frame-rewriter.ts'
+import { latin1Json } from '../request/latin1-json.ts'
+import { dataOf } from './data-of.ts'
+import {
+  noChoices,
+  type FrameRewriter,
+  type RewriteOptions,
+  type StreamFault,
+} from './frame-rewriter.ts'
+import { lastUsage } from './last-usage.ts'
 import { nameEntries } from './name-entries.ts'
 
 /** The events of one API that mean something on the way through; all others are the caller's answer and pass as they are. */
@@ -18,6 +24,7 @@ export interface EventNames {
 
 /** Messages and responses: every frame has its event's name, and only some of them say whose answer they are. */
 export class EventFrames implements FrameRewriter {
+  readonly choices = noChoices
   readonly #names: EventNames
   readonly #needle: string
   readonly #replacement: string
@@ -82,11 +89,10 @@ export class EventFrames implements FrameRewriter {
     return named
   }
 
-  /** The last one of a frame: what the caller's tools and schemas hold, which some events repeat, stands before it. */
   #readUsage(frame: string): void {
-    const at = frame.lastIndexOf(',"usage":{')
-    if (at !== -1) {
-      this.usage = frame.slice(at + 9, endOfObject(frame, at + 9))
+    const usage = lastUsage(frame)
+    if (usage !== '') {
+      this.usage = usage
       this.frames = 0
     }
   }
@@ -98,12 +104,4 @@ function faultOf(event: string, frame: string): StreamFault {
   return event === 'error' || frame.startsWith('data: {"error"')
     ? { fault: 'EngineError', body: dataOf(frame) }
     : { fault: 'WrongModel' }
-}
-
-/** The JSON of a frame with one `data:` line; latin1 text in, text out. */
-function dataOf(frame: string): string {
-  const at = frame.indexOf('data: ')
-  return Buffer.from(frame.slice(at + 6), 'latin1')
-    .toString('utf8')
-    .trim()
 }

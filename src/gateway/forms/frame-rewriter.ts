@@ -29,6 +29,8 @@ export interface FrameRewriter {
   readonly frames: number
   /** The newest usage object's JSON text; empty when there was none. */
   readonly usage: string
+  /** The newest of each choice, by its index, as long as the engine counts them apart; empty where it never does. */
+  readonly choices: ReadonlyMap<number, string>
   /** What an error has to refer to. */
   readonly trail: StreamTrail
 }
@@ -38,5 +40,7 @@ export interface StreamTrail {
   readonly first: string
   readonly last: string
 }
+
+export const noChoices: ReadonlyMap<number, string> = new Map()
 
 export const noTrail: StreamTrail = { first: '', last: '' }

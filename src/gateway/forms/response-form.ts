@@ -1,5 +1,6 @@
 import type { LoraplexError } from '../../errors.ts'
 import type { AnswerForm } from './answer-form.ts'
+import { dataOf } from './data-of.ts'
 import { EventFrames, type EventNames } from './event-frames.ts'
 import type { StreamTrail } from './frame-rewriter.ts'
 
@@ -54,11 +55,10 @@ function event(type: string, fields: object): string {
 
 /** The response inside `response.created`, as the caller got it. */
 function responseOf(frame: string): object | undefined {
-  const at = frame.indexOf('data: ')
-  if (at === -1) {
+  const text = dataOf(frame)
+  if (text === '') {
     return undefined
   }
-  const text = Buffer.from(frame.slice(at + 6), 'latin1').toString('utf8')
   const { response } = JSON.parse(text) as { response?: unknown }
   return typeof response === 'object' && response !== null ? response : undefined
 }

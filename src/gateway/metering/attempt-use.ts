@@ -42,6 +42,9 @@ export function amountsOf(caps: readonly Cap[], use: AttemptUse): readonly numbe
   return caps.map((cap) => amountOf(cap, use))
 }
 
+/** What has no window. */
+const lease = { id: '', endsAtMs: 0 }
+
 export function linesOf(
   caps: readonly Cap[],
   use: AttemptUse,
@@ -49,18 +52,30 @@ export function linesOf(
   nowMs: number,
 ): readonly Line[] {
   return caps.map((cap): Line => {
-    const { kind, counter, window, blocks } = cap
-    const base = {
-      class: kind,
+    const { window } = cap
+    const now = window === undefined ? lease : windows.at(window.unit, window.timeZone, nowMs)
+    return {
+      key: keyOf(cap, now.id),
+      kind: window === undefined ? 'Lease' : 'Flow',
+      class: cap.kind,
       amount: amountOf(cap, use),
-      ...(blocks ? { cap: cap.cap } : {}),
+      cap: cap.blocks ? cap.cap : undefined,
+      endsAtMs: now.endsAtMs,
     }
-    if (window === undefined) {
-      return { ...base, key: counterKey(...counter), kind: 'Lease', endsAtMs: 0 }
-    }
-    const { id, endsAtMs } = windows.at(window.unit, window.timeZone, nowMs)
-    return { ...base, key: counterKey(...counter, id), kind: 'Flow', endsAtMs }
   })
+}
+
+const keys = new WeakMap<Cap, { readonly windowId: string; readonly key: string }>()
+
+/** Put together once a window: each request asks for all of its counters. */
+function keyOf(cap: Cap, windowId: string): string {
+  let known = keys.get(cap)
+  if (known?.windowId !== windowId) {
+    const parts = windowId === '' ? cap.counter : [...cap.counter, windowId]
+    known = { windowId, key: counterKey(...parts) }
+    keys.set(cap, known)
+  }
+  return known.key
 }
 
 function amountOf({ counts }: Cap, use: AttemptUse): number {

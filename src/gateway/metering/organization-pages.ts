@@ -1,4 +1,6 @@
 import { printMoney } from '../../core/money.ts'
+import type { Caller } from '../../core/resolve.ts'
+import { shownModel, shownNamespace, type ShownNames } from '../../core/shown-names.ts'
 import type { UsageRow } from '../../ledger/usage/types.ts'
 import { asked } from './asked.ts'
 import type { Meter } from './meter.ts'
@@ -18,18 +20,18 @@ const maxRows = 10_000
 /** OpenAI's `GET /v1/organization/usage/completions`, of one tenant. @throws LoraplexError */
 export async function usagePage(
   meter: Meter,
-  tenant: string,
+  caller: Caller,
   query: Query,
   nowMs: number,
 ): Promise<string> {
-  return page(meter, tenant, readOrganizationQuery(query, widths, nowMs), (row, groupings) =>
+  return page(meter, caller, readOrganizationQuery(query, widths, nowMs), (row, shown) =>
     JSON.stringify({
       object: 'organization.usage.completions.result',
       input_tokens: Number(row.inputTokens),
       input_cached_tokens: Number(row.cachedTokens),
       output_tokens: Number(row.outputTokens),
       num_model_requests: Number(row.requests),
-      ...namesOf(row, groupings),
+      ...shown,
     }),
   )
 }
@@ -37,14 +39,14 @@ export async function usagePage(
 /** OpenAI's `GET /v1/organization/costs`: by day. */
 export async function costsPage(
   meter: Meter,
-  tenant: string,
+  caller: Caller,
   query: Query,
   nowMs: number,
 ): Promise<string> {
   const days = { '1d': { seconds: 86_400, preset: 7, most: 180 } }
-  return page(meter, tenant, readOrganizationQuery(query, days, nowMs), (row, groupings) => {
+  return page(meter, caller, readOrganizationQuery(query, days, nowMs), (row, shown) => {
     const nanos = row.inputNanos + row.cachedNanos + row.outputNanos
-    const names = JSON.stringify({ line_item: null, ...namesOf(row, groupings) })
+    const names = JSON.stringify({ line_item: null, ...shown })
     // Written by hand: the number has all of its decimals.
     return `{"object":"organization.costs.result","amount":{"value":${printMoney(nanos)},"currency":${JSON.stringify(meter.currency)}},${names.slice(1)}`
   })
@@ -52,9 +54,9 @@ export async function costsPage(
 
 async function page(
   meter: Meter,
-  tenant: string,
+  { tenant, names }: Caller,
   { edges, groupings, next }: OrganizationQuery,
-  result: (row: UsageRow, groupings: readonly Grouping[]) => string,
+  result: (row: UsageRow, shown: object) => string,
 ): Promise<string> {
   const starts = edges.slice(0, -1).map((edge) => edge * 1000)
   const rows =
@@ -72,20 +74,29 @@ async function page(
         )
   const byBucket = Map.groupBy(rows, ({ bucketMs }) => bucketMs)
   const buckets = starts.map((startMs, at) => {
-    const results = (byBucket.get(startMs) ?? []).map((row) => result(row, groupings))
+    const results = (byBucket.get(startMs) ?? []).map((row) =>
+      result(row, namesOf(row, groupings, names)),
+    )
     return `{"object":"bucket","start_time":${startMs / 1000},"end_time":${edges[at + 1] ?? 0},"results":[${results.join(',')}]}`
   })
   const more = next === undefined ? 'false,"next_page":null' : `true,"next_page":"${next}"`
   return `{"object":"page","data":[${buckets.join(',')}],"has_more":${more}}`
 }
 
-function namesOf({ group }: UsageRow, groupings: readonly Grouping[]): object {
+function namesOf(
+  { group }: UsageRow,
+  groupings: readonly Grouping[],
+  names: ShownNames,
+): Record<Grouping, string | null> {
   const { namespace = '', adapter = '', pool = '', keyId = '', userHash = '' } = group
-  const values: Readonly<Record<Grouping, string>> = {
-    project_id: namespace,
+  const values: Readonly<Record<Grouping, string | null>> = {
+    project_id: shownNamespace(names, namespace),
     user_id: userHash,
     api_key_id: keyId,
-    model: adapter === '' ? pool : `${namespace}/${adapter}`,
+    model:
+      adapter === ''
+        ? shownModel(names, 'ModelPool', pool)
+        : shownModel(names, 'LoraAdapter', `${namespace}/${adapter}`),
   }
   const nameOf = (grouping: Grouping): string | null =>
     groupings.includes(grouping) ? values[grouping] : null

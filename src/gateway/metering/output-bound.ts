@@ -1,6 +1,6 @@
 import { smallestOf, type TargetTerms, type Terms } from '../../core/terms.ts'
 import { LoraplexError } from '../../errors.ts'
-import type { RequestMeasure } from '../request-measure.ts'
+import type { RequestMeasure } from '../request/request-measure.ts'
 
 /** How long one answer can get. */
 export interface OutputBound {

@@ -1,7 +1,20 @@
 import type { Cap } from '../../core/terms.ts'
 import type { Counter, Line } from '../../ledger/types.ts'
 
-const kinds = { Requests: 'requests', Tokens: 'tokens' } as const
+const headerNames = {
+  Requests: {
+    limit: 'x-ratelimit-limit-requests',
+    remaining: 'x-ratelimit-remaining-requests',
+    reset: 'x-ratelimit-reset-requests',
+  },
+  Tokens: {
+    limit: 'x-ratelimit-limit-tokens',
+    remaining: 'x-ratelimit-remaining-tokens',
+    reset: 'x-ratelimit-reset-tokens',
+  },
+} as const
+
+const none = { limit: 0, remaining: Number.POSITIVE_INFINITY, index: -1 }
 
 /** OpenAI's `x-ratelimit-*`, of whichever limit leaves least; and which budgets that only warn are spent. */
 export function rateHeaders(
@@ -11,25 +24,28 @@ export function rateHeaders(
   nowMs: number,
 ): Record<string, string> {
   const headers: Record<string, string> = {}
-  const least = new Map<string, number>()
+  const least = { Requests: none, Tokens: none }
   for (const [index, cap] of caps.entries()) {
     const { committed = 0, held = 0 } = counters[index] ?? {}
-    const remaining = Math.max(0, cap.cap - committed - held)
-    if (cap.kind === 'Budget') {
+    const { kind, counts } = cap
+    if (kind === 'Budget') {
       if (!cap.blocks && committed + held > cap.cap) {
         headers['x-loraplex-spent-budget'] = cap.name
       }
-      continue
+    } else if (counts === 'Requests' || counts === 'Tokens') {
+      const remaining = Math.max(0, cap.cap - committed - held)
+      if (remaining < least[counts].remaining) {
+        least[counts] = { limit: cap.cap, remaining, index }
+      }
     }
-    if (cap.counts !== 'Requests' && cap.counts !== 'Tokens') {
-      continue
-    }
-    const kind = kinds[cap.counts]
-    if (remaining < (least.get(kind) ?? Number.POSITIVE_INFINITY)) {
-      least.set(kind, remaining)
-      headers[`x-ratelimit-limit-${kind}`] = String(cap.cap)
-      headers[`x-ratelimit-remaining-${kind}`] = String(remaining)
-      headers[`x-ratelimit-reset-${kind}`] = goDuration((lines[index]?.endsAtMs ?? nowMs) - nowMs)
+  }
+  for (const counts of ['Requests', 'Tokens'] as const) {
+    const { limit, remaining, index } = least[counts]
+    if (index >= 0) {
+      const names = headerNames[counts]
+      headers[names.limit] = String(limit)
+      headers[names.remaining] = String(remaining)
+      headers[names.reset] = goDuration((lines[index]?.endsAtMs ?? nowMs) - nowMs)
     }
   }
   return headers

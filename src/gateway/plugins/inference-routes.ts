@@ -2,19 +2,25 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { Caller } from '../../core/resolve.ts'
 import { LoraplexError } from '../../errors.ts'
+import { asRefusal } from '../as-refusal.ts'
+import { ArrivingBodies } from '../request/arriving-bodies.ts'
 import { authenticateRequest } from '../authenticate.ts'
 import { inferenceEndpoints } from '../endpoints/inference-endpoints.ts'
 import type { InferenceEndpoint } from '../endpoints/inference-endpoint.ts'
 import { errorBody, errorHeaders } from '../error-body.ts'
 import type { Gateway } from '../gateway.ts'
-import { readInferenceRequest, type InferenceRequest } from '../inference-request.ts'
-import { readRequestBody, type RequestBody } from '../request-body.ts'
+import { readInferenceRequest, type InferenceRequest } from '../request/inference-request.ts'
+import type { JsonObjectText } from '../request/json-object.ts'
+import { JsonTurns } from '../request/json-turns.ts'
+import { bytesOf, readRequestBody, type RequestBody } from '../request/request-body.ts'
 import { requestIdHeaders } from '../request-id-headers.ts'
+import type { StrangerConnections } from '../stranger-connections.ts'
 
 export interface InferenceRouteOptions {
   readonly gateway: Gateway
   /** What becomes of a field that nobody knows. */
   readonly unknownFields?: 'Drop' | 'Reject'
+  readonly strangers: StrangerConnections
 }
 
 declare module 'fastify' {
@@ -23,6 +29,15 @@ declare module 'fastify' {
     caller: Caller | null
   }
 }
+
+/** A body, and what it says where that took more than one step. */
+interface ArrivedBody extends RequestBody {
+  readonly json?: JsonObjectText | undefined
+  readonly broken?: Error | null
+}
+
+/** Up to here a body is read at once; larger ones in steps. */
+const onceBytes = 64 * 1024
 
 /** The inference endpoints: authenticated before the body is read, then handed to the gateway with the raw response. */
 export async function inferenceRoutes(
@@ -34,12 +49,23 @@ export async function inferenceRoutes(
 
   app.decorateRequest('caller', null)
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', (request, payload, done) =>
-    readRequestBody(payload, request.routeOptions.bodyLimit, done),
-  )
+  const arriving = new ArrivingBodies()
+  const turns = new JsonTurns()
+  app.addContentTypeParser('application/json', (request, payload, done) => {
+    const allowance = arriving.begin(request.caller?.tenant ?? '')
+    readRequestBody(payload, request.routeOptions.bodyLimit, allowance, (error, body) => {
+      if (body === undefined || bytesOf(body).length <= onceBytes) {
+        done(error, body)
+      } else {
+        // It has arrived: what is wrong with it is no reason to end the connection, as it is to Fastify here.
+        turns.read(bytesOf(body), (broken, json) => done(null, { ...body, json, broken }))
+      }
+    })
+  })
   app.addHook('onRequest', (request, _reply, done) => {
     try {
       request.caller = authenticateRequest(gateway.table, request.raw, Date.now())
+      options.strangers.admit(request.raw.socket)
       done()
     } catch (error) {
       done(error as Error)
@@ -49,11 +75,15 @@ export async function inferenceRoutes(
   for (const endpoint of inferenceEndpoints) {
     app.post(endpoint.path, (request, reply) => {
       const { caller } = request
-      const body = request.body as RequestBody | undefined
+      const body = request.body as ArrivedBody | undefined
       if (caller === null || body === undefined) {
         throw new LoraplexError('invalid_json', 'The request body is empty.')
       }
-      const inference = readInferenceRequest(endpoint, body, readOptions)
+      if (body.broken instanceof Error) {
+        throw body.broken
+      }
+      const readAs = { ...readOptions, takesImages: (model: string) => takesImages(caller, model) }
+      const inference = readInferenceRequest(endpoint, body, readAs, body.json)
       requireTask(caller, inference)
       reply.hijack()
       const refuse = (error: unknown): void => {
@@ -76,6 +106,11 @@ export async function inferenceRoutes(
   }
 }
 
+/** A name of nobody is told apart later. */
+function takesImages({ targets }: Caller, model: string): boolean {
+  return targets.get(model)?.pool.spec.model.inputs.includes('Image') ?? true
+}
+
 /** A base that generates text has no embeddings, and the other way round. A name of nobody is told apart later. */
 function requireTask({ targets }: Caller, { model, endpoint }: InferenceRequest): void {
   const task = targets.get(model)?.pool.spec.model.task
@@ -87,12 +122,6 @@ function requireTask({ targets }: Caller, { model, endpoint }: InferenceRequest)
       { param: 'model' },
     )
   }
-}
-
-function asRefusal(error: unknown): LoraplexError {
-  return error instanceof LoraplexError
-    ? error
-    : new LoraplexError('internal_error', 'The server had an error while processing your request.')
 }
 
 function refuseRaw(

@@ -11,9 +11,10 @@ export async function usageRoutes(
 ): Promise<void> {
   const { meter } = gateway
 
-  app.get('/v1/usage', async (request, reply) => {
+  app.get<{ Querystring: Record<string, unknown> }>('/v1/usage', async (request, reply) => {
     const caller = authenticate(gateway.table, request.headers, Date.now())
-    return reply.send(await standing(meter, caller))
+    const { user } = request.query
+    return reply.send(await standing(meter, caller, typeof user === 'string' ? user : undefined))
   })
 
   const pages = {
@@ -22,8 +23,8 @@ export async function usageRoutes(
   }
   for (const [path, page] of Object.entries(pages)) {
     app.get<{ Querystring: Record<string, unknown> }>(path, async (request, reply) => {
-      const { tenant } = authenticate(gateway.table, request.headers, Date.now())
-      const text = await page(meter, tenant, request.query, Date.now())
+      const caller = authenticate(gateway.table, request.headers, Date.now())
+      const text = await page(meter, caller, request.query, Date.now())
       return reply.type('application/json; charset=utf-8').send(text)
     })
   }

@@ -150,7 +150,7 @@ begin
     from unnest(keys) with ordinality as line (key, at) join counters as c on c.key = line.key;
 end $$;
 
-create function renew_VERSION(told_ms bigint, own_id text, expires_in_ms bigint, used bigint[]) returns text language plpgsql as $$
+create function renew_VERSION(told_ms bigint, own_id text, expires_in_ms bigint, used bigint[], told_note text) returns text language plpgsql as $$
 declare
   now_ms bigint := clock_VERSION(told_ms);
   own holds := own_hold_VERSION(own_id, now_ms);
@@ -170,7 +170,8 @@ begin
     update counters as c set held = c.held + greatest(line.amount, line.known) - greatest(line.amount, line.noted)
       from unnest(own.keys, own.amounts, own.noted, known) as line (key, amount, noted, known) where c.key = line.key;
   end if;
-  update holds set noted = known, expires_at_ms = greatest(expires_at_ms, now_ms + expires_in_ms) where id = own_id;
+  update holds set noted = known, expires_at_ms = greatest(expires_at_ms, now_ms + expires_in_ms),
+    note = coalesce(nullif(told_note, ''), note) where id = own_id;
   return 'Renewed';
 end $$;
 
@@ -227,16 +228,21 @@ begin
       left join counters as c on c.key = line.key and not is_over_VERSION(c.kind, c.ends_at_ms, now_ms);
 end $$;
 
--- Away with what nobody asks for any more.
-create function tidy_VERSION(told_ms bigint) returns void language plpgsql as $$
+-- Away with what nobody asks for any more, some at a time; says how many went.
+create function tidy_VERSION(told_ms bigint) returns bigint language plpgsql as $$
 declare
   now_ms bigint := clock_VERSION(told_ms);
+  holds_gone bigint;
+  counters_gone bigint;
 begin
   delete from holds where id = any(array(
     select id from holds where state <> 'Live' and forget_at_ms <= now_ms limit 5000 for update skip locked));
+  get diagnostics holds_gone = row_count;
   delete from counters where key = any(array(
     select key from counters where ends_at_ms + ${retention.lapsedMs} <= now_ms
       and (kind = 'Flow' or held = 0) limit 5000 for update skip locked));
+  get diagnostics counters_gone = row_count;
+  return holds_gone + counters_gone;
 end $$;
 `
 

@@ -110,6 +110,9 @@ describe.skipIf(postgresPrograms === undefined)('on a real Postgres', () => {
     nowMs = 2_000
     await ledger.read(['k'])
     nowMs = 10_000_000
+    await client.query(
+      `insert into tidy.counters (key, kind, ends_at_ms) select 'old ' || n, 'Flow', 1 from generate_series(1, 12000) as n`,
+    )
     await ledger.tidy()
     expect(await rows()).toBe('0 0')
   })

@@ -1,8 +1,7 @@
 import { BugError, UserError } from '../../errors.ts'
-import { checkExpiry, checkHold, checkUsed } from '../check-hold.ts'
+import { checkHold, checkRenewal, checkUsed } from '../check-hold.ts'
 import { LedgerError } from '../ledger-error.ts'
 import { refusal } from '../refusal.ts'
-import { released } from '../released.ts'
 import { retention } from '../retention.ts'
 import type {
   Counter,
@@ -42,11 +41,15 @@ interface LapsedRow {
 
 const { version, text } = ledgerSql
 
+/** Fewer than this went: there was no more. */
+const tidiedAtOnce = 5000
+
 /** Shared by gateways, on the server's clock: one call is one function in one transaction. */
 export class PostgresLedger implements Ledger {
   readonly #postgres: PostgresConnection
   readonly #now: (() => number) | undefined
   readonly #tidying: NodeJS.Timeout
+  #isClosed = false
 
   private constructor(postgres: PostgresConnection, options: PostgresLedgerOptions) {
     this.#postgres = postgres
@@ -92,10 +95,10 @@ export class PostgresLedger implements Ledger {
       : new BugError(`The hold ${hold.id} ended already; an attempt has an id of its own.`)
   }
 
-  async renew(holdId: string, { expiresInMs, used }: Renewal): Promise<RenewOutcome> {
-    checkExpiry(expiresInMs)
-    checkUsed(used)
-    const [row] = await this.#call('renew', [holdId, expiresInMs, used])
+  async renew(holdId: string, renewal: Renewal): Promise<RenewOutcome> {
+    checkRenewal(renewal)
+    const { expiresInMs, used, note = '' } = renewal
+    const [row] = await this.#call('renew', [holdId, expiresInMs, used, note])
     return row?.outcome as RenewOutcome
   }
 
@@ -103,10 +106,6 @@ export class PostgresLedger implements Ledger {
     checkUsed(used)
     const [row] = await this.#call('settle', [holdId, exactness, used])
     return row?.outcome as SettleOutcome
-  }
-
-  release(holdId: string): Promise<SettleOutcome> {
-    return this.settle(holdId, released)
   }
 
   async lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
@@ -121,12 +120,17 @@ export class PostgresLedger implements Ledger {
     return row === undefined ? [] : countersIn(row)
   }
 
-  /** Deletes what is long over. Done every minute by itself. */
+  /** Deletes what is long over, however much it is, in short transactions. Done every minute by itself. */
   async tidy(): Promise<void> {
-    await this.#call('tidy', [])
+    let gone = tidiedAtOnce
+    while (gone >= tidiedAtOnce && !this.#isClosed) {
+      const [row] = await this.#call<{ gone: string }>('tidy', [])
+      gone = Number(row?.gone ?? 0)
+    }
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     clearInterval(this.#tidying)
     await this.#postgres.close()
   }
@@ -144,11 +148,11 @@ export class PostgresLedger implements Ledger {
 
 const calls = {
   try: `select * from try_${version}($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-  renew: `select renew_${version}($1, $2, $3, $4) as outcome`,
+  renew: `select renew_${version}($1, $2, $3, $4, $5) as outcome`,
   settle: `select settle_${version}($1, $2, $3, $4) as outcome`,
   lapsed: `select id, note, noted, expires_at_ms from lapsed_${version}($1, $2)`,
   read: `select * from read_${version}($1, $2)`,
-  tidy: `select tidy_${version}($1)`,
+  tidy: `select tidy_${version}($1) as gone`,
 } as const
 
 async function durabilityProblem(postgres: PostgresConnection): Promise<string | undefined> {

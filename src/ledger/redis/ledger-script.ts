@@ -141,8 +141,9 @@ function ops.renew()
   if not hold then return { 'Forgotten' } end
   if hold.state ~= 'Live' then return { hold.state } end
   hold.expiresAt = math.max(hold.expiresAt, now + expiresIn)
+  if arg(3) ~= '' then hold.note = arg(3) end
   for index, line in ipairs(hold.lines) do
-    local used = tonumber(arg(2 + index) or 0)
+    local used = tonumber(arg(3 + index) or 0)
     if line[KIND] == 'Flow' and used > line[NOTED] then
       add(line, 0, math.max(line[AMOUNT], used) - math.max(line[AMOUNT], line[NOTED]))
       line[NOTED] = used

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { BugError, UserError } from '../../errors.ts'
-import { checkExpiry, checkHold, checkUsed } from '../check-hold.ts'
+import { checkHold, checkRenewal, checkUsed } from '../check-hold.ts'
+import { isBudget } from '../is-budget.ts'
 import { LedgerError } from '../ledger-error.ts'
 import { refusal } from '../refusal.ts'
-import { released } from '../released.ts'
 import type {
   Counter,
   Granted,
@@ -93,10 +93,10 @@ export class RedisLedger implements Ledger {
     }
   }
 
-  async renew(holdId: string, { expiresInMs, used }: Renewal): Promise<RenewOutcome> {
-    checkExpiry(expiresInMs)
-    checkUsed(used)
-    const reply = await this.#run('renew', [holdId, String(expiresInMs), ...used.map(String)])
+  async renew(holdId: string, renewal: Renewal): Promise<RenewOutcome> {
+    checkRenewal(renewal)
+    const { expiresInMs, used, note = '' } = renewal
+    const reply = await this.#run('renew', [holdId, String(expiresInMs), note, ...used.map(String)])
     return reply[0] as RenewOutcome
   }
 
@@ -104,10 +104,6 @@ export class RedisLedger implements Ledger {
     checkUsed(used)
     const reply = await this.#run('settle', [holdId, exactness, ...used.map(String)])
     return reply[0] as SettleOutcome
-  }
-
-  release(holdId: string): Promise<SettleOutcome> {
-    return this.settle(holdId, released)
   }
 
   async lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
@@ -126,13 +122,16 @@ export class RedisLedger implements Ledger {
   async #run(op: string, args: readonly string[]): Promise<Reply> {
     const reply = await this.#redis.run(op, this.#now?.(), args)
     if (reply[0] === 'Closed') {
-      throw new LedgerError('Closed', 'Redis lost its counters; they have to be rebuilt.')
+      throw new LedgerError(
+        'Closed',
+        'Redis lost its counters, or never had any. `loraplex ledger rebuild` opens it.',
+      )
     }
     return reply
   }
 
   async #checkBudgets(lines: readonly Line[]): Promise<void> {
-    if (lines.some((line) => line.class === 'Budget' && line.cap !== undefined)) {
+    if (lines.some(isBudget)) {
       const problem = await this.#problem
       if (problem !== undefined) {
         throw new LedgerError('Closed', problem)

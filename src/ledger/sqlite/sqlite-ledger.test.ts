@@ -13,6 +13,7 @@ import {
   historyCount,
 } from '../../../test/support/ledger-histories.ts'
 import { SqliteLedger } from './sqlite-ledger.ts'
+import { released } from '../released.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'loraplex-ledger-'))
 afterAll(() => rm(folder, { recursive: true }))
@@ -113,4 +114,32 @@ test('a second process is told who has the file', async () => {
   expect(() => open(path)).toThrow(/Another process keeps its counters in .*Redis or Postgres/s)
   await ledger.close()
   await open(path).close()
+})
+
+test('what holds under way said of their bills is told by the next process until somebody billed it', async () => {
+  setNow(1_000)
+  const path = newFile()
+  const first = open(path)
+  for (const id of ['under way', 'settled', 'silent']) {
+    await first.try({ id, lines: [], expiresInMs: 10_000 })
+  }
+  await first.renew('under way', { used: [], expiresInMs: 10_000, note: 'a bill' })
+  await first.renew('under way', { used: [], expiresInMs: 10_000, note: 'a later bill' })
+  await first.renew('settled', { used: [], expiresInMs: 10_000, note: 'a bill' })
+  await new Promise((resolve) => setImmediate(resolve))
+  await first.settle('settled', { used: [], exactness: 'Exact' })
+  expect(await first.lapsed(0)).toEqual([])
+  await first.close()
+
+  const second = open(path)
+  expect(await second.lapsed(60_000)).toEqual([
+    { id: 'under way', note: 'a later bill', used: [], lapsedAtMs: 1_000 },
+  ])
+  expect(await second.settle('under way', released)).toBe('Corrected')
+  expect(await second.lapsed(0)).toEqual([])
+  await second.close()
+
+  const third = open(path)
+  expect(await third.lapsed(0)).toEqual([])
+  await third.close()
 })

@@ -1,7 +1,7 @@
 import { LedgerBook, type BookCounter } from '../book.ts'
-import { checkExpiry, checkHold, checkUsed } from '../check-hold.ts'
+import { checkHold, checkRenewal, checkUsed } from '../check-hold.ts'
+import { isBudget } from '../is-budget.ts'
 import { LedgerError } from '../ledger-error.ts'
-import { released } from '../released.ts'
 import { retention } from '../retention.ts'
 import type {
   Counter,
@@ -9,24 +9,26 @@ import type {
   Hold,
   LapsedHold,
   Ledger,
-  Line,
   Refused,
   Renewal,
   RenewOutcome,
   Settlement,
   SettleOutcome,
 } from '../types.ts'
+import { BillNotes } from './bill-notes.ts'
 import { CounterJournal, type JournalRow } from './counter-journal.ts'
 import { FileLock } from './file-lock.ts'
 
 /**
  * For one process that may be killed. Counters live in memory; the file says of each how far its use may have come, a
  * block ahead, so that most requests write nothing. After a kill that much counts as used: never less than what was settled
- * or noted, and at most a block too much (`blockOf` in `book.ts`). A clean end writes the exact values.
+ * or noted, and at most a block too much (`blockOf` in `book.ts`). A clean end writes the exact values. What holds of a
+ * killed process say of their bills lies beside the counters: they are `lapsed` at once in the next one.
  */
 export class SqliteLedger implements Ledger {
   readonly #book = new LedgerBook()
   readonly #journal: CounterJournal
+  readonly #notes: BillNotes
   readonly #lock: FileLock | undefined
   readonly #now: () => number
   #dropAtMs = 0
@@ -35,10 +37,15 @@ export class SqliteLedger implements Ledger {
   #isClosed = false
 
   /** @throws UserError when another process has the file, or it is no good. `:memory:` is for tests. */
-  constructor(path: string, now: () => number = Date.now) {
+  constructor(
+    path: string,
+    now: () => number = Date.now,
+    log: (message: string) => void = () => undefined,
+  ) {
     this.#now = now
     this.#journal = new CounterJournal(path)
     this.#lock = path === ':memory:' ? undefined : this.#takeLock(path)
+    this.#notes = new BillNotes(path, now, (error) => log(`bills so far: ${String(error)}`))
     const nowMs = now()
     for (const { key, value, endsAtMs } of this.#journal.rows()) {
       if (endsAtMs + retention.counterMs > nowMs) {
@@ -55,31 +62,41 @@ export class SqliteLedger implements Ledger {
         throw new LedgerError('Unavailable', 'The ledger cannot be written.', this.#behind)
       }
     }
-    return this.#book.try(hold, this.#now())
+    const answer = this.#book.try(hold, this.#now())
+    if (answer.outcome === 'Granted') {
+      this.#keepNote(hold.id, hold.note)
+    }
+    return answer
   }
 
   async renew(holdId: string, renewal: Renewal): Promise<RenewOutcome> {
-    checkExpiry(renewal.expiresInMs)
-    checkUsed(renewal.used)
+    checkRenewal(renewal)
     const outcome = this.#book.renew(holdId, renewal, this.#now())
     this.#keepAhead(this.#book.countersOf(holdId))
+    if (outcome === 'Renewed') {
+      this.#keepNote(holdId, renewal.note)
+    }
     return outcome
   }
 
   async settle(holdId: string, settlement: Settlement): Promise<SettleOutcome> {
     checkUsed(settlement.used)
+    if (this.#notes.adopted(holdId)) {
+      // Its counters were written ahead of it.
+      return 'Corrected'
+    }
+    this.#notes.ended(holdId)
     const counters = this.#book.countersOf(holdId)
     const outcome = this.#book.settle(holdId, settlement, this.#now())
     this.#keepAhead(counters)
     return outcome
   }
 
-  release(holdId: string): Promise<SettleOutcome> {
-    return this.settle(holdId, released)
-  }
-
   async lapsed(ageMs: number): Promise<readonly LapsedHold[]> {
-    return this.#book.lapsed(ageMs, this.#now())
+    return [...this.#notes.orphans(), ...this.#book.lapsed(ageMs, this.#now())].slice(
+      0,
+      retention.lapsedTold,
+    )
   }
 
   async read(keys: readonly string[]): Promise<readonly Counter[]> {
@@ -96,8 +113,15 @@ export class SqliteLedger implements Ledger {
       this.#book.tick(this.#now())
       this.#journal.write([...this.#book.counters()].filter(isFlow).map(exactly))
     } finally {
+      this.#notes.close()
       this.#journal.close()
       this.#lock?.release()
+    }
+  }
+
+  #keepNote(holdId: string, note = ''): void {
+    if (note !== '') {
+      this.#notes.put(holdId, note)
     }
   }
 
@@ -143,10 +167,6 @@ export class SqliteLedger implements Ledger {
       this.#dropAtMs = nowMs + retention.counterMs
     }
   }
-}
-
-function isBudget(line: Line): boolean {
-  return line.class === 'Budget' && line.cap !== undefined
 }
 
 function isFlow({ kind }: BookCounter): boolean {

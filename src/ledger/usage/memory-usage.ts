@@ -27,7 +27,8 @@ export class MemoryUsage implements UsageStore {
 
   async append(records: readonly UsageRecord[]): Promise<void> {
     for (const record of records) {
-      if (!this.#records.has(record.attemptId)) {
+      const known = this.#records.get(record.attemptId)
+      if (known === undefined || isBetter(record, known)) {
         this.#records.set(record.attemptId, record)
       }
     }
@@ -63,6 +64,11 @@ export class MemoryUsage implements UsageStore {
   }
 
   async close(): Promise<void> {}
+}
+
+function isBetter(record: UsageRecord, known: UsageRecord): boolean {
+  const isMore = record.exactness === 'Exact' || record.outputTokens > known.outputTokens
+  return known.exactness === 'LowerBound' && isMore
 }
 
 function add(

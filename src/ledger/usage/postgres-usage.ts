@@ -1,6 +1,13 @@
 import { PostgresConnection, type PostgresOptions } from '../postgres/postgres-connection.ts'
 import type { UsageQuery, UsageRecord, UsageRow, UsageStore } from './types.ts'
-import { usageColumns, usageFields, usageRow, usageSelect, usageTable } from './usage-sql.ts'
+import {
+  usageColumns,
+  usageConflict,
+  usageFields,
+  usageRow,
+  usageSelect,
+  usageTable,
+} from './usage-sql.ts'
 
 /** Usage records of all gateways. */
 export class PostgresUsage implements UsageStore {
@@ -22,7 +29,8 @@ export class PostgresUsage implements UsageStore {
     const arrays = usageColumns.map((_, index) => `$${index + 1}::${typeOf(index)}[]`).join(', ')
     await this.#postgres.query(
       'loraplex append usage',
-      `insert into usage_records (${usageColumns.join(', ')}) select * from unnest(${arrays}) on conflict do nothing`,
+      `insert into usage_records (${usageColumns.join(', ')})
+        select distinct on (attempt_id) * from unnest(${arrays}) as told (${usageColumns.join(', ')}) ${usageConflict}`,
       usageFields.map((field) => records.map((record) => record[field])),
     )
   }

@@ -1,39 +1,41 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { LedgerError } from '../ledger-error.ts'
 import { openDatabase } from '../sqlite/open-database.ts'
-import { QueryThread } from './query-thread.ts'
+import { SqliteThread } from './sqlite-thread.ts'
 import type { UsageQuery, UsageRecord, UsageRow, UsageStore } from './types.ts'
-import { usageColumns, usageFields, usageRow, usageSelect, usageTable } from './usage-sql.ts'
+import {
+  usageColumns,
+  usageConflict,
+  usageFields,
+  usageRow,
+  usageSelect,
+  usageTable,
+} from './usage-sql.ts'
 
-/** Usage records in a file. They are written on the event loop, some microseconds each; queries run in a thread. */
+const insert = `insert into usage_records (${usageColumns.join(', ')})
+  values (${usageColumns.map(() => '?').join(', ')}) ${usageConflict}`
+
+/** Usage records in a file, written in one thread and queried in another. */
 export class SqliteUsage implements UsageStore {
-  readonly #database: DatabaseSync
-  readonly #insert: StatementSync
-  readonly #queries: QueryThread
+  readonly #writer: SqliteThread
+  readonly #reader: SqliteThread
 
+  /** @throws UserError where the file cannot be used */
   constructor(path: string) {
-    this.#queries = new QueryThread(path)
-    this.#database = openDatabase(path, usageTable('text'))
-    const marks = usageColumns.map(() => '?').join(', ')
-    this.#insert = this.#database.prepare(
-      `insert into usage_records (${usageColumns.join(', ')}) values (${marks}) on conflict do nothing`,
-    )
+    openDatabase(path, usageTable('text')).close()
+    this.#writer = new SqliteThread({
+      path,
+      writes: true,
+      problem: 'Usage records cannot be kept',
+    })
+    this.#reader = new SqliteThread({
+      path,
+      writes: false,
+      problem: 'Usage records cannot be read',
+    })
   }
 
   async append(records: readonly UsageRecord[]): Promise<void> {
-    this.#attempt(() => {
-      this.#database.exec('begin immediate')
-      try {
-        for (const record of records) {
-          this.#insert.run(...usageFields.map((field) => record[field]))
-        }
-        this.#database.exec('commit')
-      } finally {
-        if (this.#database.isTransaction) {
-          this.#database.exec('rollback')
-        }
-      }
-    })
+    const rows = records.map((record) => usageFields.map((field) => record[field]))
+    await this.#writer.ask({ text: insert, rows: JSON.stringify(rows) })
   }
 
   async query(query: UsageQuery): Promise<readonly UsageRow[]> {
@@ -42,28 +44,19 @@ export class SqliteUsage implements UsageStore {
       () => '?',
       (sum) => `cast(${sum} as text)`,
     )
-    const rows = await this.#queries.ask({ text, values })
+    const { rows } = await this.#reader.ask({ text, values })
     return rows.map((row) => usageRow(row, query.groupBy))
   }
 
   async forget(beforeMs: number): Promise<number> {
-    const deleted = this.#attempt(() =>
-      this.#database.prepare('delete from usage_records where at_ms < ?').run(beforeMs),
-    )
-    return Number(deleted.changes)
+    const { changes } = await this.#writer.ask({
+      text: 'delete from usage_records where at_ms < ?',
+      rows: JSON.stringify([[beforeMs]]),
+    })
+    return changes
   }
 
   async close(): Promise<void> {
-    await this.#queries.close()
-    this.#database.close()
-  }
-
-  #attempt<T>(work: () => T): T {
-    try {
-      return work()
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      throw new LedgerError('Unavailable', `Usage records cannot be kept: ${reason}`, error)
-    }
+    await Promise.all([this.#reader.close(), this.#writer.close()])
   }
 }

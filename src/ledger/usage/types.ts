@@ -76,7 +76,10 @@ export interface UsageRow extends Readonly<Record<UsageAmount, bigint>> {
 
 /** Append-only. Calls reject with a `LedgerError` when the store cannot answer. */
 export interface UsageStore {
-  /** All of them or none; those that are there already are left as they are. */
+  /**
+   * All of them or none. One that is there already is left as it is, unless it was a lower bound and more is known now: a
+   * gateway that was taken for dead ended its request after all.
+   */
   append(records: readonly UsageRecord[]): Promise<void>
   query(query: UsageQuery): Promise<readonly UsageRow[]>
   /** Deletes what is older; answers how many. */

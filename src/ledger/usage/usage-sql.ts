@@ -33,6 +33,13 @@ const columns: Readonly<Record<keyof UsageRecord, string>> = {
 export const usageFields = Object.keys(columns) as readonly (keyof UsageRecord)[]
 export const usageColumns = Object.values(columns)
 
+/** What becomes of a record that is there already, in SQLite's words and in Postgres's: see `isBetter`. */
+export const usageConflict = `on conflict (attempt_id) do update set ${usageColumns
+  .filter((column) => column !== columns.attemptId)
+  .map((column) => `${column} = excluded.${column}`)
+  .join(', ')} where usage_records.exactness = 'LowerBound'
+    and (excluded.exactness = 'Exact' or excluded.output_tokens > usage_records.output_tokens)`
+
 /** The same table in SQLite and Postgres; `text` sorts by bytes there and here. */
 export function usageTable(text: string): string {
   const typed = usageFields.map((field) => {

@@ -2,6 +2,7 @@ import { renderChat, type ChatMessage } from '../tokenizer.ts'
 import { ChatShape } from './chat-shape.ts'
 import { frameFor, resolveModel, specFor, type Call, type Context } from './context.ts'
 import { generate } from './generate.ts'
+import { imageText } from './image-text.ts'
 import { checkLogprobs, number, readSampling, samplingFields } from './sampling.ts'
 import type { ToolCall } from './tool-call.ts'
 import { checkFields, type Json } from './validation.ts'
@@ -137,6 +138,13 @@ function readPart(context: Context, part: Json): string {
   }
   if (part['type'] === 'tool_use') {
     return JSON.stringify(part['input'])
+  }
+  const image = context.settings.takesImages ? imageText(part) : undefined
+  if (image !== undefined) {
+    return image
+  }
+  if (part['type'] === 'tool_result' && Array.isArray(part['content'])) {
+    return (part['content'] as readonly Json[]).map((inner) => readPart(context, inner)).join('')
   }
   throw badRequest(`${context.settings.servedModelNames[0] ?? ''} is not a multimodal model`)
 }

@@ -46,7 +46,10 @@ export function generate(
     return
   }
   context.load.enter(specs.length)
-  const faults = new StreamFaults(context.faults, target.name, (exit) => context.crash(exit))
+  const prompt = specs.map((spec) => spec.prompt).join('\n')
+  const faults = new StreamFaults(context.faults, target.name, prompt, (exit) =>
+    context.crash(exit),
+  )
   const exchange = new Exchange(response, context.engine, shape, {
     ...options,
     faults,

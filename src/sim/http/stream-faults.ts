@@ -14,8 +14,8 @@ export class StreamFaults {
   #timer: NodeJS.Timeout | undefined
   #isLast = false
 
-  constructor(faults: Faults, model: string, onCrash: (exit: boolean) => void) {
-    this.#crash = faults.take('Crash', model)
+  constructor(faults: Faults, model: string, prompt: string, onCrash: (exit: boolean) => void) {
+    this.#crash = faults.take('Crash', model, prompt)
     this.#hang = faults.take('Hang', model)
     this.#reset = faults.take('Reset', model)
     this.#error = faults.take('ErrorInStream', model)
