@@ -205,6 +205,7 @@ export class VllmModel<R extends ModelRequest> {
       profile.stepMs +
       profile.perRequestMs * this.#batch.running.length +
       profile.perAdapterMs * active.size +
+      (profile.perAdapterRequestMs ?? 0) * active.size * this.#batch.running.length +
       profile.perSlotMs * maxLoras +
       profile.perPrefillTokenMs * Math.max(0, prefill - profile.freePrefillTokens) +
       profile.hostToSlotMs * copies +
