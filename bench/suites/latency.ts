@@ -34,7 +34,7 @@ export async function latencySuite(bench: Bench): Promise<Report> {
       arrivals: {
         kind: 'Open',
         requestsPerSecond,
-        warmupSeconds: round === 0 ? firstWarmupSeconds : laterWarmupSeconds,
+        warmupSeconds: round === 0 && !bench.quick ? firstWarmupSeconds : laterWarmupSeconds,
         seconds,
       },
     })

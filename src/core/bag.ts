@@ -9,7 +9,7 @@ export const nowhere = -1
  * A set, in no order, for objects that live as long as a request. A `Set` under such traffic makes a new table every few
  * dozen changes, and each table points to the one that replaced it: once an old one has reached the old generation, the
  * young collector takes every later one, and all requests in them, for alive. With 64 requests in flight that was 12 kB
- * a request carried into the old generation, and a seventh of the gateway's CPU.
+ * a request carried into the old generation.
  */
 export class Bag<T extends Seated> implements Iterable<T> {
   readonly #items: T[] = []

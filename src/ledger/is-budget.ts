@@ -1,6 +1,6 @@
 import type { Line } from './types.ts'
 
-/** A line that may never be passed, not even while its store is away; one that is only counted may. */
+/** A budget that is enforced; without a cap it is only counted. */
 export function isBudget({ class: kind, cap }: Line): boolean {
   return kind === 'Budget' && cap !== undefined
 }

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { inTransaction } from './in-transaction.ts'
 import { openDatabase } from './open-database.ts'
 
 export interface JournalRow {
@@ -16,8 +17,6 @@ const schema = `create table if not exists counters (
 export class CounterJournal {
   readonly #database: DatabaseSync
   readonly #put: StatementSync
-  readonly #begin: StatementSync
-  readonly #commit: StatementSync
   readonly #drop: StatementSync
 
   constructor(path: string) {
@@ -26,8 +25,6 @@ export class CounterJournal {
       `insert into counters values (?, ?, ?)
        on conflict do update set value = excluded.value, ends_at_ms = excluded.ends_at_ms`,
     )
-    this.#begin = this.#database.prepare('begin immediate')
-    this.#commit = this.#database.prepare('commit')
     this.#drop = this.#database.prepare('delete from counters where ends_at_ms < ?')
   }
 
@@ -42,22 +39,11 @@ export class CounterJournal {
 
   /** All rows or none. */
   write(rows: readonly JournalRow[]): void {
-    if (rows.length > 1) {
-      this.#begin.run()
-    }
-    try {
+    inTransaction(this.#database, () => {
       for (const { key, value, endsAtMs } of rows) {
         this.#put.run(key, value, endsAtMs)
       }
-      if (rows.length > 1) {
-        this.#commit.run()
-      }
-    } catch (error) {
-      if (this.#database.isTransaction) {
-        this.#database.exec('rollback')
-      }
-      throw error
-    }
+    })
   }
 
   dropBefore(endsAtMs: number): void {
