@@ -37,6 +37,9 @@ export class LabReplica {
   expectedTokens = 0
   /** Reads of weights from disk, ordered or inside a step. */
   diskReads = 0
+  /** Milliseconds between two tokens of a stream there, lately; 0 before anything was seen. */
+  stepMs = 0
+  #steppedMs = 0
   readonly #inFlightByAdapter = new Map<number, number>()
   /** Routable there: loaded because somebody ordered it. */
   readonly #resident = new Set<number>()
@@ -139,8 +142,17 @@ export class LabReplica {
         this.#resident.add(adapter.id)
         this.#listener.loaded(this, adapter, nowMs)
       },
-      stepped: () => {},
+      stepped: (nowMs) => this.#stepped(nowMs),
       died: () => {},
+    }
+  }
+
+  /** Mean of the last second or two, as a gateway sees it between the chunks of its streams. */
+  #stepped(nowMs: number): void {
+    const gapMs = nowMs - this.#steppedMs
+    this.#steppedMs = nowMs
+    if (this.model.running.length > 0 && gapMs < 1000) {
+      this.stepMs += (gapMs - this.stepMs) * (1 - Math.exp(-gapMs / 2000))
     }
   }
 
