@@ -20,10 +20,7 @@ export function leastBy(
 }
 
 /** The replica with the fewest requests in flight; any of equals. */
-export function leastBusy(
-  replicas: readonly LabReplica[],
-  random: Random,
-): LabReplica | undefined {
+export function leastBusy(replicas: readonly LabReplica[], random: Random): LabReplica | undefined {
   let best: LabReplica | undefined
   let equals = 0
   for (const replica of replicas) {

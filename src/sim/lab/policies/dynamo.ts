@@ -52,7 +52,11 @@ export function dynamoHrw(): RoutePolicy {
       arrivals.add(adapter, 1, nowMs)
       const here = (hosts.get(adapter) ?? []).filter((replica) => replicas.includes(replica))
       const [first] = here.length === 0 ? rankedFor(Number(adapter), replicas) : []
-      return sendTo(request.adapter === undefined ? leastBusy(replicas, random) : (first ?? leastBusy(here, random)))
+      return sendTo(
+        request.adapter === undefined
+          ? leastBusy(replicas, random)
+          : (first ?? leastBusy(here, random)),
+      )
     },
   }
 }

@@ -30,7 +30,8 @@ export function preble({ costs, kvTokens }: PrebleOptions): RoutePolicy {
   }
   return {
     name: 'preble',
-    source: 'Preble, ICLR 2025, its E2; github.com/WukLab/preble, multi_node/global_scheduler_with_time.py',
+    source:
+      'Preble, ICLR 2025, its E2; github.com/WukLab/preble, multi_node/global_scheduler_with_time.py',
     isPlanned: false,
     route(request, { replicas, nowMs }) {
       const cached = new Map(
