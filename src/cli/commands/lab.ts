@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { UserError } from '../../errors.ts'
-import { labTable } from '../../sim/lab/lab-table.ts'
+import { capacitiesOf } from '../../sim/lab/capacity.ts'
+import { capacityTable, hasLoads, labTable } from '../../sim/lab/lab-table.ts'
 import { policyNames } from '../../sim/lab/policy-names.ts'
 import { labReport } from '../../sim/lab/report/lab-report.ts'
 import type { LabRecord } from '../../sim/lab/lab-record.ts'
@@ -68,7 +69,7 @@ export const lab = defineCommand({
     io.out(
       options.output === 'json'
         ? `${JSON.stringify(jsonOf(named, records, options), undefined, 2)}\n`
-        : tableText(labTable(records)),
+        : textOf(records),
     )
     if (options.report !== undefined) {
       const words = wordsOf(named, options)
@@ -119,6 +120,12 @@ function wordsOf(named: NamedTape, options: LabOptionValues): readonly string[] 
   ]
 }
 
+function textOf(records: readonly LabRecord[]): string {
+  const capacities = capacityTable(records)
+  const end = capacities.length === 0 ? '' : `\n${tableText(capacities)}`
+  return `${tableText(labTable(records))}${end}`
+}
+
 function jsonOf(named: NamedTape, records: readonly LabRecord[], options: LabOptionValues): object {
   return {
     tape: { name: named.name, ...shapeOf(named) },
@@ -131,5 +138,6 @@ function jsonOf(named: NamedTape, records: readonly LabRecord[], options: LabOpt
     objective: objectiveOf(options),
     seed: options.seed,
     runs: records.map(({ load, outcome }) => ({ load, ...outcome })),
+    capacities: hasLoads(records) ? capacitiesOf(records) : [],
   }
 }

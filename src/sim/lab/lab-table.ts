@@ -1,43 +1,54 @@
+import { capacitiesOf, capacityText } from './capacity.ts'
 import type { LabRecord } from './lab-record.ts'
 
-const columns = [
-  'POLICY',
-  'LOAD',
-  'REQUESTS',
-  'IN SLO',
-  'GOOD/S',
-  'TTFT MEAN',
-  'P50',
-  'P99',
-  'TPOT MEAN',
-  'P99',
-  'DISK LOADS',
-  'ADAPTERS',
-] as const
-
-/** Rows of cells with a head, a row a run; `LOAD` only where there are several. */
-export function labTable(records: readonly LabRecord[]): readonly (readonly string[])[] {
-  const hasLoads = new Set(records.map(({ load }) => load)).size > 1
-  const rows = [columns, ...records.map(cellsOf)]
-  return hasLoads ? rows : rows.map((row) => row.filter((_, column) => column !== 1))
+interface Column {
+  readonly title: string
+  readonly cell: (record: LabRecord) => string
 }
 
-function cellsOf({ load, outcome }: LabRecord): readonly string[] {
-  const lost = outcome.requests - outcome.completed
+const loadColumn: Column = { title: 'LOAD', cell: ({ load }) => `${load} ×` }
+
+const policyColumn: Column = { title: 'POLICY', cell: ({ outcome }) => outcome.policy }
+
+const figureColumns: readonly Column[] = [
+  { title: 'REQUESTS', cell: ({ outcome }) => requestsText(outcome) },
+  { title: 'IN SLO', cell: ({ outcome }) => `${(outcome.attainment * 100).toFixed(1)} %` },
+  { title: 'GOOD/S', cell: ({ outcome }) => outcome.goodPerSecond.toFixed(1) },
+  { title: 'TTFT MEAN', cell: ({ outcome }) => timeText(outcome.ttftMeanMs) },
+  { title: 'P50', cell: ({ outcome }) => timeText(outcome.ttftP50Ms) },
+  { title: 'P99', cell: ({ outcome }) => timeText(outcome.ttftP99Ms) },
+  { title: 'TPOT MEAN', cell: ({ outcome }) => timeText(outcome.tpotMeanMs) },
+  { title: 'P99', cell: ({ outcome }) => timeText(outcome.tpotP99Ms) },
+  { title: 'DISK LOADS', cell: ({ outcome }) => outcome.diskReads.toLocaleString('en-US') },
+  { title: 'ADAPTERS', cell: ({ outcome }) => outcome.meanActive.toFixed(1) },
+]
+
+/** Rows of cells with a head, a row a run; the load is a column where there are several. */
+export function labTable(records: readonly LabRecord[]): readonly (readonly string[])[] {
+  const shown = [policyColumn, ...(hasLoads(records) ? [loadColumn] : []), ...figureColumns]
   return [
-    outcome.policy,
-    `${load} ×`,
-    lost === 0 ? String(outcome.requests) : `${outcome.requests} (${lost} not ended)`,
-    `${(outcome.attainment * 100).toFixed(1)} %`,
-    outcome.goodPerSecond.toFixed(1),
-    timeText(outcome.ttftMeanMs),
-    timeText(outcome.ttftP50Ms),
-    timeText(outcome.ttftP99Ms),
-    timeText(outcome.tpotMeanMs),
-    timeText(outcome.tpotP99Ms),
-    String(outcome.diskReads),
-    outcome.meanActive.toFixed(1),
+    shown.map(({ title }) => title),
+    ...records.map((record) => shown.map(({ cell }) => cell(record))),
   ]
+}
+
+/** Rows of cells with a head, a row a policy: how much load it takes. Empty where there was one load only. */
+export function capacityTable(records: readonly LabRecord[]): readonly (readonly string[])[] {
+  return hasLoads(records)
+    ? [
+        ['POLICY', '99 % IN SLO UP TO'],
+        ...capacitiesOf(records).map((each) => [each.policy, capacityText(each)]),
+      ]
+    : []
+}
+
+export function hasLoads(records: readonly LabRecord[]): boolean {
+  return new Set(records.map(({ load }) => load)).size > 1
+}
+
+function requestsText({ requests, completed }: LabRecord['outcome']): string {
+  const all = requests.toLocaleString('en-US')
+  return requests === completed ? all : `${all} (${requests - completed} not ended)`
 }
 
 /** `43.2 ms`, `870 ms`, `12.3 s`. */

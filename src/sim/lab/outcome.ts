@@ -15,6 +15,8 @@ export interface Outcome {
   readonly completed: number
   /** Part that met the objective, 0–1; what did not end did not. */
   readonly attainment: number
+  /** Requests a second that arrived, from the warm-up to the last. */
+  readonly offeredPerSecond: number
   /** Requests that met the objective, a second from the warm-up to the last arrival. */
   readonly goodPerSecond: number
   readonly ttftMeanMs: number
@@ -40,6 +42,7 @@ export function outcomeOf(run: LabRun, objective: Objective, warmUpMs: number): 
     requests: requests.length,
     completed: ended.length,
     attainment: good / Math.max(1, requests.length),
+    offeredPerSecond: requests.length / seconds,
     goodPerSecond: good / seconds,
     ttftMeanMs: meanOf(ttfts),
     ttftP50Ms: quantileOf(ttfts, 0.5),

@@ -15,21 +15,22 @@ export interface WindowFigures {
 /** Enough for a line on a page. */
 const mostWindows = 120
 
-/** Figures by time of arrival, in windows of whole seconds. */
+/** Figures by time of arrival, in windows of whole seconds; what is left at the end counts with the last one. */
 export function windowsOf(
   requests: readonly LabRequest[],
   objective: Objective,
 ): readonly WindowFigures[] {
   const lastMs = requests.at(-1)?.arrivedMs ?? 0
   const widthMs = Math.max(1, Math.ceil(lastMs / mostWindows / 1000)) * 1000
-  const windows: LabRequest[][] = Array.from(
-    { length: Math.ceil((lastMs + 1) / widthMs) },
-    () => [],
-  )
+  const count = Math.max(1, Math.floor(lastMs / widthMs))
+  const windows: LabRequest[][] = Array.from({ length: count }, () => [])
   for (const request of requests) {
-    windows[Math.floor(request.arrivedMs / widthMs)]?.push(request)
+    windows[Math.min(count - 1, Math.floor(request.arrivedMs / widthMs))]?.push(request)
   }
-  return windows.map((inside, at) => figuresOf(inside, (at + 0.5) * widthMs, widthMs, objective))
+  return windows.map((inside, at) => {
+    const endMs = at === count - 1 ? Math.max(lastMs, widthMs) : (at + 1) * widthMs
+    return figuresOf(inside, (at + 0.5) * widthMs, endMs - at * widthMs, objective)
+  })
 }
 
 function figuresOf(

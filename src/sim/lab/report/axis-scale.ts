@@ -5,16 +5,25 @@ export interface AxisScale {
   at(value: number): number
 }
 
-const aboutTicks = 5
+const mostSteps = 7
 
 /** From 0 to a round value not below `most`. */
 export function linearScale(most: number): AxisScale {
-  const step = roundStep(Math.max(most, 1e-9) / aboutTicks)
+  const step = roundStep(Math.max(most, 1e-9) / mostSteps)
   const count = Math.max(1, Math.ceil(most / step - 1e-9))
   const top = step * count
   return {
     ticks: Array.from({ length: count + 1 }, (_, at) => Number((at * step).toPrecision(12))),
     at: (value) => value / top,
+  }
+}
+
+/** From 0 to exactly `most`, marked at round values. */
+export function tightScale(most: number): AxisScale {
+  const { ticks } = linearScale(most)
+  return {
+    ticks: ticks.filter((tick) => tick <= most * 1.001),
+    at: (value) => (most > 0 ? value / most : 0),
   }
 }
 

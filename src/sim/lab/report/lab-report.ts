@@ -1,4 +1,5 @@
 import type { LabRecord } from '../lab-record.ts'
+import { hasLoads } from '../lab-table.ts'
 import type { Objective } from '../outcome.ts'
 import { linePanel, type LinePanel } from './line-panel.ts'
 import { reportStyle, seriesStyle } from './report-style.ts'
@@ -25,15 +26,22 @@ const panelHeight = 240
 /** A page of SVG that needs nothing else: what was run, figures, attainment by load, and how it went over time. */
 export function labReport(report: LabReport): string {
   const { records, words } = report
+  const shown = loadShown(records)
   const policies = [...new Set(records.map(({ outcome }) => outcome.policy))]
   const styleOf = (policy: string): string => seriesStyle(Math.max(0, policies.indexOf(policy)))
   const inner = width - 2 * edge
-  const tableTop = edge + 34 + words.length * 18
-  let top = tableTop + summaryHeight(records) + gap
+  const shownWords = `Figures and what goes over time: at ${shown} × the tape’s load.`
+  const lines = hasLoads(records) ? [...words, shownWords] : words
+  const tableTop = edge + 34 + lines.length * 18
+  const timed = records.filter(({ load }) => load === shown)
+  let top = tableTop + summaryHeight(timed) + gap
   const parts = [
     svgText(report.title, { x: edge, y: edge + 16, class: 'head' }),
-    ...words.map((line, at) => svgText(line, { x: edge, y: edge + 40 + at * 18, class: 'words' })),
-    summaryPanel(records, styleOf, { x: edge, y: tableTop, width: inner, height: 0 }),
+    ...lines.map((line, at) => svgText(line, { x: edge, y: edge + 40 + at * 18, class: 'words' })),
+    summaryPanel(
+      { records: timed, all: records, styleOf },
+      { x: edge, y: tableTop, width: inner, height: 0 },
+    ),
   ]
   const place = (panel: LinePanel, column: number, columns: number): void => {
     const each = (inner - gap * (columns - 1)) / columns
@@ -41,15 +49,9 @@ export function labReport(report: LabReport): string {
     parts.push(linePanel(panel, { x, y: top, width: each, height: panelHeight }))
     top += column === columns - 1 ? panelHeight + gap : 0
   }
-  const shown = loadShown(records)
-  if (new Set(records.map(({ load }) => load)).size > 1) {
+  if (hasLoads(records)) {
     place(sloPanel(records, styleOf), 0, 1)
-    parts.push(
-      svgText(`Over time, at ${shown} × the tape’s load`, { x: edge, y: top + 14, class: 'title' }),
-    )
-    top += 24
   }
-  const timed = records.filter(({ load }) => load === shown)
   for (const [at, panel] of timePanels(timed, { ...report, styleOf }).entries()) {
     place(panel, at % 2, 2)
   }

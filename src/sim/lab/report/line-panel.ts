@@ -1,4 +1,4 @@
-import { linearScale, logScale, type AxisScale } from './axis-scale.ts'
+import { linearScale, logScale, tightScale, type AxisScale } from './axis-scale.ts'
 import { numberText } from './number-text.ts'
 import { svgElement, svgText } from './svg-element.ts'
 
@@ -27,8 +27,10 @@ export interface LinePanel {
   readonly isStepped?: boolean
   /** Marks at the points, where there are few. */
   readonly hasMarks?: boolean
-  /** The largest value that the axis has at least. */
-  readonly leastTop?: number
+  /** The end of the upright axis; else what the values ask for. */
+  readonly top?: number
+  /** What the time axis goes to at least. */
+  readonly leastRight?: number
 }
 
 export interface PanelPlace {
@@ -49,16 +51,17 @@ export function linePanel(panel: LinePanel, place: PanelPlace): string {
     height: place.height - margin.top - margin.bottom,
   }
   const { lines, guides = [] } = panel
-  const xs = linearScale(Math.max(...lines.flatMap(({ points }) => points.map(([x]) => x)), 0))
+  const rights = lines.flatMap(({ points }) => points.map(([x]) => x))
+  const xs = tightScale(Math.max(...rights, panel.leastRight ?? 0))
   const values = [
     ...lines.flatMap(({ points }) => points.map(([, y]) => y)),
-    ...guides.map(({ value }) => value),
-    panel.leastTop ?? 0,
+    // Room above a guide for its words.
+    ...guides.map(({ value }) => value * 1.1),
   ]
   const ys =
     panel.isLog === true
       ? logScale(Math.min(...values.filter((value) => value > 0)), Math.max(...values))
-      : linearScale(Math.max(...values))
+      : linearScale(panel.top ?? Math.max(0, ...values))
   const chart: Chart = {
     frame,
     x: (value) => frame.left + xs.at(value) * frame.width,
@@ -71,7 +74,8 @@ export function linePanel(panel: LinePanel, place: PanelPlace): string {
       gridOf(chart, xs, ys) +
       axisTitles(chart, panel, place) +
       guides.map((guide) => guideOf(chart, guide)).join('') +
-      lines.map((line) => lineOf(chart, line, panel)).join(''),
+      // The first one is on top.
+      lines.toReversed().map((line) => lineOf(chart, line, panel)).join(''),
   )
 }
 
@@ -133,9 +137,10 @@ function axisTitles({ frame }: Chart, { xTitle, yTitle }: LinePanel, place: Pane
 
 function guideOf({ frame, y }: Chart, { value, label }: PanelGuide): string {
   const at = round(y(value))
+  const words = at - frame.top < 14 ? at + 13 : at - 4
   return (
     svgElement('path', { class: 'guide', d: `M${frame.left} ${at}h${frame.width}` }) +
-    svgText(label, { x: frame.left + frame.width, y: at - 4, class: 'tick', 'text-anchor': 'end' })
+    svgText(label, { x: frame.left + frame.width, y: words, class: 'tick', 'text-anchor': 'end' })
   )
 }
 

@@ -1,3 +1,4 @@
+import { wantedAttainment } from '../capacity.ts'
 import type { LabRecord } from '../lab-record.ts'
 import type { LinePanel } from './line-panel.ts'
 
@@ -12,20 +13,15 @@ export function sloPanel(
     yTitle: 'within objective, %',
     xTitle: 'offered load, requests/s',
     hasMarks: true,
-    leastTop: 100,
-    guides: [{ value: 99, label: '99 %' }],
+    guides: [{ value: wantedAttainment * 100, label: '99 %' }],
+    top: 100,
     lines: policies.map((policy) => ({
       label: policy,
       style: styleOf(policy),
       points: records
         .filter(({ outcome }) => outcome.policy === policy)
-        .map((record) => [offeredOf(record), record.outcome.attainment * 100] as const)
+        .map(({ outcome }) => [outcome.offeredPerSecond, outcome.attainment * 100] as const)
         .sort(([left], [right]) => left - right),
     })),
   }
-}
-
-function offeredOf({ outcome, windows }: LabRecord): number {
-  const sum = windows.reduce((total, { arrivedPerSecond }) => total + arrivedPerSecond, 0)
-  return windows.length === 0 ? outcome.requests : sum / windows.length
 }

@@ -17,20 +17,22 @@ export function timePanels(
   records: readonly LabRecord[],
   { objective, maxLoras, styleOf }: TimePanelsOptions,
 ): readonly LinePanel[] {
-  const longestMs = Math.max(0, ...records.map(({ timeline }) => timeline.at(-1)?.atMs ?? 0))
-  const time = timeUnitOf(longestMs)
-  const xTitle = `time, ${time.name}`
+  const lastMs = Math.max(1000, ...records.map(lastBusyMs))
+  const time = timeUnitOf(lastMs)
+  const axis = { xTitle: `time, ${time.name}`, leastRight: lastMs / time.ms }
   const lines = (pointsOf: (record: LabRecord) => Points): readonly PanelLine[] =>
     records.map((record) => ({
       label: record.outcome.policy,
       style: styleOf(record.outcome.policy),
-      points: pointsOf(record).map(([atMs, value]) => [atMs / time.ms, value] as const),
+      points: pointsOf(record)
+        .filter(([atMs]) => atMs <= lastMs)
+        .map(([atMs, value]) => [atMs / time.ms, value] as const),
     }))
   return [
     {
       title: 'Load: requests within the objective, of those that arrive (dashed)',
       yTitle: 'requests/s',
-      xTitle,
+      ...axis,
       lines: [
         ...arrivals(records[0], time.ms),
         ...lines(({ windows }) => windows.map(({ atMs, goodPerSecond }) => [atMs, goodPerSecond])),
@@ -39,27 +41,27 @@ export function timePanels(
     {
       title: 'Queue: requests that wait at the gateway or in an engine',
       yTitle: 'requests, most at once',
-      xTitle,
+      ...axis,
       lines: lines(({ timeline }) => thinned(timeline, ({ waiting }) => waiting, 'Most')),
     },
     {
       title: 'Slots: distinct adapters in an engine’s batch',
       yTitle: 'adapters a replica',
-      xTitle,
+      ...axis,
       guides: [{ value: maxLoras, label: `max_loras ${maxLoras}` }],
       lines: lines(({ timeline }) => thinned(timeline, ({ slotsUsed }) => slotsUsed, 'Mean')),
     },
     {
       title: 'Replicas that take requests',
       yTitle: 'replicas',
-      xTitle,
+      ...axis,
       isStepped: true,
       lines: lines(({ timeline }) => thinned(timeline, ({ replicas }) => replicas, 'Most')),
     },
     {
       title: 'Time to first token, p99, by time of arrival',
       yTitle: 'ms',
-      xTitle,
+      ...axis,
       isLog: true,
       guides: [{ value: objective.ttftMs, label: `objective ${objective.ttftMs} ms` }],
       lines: lines(({ windows }) => windows.map(({ atMs, ttftP99Ms }) => [atMs, ttftP99Ms])),
@@ -67,7 +69,7 @@ export function timePanels(
     {
       title: 'Time per output token, p99, by time of arrival',
       yTitle: 'ms',
-      xTitle,
+      ...axis,
       guides: [{ value: objective.tpotMs, label: `objective ${objective.tpotMs} ms` }],
       lines: lines(({ windows }) => windows.map(({ atMs, tpotP99Ms }) => [atMs, tpotP99Ms])),
     },
@@ -80,6 +82,12 @@ function arrivals(record: LabRecord | undefined, unitMs: number): readonly Panel
     ({ atMs, arrivedPerSecond }) => [atMs / unitMs, arrivedPerSecond] as const,
   )
   return points === undefined ? [] : [{ label: 'arrivals', style: 'arrivals', points }]
+}
+
+/** After it the fleet has nothing to do any more. */
+function lastBusyMs({ timeline, windows }: LabRecord): number {
+  const busy = timeline.findLast(({ waiting, running }) => waiting + running > 0)
+  return Math.max(busy?.atMs ?? 0, windows.at(-1)?.atMs ?? 0)
 }
 
 function timeUnitOf(longestMs: number): { readonly name: string; readonly ms: number } {
