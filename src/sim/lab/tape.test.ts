@@ -24,12 +24,24 @@ describe('a tape', () => {
 
   const mistakes: readonly [string, string, RegExp][] = [
     ['no JSON', '{', /^Line 2 of the tape is no JSON/],
-    ['a missing field', good.replace('"tenant":"acme",', ''), /^Line 2 of the tape, field tenant: /],
-    ['a text for a number', good.replace('10', '"10"'), /^Line 2 of the tape, field input_tokens: /],
+    [
+      'a missing field',
+      good.replace('"tenant":"acme",', ''),
+      /^Line 2 of the tape, field tenant: /,
+    ],
+    [
+      'a text for a number',
+      good.replace('10', '"10"'),
+      /^Line 2 of the tape, field input_tokens: /,
+    ],
     ['no output', good.replace(':3}', ':0}'), /^Line 2 of the tape, field output_tokens: /],
     ['an unknown field', good.replace('}', ',"model":"x"}'), /^Line 2 of the tape: .*model/],
     ['a block beyond its range', good.replace('}', ',"blocks":[1,-2]}'), /field blocks\.1: /],
-    ['a time before the last', good.replace('0.5', '0.4'), /^Line 2 of the tape, field t: 0.4 is before/],
+    [
+      'a time before the last',
+      good.replace('0.5', '0.4'),
+      /^Line 2 of the tape, field t: 0.4 is before/,
+    ],
   ]
   it.each(mistakes)('with %s is refused by line and field', (_, line, words) => {
     expect(() => parseTape(`${good}\n${line}\n`)).toThrow(words)

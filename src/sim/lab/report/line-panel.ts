@@ -75,7 +75,10 @@ export function linePanel(panel: LinePanel, place: PanelPlace): string {
       axisTitles(chart, panel, place) +
       guides.map((guide) => guideOf(chart, guide)).join('') +
       // The first one is on top.
-      lines.toReversed().map((line) => lineOf(chart, line, panel)).join(''),
+      lines
+        .toReversed()
+        .map((line) => lineOf(chart, line, panel))
+        .join(''),
   )
 }
 
