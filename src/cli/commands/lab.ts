@@ -55,6 +55,10 @@ export const lab = defineCommand({
       return 0
     }
     const { adapters } = shapeOf(named)
+    if (options.report !== undefined) {
+      // Before the work, not after it.
+      await write(io.workingFolder, options.report, '')
+    }
     const records = labRuns({
       tape,
       policies,
