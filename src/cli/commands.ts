@@ -10,6 +10,7 @@ import { fetchModel } from './commands/fetch-model.ts'
 import { gateway } from './commands/gateway.ts'
 import { get } from './commands/get.ts'
 import { keyCommands } from './commands/keys.ts'
+import { lab } from './commands/lab.ts'
 import { rebuild } from './commands/ledger.ts'
 import { plan } from './commands/plan.ts'
 import { readClaim } from './commands/read-claim.ts'
@@ -29,6 +30,7 @@ export const commands: readonly Command[] = [
   ...keyCommands,
   crds,
   simulate,
+  lab,
   gateway,
   controller,
   plan,

@@ -21,6 +21,8 @@ export interface BatchSequence<R extends ModelRequest> extends Sequence<R> {
   kvTokens: number
   /** Waits because its adapter would be one too many. */
   isDeferred: boolean
+  /** Ended or aborted: no longer here, though the present step may still list it. */
+  hasLeft: boolean
 }
 
 /** What became of a sequence in a step: still reading its prompt, one token more, or its last. */
@@ -33,6 +35,10 @@ export class Batch<R extends ModelRequest> {
   readonly #sequences = new Map<R, BatchSequence<R>>()
   #running: BatchSequence<R>[] = []
   #waiting: BatchSequence<R>[] = []
+  /** Adapters of running requests with how many, kept up to date because every step asks. */
+  readonly #active = new Map<number, ModelAdapter>()
+  readonly #activeCounts = new Map<number, number>()
+  #activeVersion = 0
   #kvUsed = 0
   #preemptions = 0
   #prefixQueries = 0
@@ -65,10 +71,6 @@ export class Batch<R extends ModelRequest> {
     }
   }
 
-  has(request: R): boolean {
-    return this.#sequences.has(request)
-  }
-
   add(request: R, nowMs: number): void {
     const sequence: BatchSequence<R> = {
       request,
@@ -83,6 +85,7 @@ export class Batch<R extends ModelRequest> {
       scheduled: 0,
       kvTokens: 0,
       isDeferred: false,
+      hasLeft: false,
     }
     this.#sequences.set(request, sequence)
     this.#waiting.push(sequence)
@@ -92,9 +95,13 @@ export class Batch<R extends ModelRequest> {
   remove(request: R): BatchSequence<R> | undefined {
     const sequence = this.#sequences.get(request)
     if (sequence !== undefined) {
+      sequence.hasLeft = true
       this.#sequences.delete(request)
       this.#waiting = this.#waiting.filter((other) => other !== sequence)
-      this.#running = this.#running.filter((other) => other !== sequence)
+      if (this.#running.includes(sequence)) {
+        this.#running = this.#running.filter((other) => other !== sequence)
+        this.#deactivate(sequence)
+      }
       this.#free(sequence)
     }
     return sequence
@@ -102,6 +109,12 @@ export class Batch<R extends ModelRequest> {
 
   clear(): readonly R[] {
     const requests = [...this.#sequences.keys()]
+    for (const sequence of this.#sequences.values()) {
+      sequence.hasLeft = true
+    }
+    this.#active.clear()
+    this.#activeCounts.clear()
+    this.#activeVersion += 1
     this.#sequences.clear()
     this.#running = []
     this.#waiting = []
@@ -109,27 +122,23 @@ export class Batch<R extends ModelRequest> {
     return requests
   }
 
-  /** Distinct adapters of running requests, by id. */
-  activeAdapters(): Map<number, ModelAdapter> {
-    const active = new Map<number, ModelAdapter>()
-    for (const { request } of this.#running) {
-      if (request.adapter !== undefined) {
-        active.set(request.adapter.id, request.adapter)
-      }
-    }
-    return active
+  /** Distinct adapters of running requests, by id, as they are now: the map changes with them. */
+  get activeAdapters(): ReadonlyMap<number, ModelAdapter> {
+    return this.#active
   }
 
-  /**
-   * First come first served; who lacks a LoRA slot is skipped, who lacks room stops everybody behind. Returns the
-   * adapters that are active then.
-   */
-  admit(): ReadonlyMap<number, ModelAdapter> {
+  /** Changes whenever `activeAdapters` does. */
+  get activeVersion(): number {
+    return this.#activeVersion
+  }
+
+  /** First come first served; who lacks a LoRA slot is skipped, who lacks room stops everybody behind. */
+  admit(): void {
     this.#preemptForRoom()
-    const active = this.activeAdapters()
     if (this.#waiting.length === 0) {
-      return active
+      return
     }
+    const active = this.#active
     const left: BatchSequence<R>[] = []
     let isFull = false
     for (const sequence of this.#waiting) {
@@ -142,13 +151,9 @@ export class Batch<R extends ModelRequest> {
         left.push(sequence)
         continue
       }
-      if (adapter !== undefined) {
-        active.set(adapter.id, adapter)
-      }
       this.#enter(sequence)
     }
     this.#waiting = left
-    return active
   }
 
   /** Shares a step's token budget out; returns the prompt tokens in it. */
@@ -182,14 +187,16 @@ export class Batch<R extends ModelRequest> {
       return 'Token'
     }
     this.#sequences.delete(sequence.request)
+    sequence.hasLeft = true
+    this.#deactivate(sequence)
     this.#free(sequence)
     return 'Last'
   }
 
   /** Drops from the running those whose last token came: once a step, not once a request. */
   sweep(): void {
-    if (this.#running.some(({ request }) => !this.#sequences.has(request))) {
-      this.#running = this.#running.filter(({ request }) => this.#sequences.has(request))
+    if (this.#running.some(({ hasLeft }) => hasLeft)) {
+      this.#running = this.#running.filter(({ hasLeft }) => !hasLeft)
     }
   }
 
@@ -214,6 +221,33 @@ export class Batch<R extends ModelRequest> {
     sequence.kvTokens = promptTokens + sequence.generated
     this.#kvUsed += sequence.kvTokens
     this.#running.push(sequence)
+    this.#activate(sequence)
+  }
+
+  #activate({ request: { adapter } }: BatchSequence<R>): void {
+    if (adapter === undefined) {
+      return
+    }
+    const count = this.#activeCounts.get(adapter.id) ?? 0
+    this.#activeCounts.set(adapter.id, count + 1)
+    if (count === 0) {
+      this.#active.set(adapter.id, adapter)
+      this.#activeVersion += 1
+    }
+  }
+
+  #deactivate({ request: { adapter } }: BatchSequence<R>): void {
+    if (adapter === undefined) {
+      return
+    }
+    const left = (this.#activeCounts.get(adapter.id) ?? 0) - 1
+    if (left > 0) {
+      this.#activeCounts.set(adapter.id, left)
+      return
+    }
+    this.#activeCounts.delete(adapter.id)
+    this.#active.delete(adapter.id)
+    this.#activeVersion += 1
   }
 
   /** Every running request grows by a token: puts the youngest back, to be computed anew, until that fits. */
@@ -224,6 +258,7 @@ export class Batch<R extends ModelRequest> {
         return
       }
       this.#free(victim)
+      this.#deactivate(victim)
       victim.prefillLeft = victim.request.promptTokens + victim.generated
       victim.preemptions += 1
       this.#preemptions += 1

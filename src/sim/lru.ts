@@ -11,6 +11,15 @@ export class Lru<K, V> {
     return this.#entries.keys()
   }
 
+  /** The least recently used first. */
+  values(): IterableIterator<V> {
+    return this.#entries.values()
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
   /** Without making it more recently used. */
   peek(key: K): V | undefined {
     return this.#entries.get(key)

@@ -1,12 +1,16 @@
 import type { ModelAdapter, ModelRequest } from '../model-types.ts'
 import type { TapeRequest } from './tape.ts'
 
+/** Adapters of a tape are fewer; blocks of a tape go up to 2³³. Together they stay exact in a number. */
+const mostAdapters = 2 ** 20
+
 /** One request on its way through the lab; times are milliseconds of virtual time, NaN while they lie ahead. */
 export class LabRequest implements ModelRequest {
   readonly entry: TapeRequest
   readonly adapter: ModelAdapter | undefined
   readonly promptTokens: number
   readonly outputTokens: number
+  /** The tape's, with the adapter in each: nothing is shared between adapters, or between one and the base. */
   readonly blocks: readonly number[]
   /** What a policy may assume of its length, before it ends. */
   readonly expectedOutput: number
@@ -26,7 +30,7 @@ export class LabRequest implements ModelRequest {
     this.promptTokens = entry.inputTokens
     this.outputTokens = entry.outputTokens
     this.expectedOutput = expectedOutput
-    this.blocks = blocks
+    this.blocks = ownBlocks(blocks, adapter?.id ?? 0)
   }
 
   get arrivedMs(): number {
@@ -42,4 +46,8 @@ export class LabRequest implements ModelRequest {
   get tpotMs(): number {
     return this.outputTokens < 2 ? 0 : (this.endMs - this.firstTokenMs) / (this.outputTokens - 1)
   }
+}
+
+function ownBlocks(blocks: readonly number[], adapterId: number): readonly number[] {
+  return blocks.map((block) => block * mostAdapters + adapterId)
 }

@@ -1,4 +1,5 @@
 import type { ModelAdapter, ModelOptions } from '../model-types.ts'
+import type { LabObserver } from './lab-observer.ts'
 import { LabReplica } from './lab-replica.ts'
 import { LabRequest } from './lab-request.ts'
 import type { RoutePolicy, RouteView } from './policy.ts'
@@ -16,6 +17,7 @@ export interface LabOptions {
   readonly planEveryMs?: number
   /** After the last arrival the lab goes on for so long. */
   readonly afterMs?: number
+  readonly observer?: LabObserver
 }
 
 /** What one run showed. */
@@ -167,6 +169,7 @@ class Lab {
       this.#active += slotsUsed
       this.#samples += 1
     }
+    this.#options.observer?.observe(this.#view.nowMs, this.#replicas, this.#waiting.length)
   }
 }
 

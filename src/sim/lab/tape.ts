@@ -16,17 +16,20 @@ export interface TapeRequest {
 
 export type Tape = readonly TapeRequest[]
 
+/** With an adapter in it, it is still exact in a number: see lab-request.ts. */
+const mostBlock = 2 ** 33 - 1
+
 const lineShape = z.strictObject({
   t: z.number().min(0),
   tenant: z.string().min(1).max(253),
   adapter: z.string().max(253),
   input_tokens: z.int().min(1).max(10_000_000),
   output_tokens: z.int().min(1).max(10_000_000),
-  blocks: z.array(z.int()).optional(),
+  blocks: z.array(z.int().min(0).max(mostBlock)).optional(),
 })
 
 /**
- * JSON lines `{t, tenant, adapter, input_tokens, output_tokens}`, `t` in seconds from the start, in order.
+ * JSON lines `{t, tenant, adapter, input_tokens, output_tokens, blocks?}`, `t` in seconds from the start, in order.
  * @throws UserError that names line and field
  */
 export function parseTape(text: string): Tape {
@@ -39,7 +42,7 @@ export function parseTape(text: string): Tape {
     const entry = parseLine(line, index + 1)
     if (entry.t < before) {
       throw new UserError(
-        `Line ${index + 1} of the tape: t is ${entry.t}, before the line above it.`,
+        `Line ${index + 1} of the tape, field t: ${entry.t} is before the request above it.`,
       )
     }
     before = entry.t
@@ -68,8 +71,9 @@ function parseLine(line: string, number: number): z.infer<typeof lineShape> {
   const parsed = lineShape.safeParse(value)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
-    const field = issue?.path.join('.') ?? ''
-    throw new UserError(`Line ${number} of the tape: ${field} ${issue?.message ?? 'is wrong'}`)
+    const path = issue?.path.join('.') ?? ''
+    const field = path === '' ? '' : `, field ${path}`
+    throw new UserError(`Line ${number} of the tape${field}: ${issue?.message ?? 'is wrong'}.`)
   }
   return parsed.data
 }

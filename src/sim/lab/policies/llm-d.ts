@@ -6,7 +6,8 @@ import { PrefixIndex } from './prefix-index.ts'
 
 /**
  * llm-d-router's scorers, each 0–1, summed by weight; ties at random. Queue 2, KV use 2 and prefix 3 are its default
- * profile; `affinity` adds the LoRA scorer, which that profile lacks (4 in Google's multi-LoRA recipe).
+ * profile; `affinity` adds the LoRA scorer, which that profile lacks: 1 is a scorer's weight where none is written, 4 is
+ * KServe's. Adapters are counted once, as since llm-d-router#2625.
  */
 export function llmD(affinity = 0): RoutePolicy {
   const prefixes = new PrefixIndex()
@@ -40,17 +41,18 @@ export function llmD(affinity = 0): RoutePolicy {
   }
 }
 
+/**
+ * 1 where the adapter has a request, 0.8 where a slot is free, else 0. The code knows 0.6, too, for adapters that only wait;
+ * vLLM lists every adapter in flight as both running and waiting (llm-d-router#2605), so nothing ever gets it.
+ */
 function affinityOf(
   { adapter }: LabRequest,
   { slots }: LabReplica,
   { activeAdapters, waitingAdapters }: Scrape,
 ): number {
-  if (adapter === undefined || activeAdapters.has(adapter.id)) {
+  const listed = new Set([...activeAdapters, ...waitingAdapters])
+  if (adapter === undefined || listed.has(adapter.id)) {
     return 1
   }
-  const known = new Set([...activeAdapters, ...waitingAdapters])
-  if (known.size < slots) {
-    return 0.8
-  }
-  return waitingAdapters.has(adapter.id) ? 0.6 : 0
+  return listed.size < slots ? 0.8 : 0
 }

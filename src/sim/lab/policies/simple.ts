@@ -1,6 +1,6 @@
 import type { LabReplica } from '../lab-replica.ts'
 import type { RoutePolicy, RouteView } from '../policy.ts'
-import { leastBy, sendTo } from './choose.ts'
+import { leastBusy, sendTo } from './choose.ts'
 
 function any({ replicas, random }: RouteView): LabReplica | undefined {
   return replicas[Math.floor(random.next() * replicas.length)]
@@ -28,9 +28,10 @@ export function roundRobin(): RoutePolicy {
 export function leastRequests(): RoutePolicy {
   return {
     name: 'least-requests',
-    source: 'AIBrix least-request; KubeAI LeastLoad',
+    source:
+      'AIBrix, pkg/plugins/gateway/algorithms/least_request.go: live count of all gateways, any of equals; KubeAI LeastLoad',
     isPlanned: false,
-    route: (_request, { replicas }) => sendTo(leastBy(replicas, ({ inFlight }) => inFlight)),
+    route: (_request, { replicas, random }) => sendTo(leastBusy(replicas, random)),
   }
 }
 

@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest'
+import { aFleet, aRequest, aView } from '../../../test/support/lab-fleet.ts'
+import { policyNamed, policyNames } from './policy-names.ts'
+
+const context = {
+  costs: { stepMs: 10, perRequestMs: 1, perAdapterMs: 1, perPromptTokenMs: 1, loadMs: 1 },
+  objective: { ttftMs: 1000, tpotMs: 50 },
+  kvTokens: 10_000,
+}
+
+it.each(policyNames)('%s is called so, says where it comes from, and routes', (name) => {
+  const policy = policyNamed(name, context)
+  expect(policy?.name).toBe(name)
+  expect(policy?.source).not.toBe('')
+  const view = aView(aFleet(3))
+  policy?.plan?.(view)
+  for (const adapter of [0, 1, 2]) {
+    expect(policy?.route(aRequest({ adapter }), view).choice).toBe('Send')
+  }
+})
+
+it('a rule is made afresh each time, as it has a memory', () => {
+  expect(policyNamed('round-robin', context)).not.toBe(policyNamed('round-robin', context))
+  expect(policyNamed('no-such-rule', context)).toBeUndefined()
+})
