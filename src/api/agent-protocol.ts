@@ -164,6 +164,15 @@ export interface ResidencyMessage {
   readonly residency: ResidencyState
 }
 
+/** One gateway's work at an engine. */
+export interface GatewayLoad {
+  readonly inFlight: number
+  /** Of prompts without a first token. */
+  readonly queuedPromptTokens: number
+  /** Expected of answers that have begun or will. */
+  readonly remainingTokens: number
+}
+
 export interface LoadMessage {
   readonly type: 'load'
   readonly ready: boolean
@@ -174,6 +183,10 @@ export interface LoadMessage {
   readonly waiting: number
   readonly kvCacheUsage: number
   readonly slots: { readonly total: number; readonly used: number }
+  /** What gateways have there, by the name that they call with, at most 100 ms old; absent: an older agent. */
+  readonly gateways?: Readonly<Record<string, GatewayLoad>>
+  /** Distinct adapters in flight, of all gateways. */
+  readonly adapters?: number
 }
 
 /** The grants of these gateways changed since their last answer: they had better call `lease` now than in 100 ms. */

@@ -432,6 +432,7 @@ export class Gateway {
       now: () => performance.now(),
       order: this.#poolOf(replica.poolKey).admission,
       onProcessEnded: (life) => this.#quarantine.ended(life),
+      onRoutable: (revision) => this.#pools.get(replica.poolKey)?.admission.movedIn(revision),
       onChange: () => this.#pools.get(replica.poolKey)?.admission.pump(),
     })
   }

@@ -10,6 +10,9 @@ import type {
 import type { EngineAddress } from '../engine/types.ts'
 import { connectEngine } from './relay/connect-engine.ts'
 import { PlaceShare, type PoolOrder } from './admission/place-share.ts'
+import type { RouteOption } from '../core/choose-replica.ts'
+import { ReplicaLoad } from './replica/replica-load.ts'
+import type { Work } from './replica/work.ts'
 
 /** One replica as the gateway is told of it; what it has, it learns from the agent's stream. */
 export interface GatewayReplica {
@@ -25,6 +28,23 @@ export interface GatewayReplica {
 /** Whether a request for a revision can go to a replica now, and if not, what is missing. */
 export type Placement = 'Now' | 'NeedsSlot' | 'NotRoutable' | 'Down' | 'Full'
 
+/** A replica's own entry in choices, written anew for each request. */
+export interface ReplicaOption extends RouteOption {
+  readonly view: ReplicaView
+}
+
+/** What a choice looks at of one revision at one replica: kept up to date, because looking it up costs more than choosing. */
+export interface Copy {
+  readonly view: ReplicaView
+  readonly revision: string
+  /** A lease, while it lasts, lets requests for it begin. */
+  readonly hasSlot: boolean
+  /** In flight there already, from any gateway. */
+  readonly isActive: boolean
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
 export interface ReplicaViewOptions {
   readonly gateway: string
   /** Requests at one engine at once; more wait here, where order and fairness are decided (DESIGN 2.7). */
@@ -33,6 +53,8 @@ export interface ReplicaViewOptions {
   readonly now: () => number
   /** Something changed that a waiting request may be waiting for. */
   readonly onChange: (view: ReplicaView) => void
+  /** `isRoutable` says something else of this revision now. Called before `onChange`. */
+  readonly onRoutable?: (revision: string) => void
   /** An engine process is gone, see `lifeOf`. */
   readonly onProcessEnded?: (life: string) => void
   /** In which order the pool's tenants are served; absent: this gateway takes no part in it. */
@@ -53,7 +75,10 @@ export class ReplicaView {
   readonly #options: ReplicaViewOptions
   readonly #unwatch: () => void
   readonly #residency = new Map<string, ResidencyState>()
-  readonly #inFlight = new Map<string, number>()
+  readonly #load = new ReplicaLoad()
+  /** Those that anybody asked for since they became routable. */
+  readonly #copies = new Map<string, Writable<Copy>>()
+  readonly #option: Writable<ReplicaOption>
   readonly #wanted = new Set<string>()
   /** Wanted once, for nobody who waits. */
   readonly #invited = new Set<string>()
@@ -73,7 +98,6 @@ export class ReplicaView {
   #draining = false
   #trials = 0
   #detail = 'no word from the agent yet'
-  #total = 0
   #freeSlots = 0
   #stateVersion = 0
   #heard = false
@@ -90,6 +114,18 @@ export class ReplicaView {
       .slice(0, 32)
     this.#options = options
     this.#share = new PlaceShare({ order: undefined, ...options })
+    this.#option = {
+      view: this,
+      inFlight: 0,
+      queuedPromptTokens: 0,
+      remainingTokens: 0,
+      slotsUsed: 0,
+      isActive: false,
+      needsLoad: false,
+      uncachedTokens: 0,
+      outputTokens: 0,
+      rank: rankOf(options.gateway, replica.name),
+    }
     this.#unwatch = replica.link.watchState((message) => this.#onMessage(message))
   }
 
@@ -144,8 +180,34 @@ export class ReplicaView {
     return this.#detail
   }
 
+  /** This gateway's own requests at the engine. */
   get inFlight(): number {
-    return this.#total
+    return this.#load.own
+  }
+
+  /** Other gateways send there, too. */
+  get isShared(): boolean {
+    return this.#load.isShared
+  }
+
+  /** What a request would find here; void with the next call. */
+  optionFor(
+    isActive: boolean,
+    needsLoad: boolean,
+    promptTokens: number,
+    outputTokens: number,
+  ): ReplicaOption {
+    const option = this.#option
+    const load = this.#load
+    option.inFlight = load.inFlight
+    option.queuedPromptTokens = load.queuedPromptTokens
+    option.remainingTokens = load.remainingTokens
+    option.slotsUsed = load.slotsUsed
+    option.isActive = isActive
+    option.needsLoad = needsLoad
+    option.uncachedTokens = promptTokens
+    option.outputTokens = outputTokens
+    return option
   }
 
   /** Slots that nobody had when the agent last spoke. */
@@ -176,8 +238,8 @@ export class ReplicaView {
 
   /** Requests at the engine, by revision; `undefined` is the base. */
   *running(): Iterable<readonly [revision: string | undefined, count: number]> {
-    let base = this.#total
-    for (const entry of this.#inFlight) {
+    let base = this.#load.own
+    for (const entry of this.#load.byRevision()) {
       base -= entry[1]
       yield entry
     }
@@ -189,13 +251,18 @@ export class ReplicaView {
     return this.#stateVersion
   }
 
+  /** Proved there; it may lack a slot. */
+  isRoutable(revision: string): boolean {
+    return this.#residency.get(revision)?.state === 'Routable'
+  }
+
   /** `undefined` is the base model, which takes no slot. */
   placementOf(revision: string | undefined): Placement {
     if (!this.ready) {
       return 'Down'
     }
     if (revision !== undefined) {
-      if (this.#residency.get(revision)?.state !== 'Routable') {
+      if (!this.isRoutable(revision)) {
         return 'NotRoutable'
       }
       if (!this.#hasSlot(revision) || this.#frozen.has(revision)) {
@@ -205,16 +272,45 @@ export class ReplicaView {
     return this.hasRoom ? 'Now' : 'Full'
   }
 
+  /** The same of a revision that is routable here, without looking it up. */
+  placementThere({ hasSlot }: Copy): Exclude<Placement, 'NotRoutable'> {
+    if (!this.ready) {
+      return 'Down'
+    }
+    if (!hasSlot || this.#options.now() >= this.#leaseEnd) {
+      return 'NeedsSlot'
+    }
+    return this.hasRoom ? 'Now' : 'Full'
+  }
+
+  /** Of a revision that is routable here; void when it is not any more. */
+  copyOf(revision: string): Copy {
+    let copy = this.#copies.get(revision)
+    if (copy === undefined) {
+      copy = { view: this, revision, hasSlot: false, isActive: false }
+      this.#copies.set(revision, copy)
+      this.#refresh(revision)
+    }
+    return copy
+  }
+
+  #refresh(revision: string): void {
+    const copy = this.#copies.get(revision)
+    if (copy !== undefined) {
+      copy.hasSlot =
+        this.#granted.has(revision) && !this.#reclaimed.has(revision) && !this.#frozen.has(revision)
+      copy.isActive = this.#load.isActive(revision)
+    }
+  }
+
   /** One request more may go to the engine. */
   get hasRoom(): boolean {
-    return this.ready && this.#total < this.#share.places
+    return this.ready && this.#load.own < this.#share.places
   }
 
   /** Nothing but a place at the engine is missing, or an answer that is on its way. */
   readonly #couldTake = (revision: string | undefined): boolean =>
-    this.ready &&
-    (revision === undefined ||
-      (this.#residency.get(revision)?.state === 'Routable' && this.#hasSlot(revision)))
+    this.ready && (revision === undefined || (this.isRoutable(revision) && this.#hasSlot(revision)))
 
   #hasSlot(revision: string): boolean {
     return (
@@ -224,25 +320,31 @@ export class ReplicaView {
     )
   }
 
-  acquire(revision: string | undefined): void {
-    this.#total += 1
-    if (revision !== undefined) {
-      this.#inFlight.set(revision, (this.#inFlight.get(revision) ?? 0) + 1)
+  acquire(work: Work): void {
+    this.#load.begin(work)
+    if (work.revision !== undefined) {
+      this.#refresh(work.revision)
     }
   }
 
-  release(revision: string | undefined): void {
-    this.#total -= 1
-    if (revision !== undefined) {
-      const left = (this.#inFlight.get(revision) ?? 1) - 1
-      if (left > 0) {
-        this.#inFlight.set(revision, left)
-      } else {
-        this.#inFlight.delete(revision)
-        this.#usedAt.set(revision, this.#options.now())
-        if (this.#reclaimed.has(revision)) {
-          this.renewLease()
-        }
+  /** Its first token came. */
+  read(work: Work): void {
+    this.#load.read(work)
+  }
+
+  /** So many tokens of it are still expected. */
+  expect(work: Work, tokens: number): void {
+    this.#load.expect(work, tokens)
+  }
+
+  release(work: Work, isAnswered: boolean): void {
+    const { revision } = work
+    this.#load.end(work, isAnswered)
+    if (revision !== undefined && this.#load.countOf(revision) === 0) {
+      this.#refresh(revision)
+      this.#usedAt.set(revision, this.#options.now())
+      if (this.#reclaimed.has(revision)) {
+        this.renewLease()
       }
     }
     this.#options.onChange(this)
@@ -268,7 +370,11 @@ export class ReplicaView {
 
   /** Asks once, and only for a slot that nobody has, so that requests to come may go here, too. */
   inviteIntoFreeSlot(revision: string): void {
-    if (this.#freeSlots > 0 && !this.#wanted.has(revision)) {
+    if (
+      this.#freeSlots > 0 &&
+      !this.#wanted.has(revision) &&
+      (!this.#granted.has(revision) || this.#reclaimed.has(revision))
+    ) {
       this.#invited.add(revision)
       this.wantSlot(revision)
     }
@@ -291,31 +397,31 @@ export class ReplicaView {
     const inFlight: Record<string, number> = {}
     const wanted = [...this.#wanted]
     for (const revision of this.#granted) {
-      const count = this.#inFlight.get(revision) ?? 0
+      const count = this.#load.countOf(revision)
       if (count > 0 || this.#isToKeep(revision)) {
         inFlight[revision] = count
       } else {
-        this.#frozen.add(revision)
+        this.#freeze(revision)
       }
     }
-    for (const [revision, count] of this.#inFlight) {
+    for (const [revision, count] of this.#load.byRevision()) {
       inFlight[revision] = count
     }
     const isIdle =
       wanted.length === 0 && Object.keys(inFlight).length === 0 && this.#granted.size === 0
-    if (isIdle && !this.#share.hasNews(this.#total)) {
+    if (isIdle && !this.#share.hasNews(this.#load.own)) {
       return
     }
     this.#leaseCall = 'Out'
     // The agent may take an idle slot on the word of this report, so nothing starts on it until the answer is here.
     for (const [revision, count] of Object.entries(inFlight)) {
       if (count === 0) {
-        this.#frozen.add(revision)
+        this.#freeze(revision)
       }
     }
     const sentAt = this.#options.now()
     const share = this.#share.report(
-      this.#total,
+      this.#load.own,
       [...wanted, ...Object.keys(inFlight)],
       this.#couldTake,
     )
@@ -347,6 +453,11 @@ export class ReplicaView {
     return connections === undefined ? Promise.resolve() : connections.destroy()
   }
 
+  #freeze(revision: string): void {
+    this.#frozen.add(revision)
+    this.#refresh(revision)
+  }
+
   /** Of a grant with nothing in flight. */
   #isToKeep(revision: string): boolean {
     const usedAt = this.#usedAt.get(revision) ?? Number.NEGATIVE_INFINITY
@@ -360,6 +471,7 @@ export class ReplicaView {
         this.#usedAt.set(revision, sentAt)
       }
     }
+    const before = this.#granted
     this.#granted = new Set(answer.granted)
     for (const revision of this.#usedAt.keys()) {
       if (!this.#granted.has(revision)) {
@@ -367,6 +479,12 @@ export class ReplicaView {
       }
     }
     this.#reclaimed = new Set(answer.reclaimed)
+    for (const revision of before) {
+      this.#refresh(revision)
+    }
+    for (const revision of answer.granted) {
+      this.#refresh(revision)
+    }
     this.#leaseEnd = sentAt + answer.ttlMs
     for (const revision of answer.granted) {
       if (!this.#reclaimed.has(revision)) {
@@ -375,16 +493,24 @@ export class ReplicaView {
     }
     for (const revision of this.#invited) {
       this.#wanted.delete(revision)
+      if (!this.#granted.has(revision)) {
+        // Others were quicker: not again before the agent says that one is free.
+        this.#freeSlots = 0
+      }
     }
     this.#invited.clear()
-    if (answer.reclaimed.some((revision) => !this.#inFlight.has(revision))) {
+    if (answer.reclaimed.some((revision) => this.#load.countOf(revision) === 0)) {
       this.#leaseCall = 'OutAndAgain'
     }
     this.#afterLease()
   }
 
   #afterLease(): void {
+    const frozen = [...this.#frozen]
     this.#frozen.clear()
+    for (const revision of frozen) {
+      this.#refresh(revision)
+    }
     const again = this.#leaseCall === 'OutAndAgain'
     this.#leaseCall = 'Idle'
     this.#options.onChange(this)
@@ -405,10 +531,7 @@ export class ReplicaView {
         break
       case 'residency':
         this.#stateVersion += 1
-        this.#residency.set(message.revision, message.residency)
-        if (message.residency.state === 'Absent') {
-          this.#residency.delete(message.revision)
-        }
+        this.#reside(message.revision, message.residency)
         break
       case 'load':
         this.#heard = true
@@ -429,9 +552,31 @@ export class ReplicaView {
     this.#options.onChange(this)
   }
 
+  #reside(revision: string, residency: ResidencyState): void {
+    const before = this.isRoutable(revision)
+    if (residency.state === 'Absent') {
+      this.#residency.delete(revision)
+    } else {
+      this.#residency.set(revision, residency)
+    }
+    if (this.isRoutable(revision) !== before) {
+      this.#copies.delete(revision)
+      this.#options.onRoutable?.(revision)
+    }
+  }
+
+  #clearResidency(): void {
+    const routable = [...this.routable()]
+    this.#residency.clear()
+    this.#copies.clear()
+    for (const revision of routable) {
+      this.#options.onRoutable?.(revision)
+    }
+  }
+
   /** Another process: nothing that was known of the old one holds (I2), and its connections are of no use. */
   #onHello({ engineProcess, simulated, shares = false, maxModelLen }: HelloMessage): void {
-    this.#residency.clear()
+    this.#clearResidency()
     this.#share.begin(shares, engineProcess !== this.#engineProcess)
     this.#simulated = simulated
     // A process that ended says nothing; its successor has the same, as a rule.
@@ -457,4 +602,9 @@ export class ReplicaView {
       this.#connections = connectEngine(address.url)
     }
   }
+}
+
+/** Of a replica among a gateway's: another order for each gateway (rendezvous hashing). */
+function rankOf(gateway: string, replica: string): number {
+  return createHash('sha256').update(`${gateway} ${replica}`).digest().readUInt32BE()
 }

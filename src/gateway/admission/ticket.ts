@@ -4,10 +4,10 @@ import type { LoraplexError } from '../../errors.ts'
 import type { EngineFate } from '../relay/engine-fate.ts'
 import type { Patience } from './patience.ts'
 import type { ReplicaView } from '../replica-view.ts'
+import type { Work } from '../replica/work.ts'
 
-/** What a ticket at an engine is charged in the fair queue. */
-export interface Served extends Seated {
-  readonly revision: string | undefined
+/** What a ticket at an engine is charged in the fair queue, and what it is to that engine. */
+export interface Served extends Seated, Work {
   readonly tenant: string
   readonly charge: Charge
 }
