@@ -409,6 +409,7 @@ class EngineAgent implements Agent {
       engineVersion: process?.version ?? '',
       simulated: process?.simulated ?? false,
       shares: true,
+      tellsLoads: true,
       ...(process?.maxModelLen === undefined ? {} : { maxModelLen: process.maxModelLen }),
     }
   }
@@ -423,6 +424,7 @@ class EngineAgent implements Agent {
       waiting: this.#metrics?.waiting ?? 0,
       kvCacheUsage: this.#metrics?.kvCacheUsage ?? 0,
       slots: { total: this.#desk.table.total, used: this.#desk.table.used },
+      ...this.#desk.loads,
     }
   }
 

@@ -3,7 +3,7 @@ import type { EngineLoad } from '../core/engine-window.ts'
 import { SlotTable, type SlotSettings, type SlotView } from '../core/slots.ts'
 import { Bell } from './bell.ts'
 import type { Clock } from './clock.ts'
-import { PlaceDesk } from './place-desk.ts'
+import { PlaceDesk, type ToldLoads } from './place-desk.ts'
 
 export interface SlotDeskOptions {
   readonly settings: SlotSettings
@@ -30,6 +30,11 @@ export class SlotDesk {
 
   get table(): Pick<SlotTable, 'used' | 'total' | 'waiting'> {
     return this.#table
+  }
+
+  /** What all gateways have at the engine. */
+  get loads(): ToldLoads {
+    return this.#places.loads
   }
 
   lease(request: LeaseRequest): LeaseAnswer {

@@ -3,7 +3,6 @@ import type { Pool } from 'undici'
 import type {
   AgentLink,
   HelloMessage,
-  LeaseAnswer,
   ResidencyState,
   StateMessage,
 } from '../api/agent-protocol.ts'
@@ -12,6 +11,7 @@ import { connectEngine } from './relay/connect-engine.ts'
 import { PlaceShare, type PoolOrder } from './admission/place-share.ts'
 import type { RouteOption } from '../core/choose-replica.ts'
 import { ReplicaLoad } from './replica/replica-load.ts'
+import { SlotLease, type SlotState } from './replica/slot-lease.ts'
 import type { Work } from './replica/work.ts'
 
 /** One replica as the gateway is told of it; what it has, it learns from the agent's stream. */
@@ -33,14 +33,9 @@ export interface ReplicaOption extends RouteOption {
   readonly view: ReplicaView
 }
 
-/** What a choice looks at of one revision at one replica: kept up to date, because looking it up costs more than choosing. */
-export interface Copy {
+/** A revision that is routable at one replica. */
+export interface Copy extends SlotState {
   readonly view: ReplicaView
-  readonly revision: string
-  /** A lease, while it lasts, lets requests for it begin. */
-  readonly hasSlot: boolean
-  /** In flight there already, from any gateway. */
-  readonly isActive: boolean
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
@@ -61,12 +56,6 @@ export interface ReplicaViewOptions {
   readonly order?: PoolOrder
 }
 
-/**
- * A grant that was not used for so long is given back: a slot that only looks taken keeps other adapters' requests from
- * being spread to this replica. Getting it again costs one short call.
- */
-const idleGrantMs = 2000
-
 /** The gateway's picture of one replica: residency and load from its agent, slots by lease, in-flight counts its own. */
 export class ReplicaView {
   readonly replica: GatewayReplica
@@ -76,21 +65,9 @@ export class ReplicaView {
   readonly #unwatch: () => void
   readonly #residency = new Map<string, ResidencyState>()
   readonly #load = new ReplicaLoad()
-  /** Those that anybody asked for since they became routable. */
-  readonly #copies = new Map<string, Writable<Copy>>()
   readonly #option: Writable<ReplicaOption>
-  readonly #wanted = new Set<string>()
-  /** Wanted once, for nobody who waits. */
-  readonly #invited = new Set<string>()
-  readonly #frozen = new Set<string>()
   readonly #share: PlaceShare
-  /** When a granted revision was last of use, or came. */
-  readonly #usedAt = new Map<string, number>()
-  #granted: ReadonlySet<string> = new Set()
-  #reclaimed: ReadonlySet<string> = new Set()
-  #leaseEnd = 0
-  #leaseCall: 'Idle' | 'Out' | 'OutAndAgain' = 'Idle'
-  #nextLease: NodeJS.Immediate | undefined
+  readonly #lease: SlotLease<Copy>
   #engineProcess = ''
   #simulated = false
   #maxModelLen: number | undefined
@@ -98,11 +75,9 @@ export class ReplicaView {
   #draining = false
   #trials = 0
   #detail = 'no word from the agent yet'
-  #freeSlots = 0
   #stateVersion = 0
   #heard = false
   #retired = false
-  #closed = false
   #connections: Pool | undefined
   #requestHeaders: string[] = []
 
@@ -114,6 +89,15 @@ export class ReplicaView {
       .slice(0, 32)
     this.#options = options
     this.#share = new PlaceShare({ order: undefined, ...options })
+    this.#lease = new SlotLease({
+      gateway: options.gateway,
+      link: replica.link,
+      load: this.#load,
+      share: this.#share,
+      now: options.now,
+      couldTake: this.#couldTake,
+      onChange: () => options.onChange(this),
+    })
     this.#option = {
       view: this,
       inFlight: 0,
@@ -212,7 +196,7 @@ export class ReplicaView {
 
   /** Slots that nobody had when the agent last spoke. */
   get freeSlots(): number {
-    return this.#freeSlots
+    return this.#lease.freeSlots
   }
 
   get connections(): Pool | undefined {
@@ -265,7 +249,7 @@ export class ReplicaView {
       if (!this.isRoutable(revision)) {
         return 'NotRoutable'
       }
-      if (!this.#hasSlot(revision) || this.#frozen.has(revision)) {
+      if (!this.#lease.lets(revision)) {
         return 'NeedsSlot'
       }
     }
@@ -277,7 +261,7 @@ export class ReplicaView {
     if (!this.ready) {
       return 'Down'
     }
-    if (!hasSlot || this.#options.now() >= this.#leaseEnd) {
+    if (!hasSlot || !this.#lease.lasts) {
       return 'NeedsSlot'
     }
     return this.hasRoom ? 'Now' : 'Full'
@@ -285,22 +269,12 @@ export class ReplicaView {
 
   /** Of a revision that is routable here; void when it is not any more. */
   copyOf(revision: string): Copy {
-    let copy = this.#copies.get(revision)
-    if (copy === undefined) {
-      copy = { view: this, revision, hasSlot: false, isActive: false }
-      this.#copies.set(revision, copy)
-      this.#refresh(revision)
-    }
-    return copy
-  }
-
-  #refresh(revision: string): void {
-    const copy = this.#copies.get(revision)
-    if (copy !== undefined) {
-      copy.hasSlot =
-        this.#granted.has(revision) && !this.#reclaimed.has(revision) && !this.#frozen.has(revision)
-      copy.isActive = this.#load.isActive(revision)
-    }
+    return this.#lease.stateOf(revision, () => ({
+      view: this,
+      revision,
+      hasSlot: false,
+      isActive: false,
+    }))
   }
 
   /** One request more may go to the engine. */
@@ -310,20 +284,13 @@ export class ReplicaView {
 
   /** Nothing but a place at the engine is missing, or an answer that is on its way. */
   readonly #couldTake = (revision: string | undefined): boolean =>
-    this.ready && (revision === undefined || (this.isRoutable(revision) && this.#hasSlot(revision)))
-
-  #hasSlot(revision: string): boolean {
-    return (
-      this.#granted.has(revision) &&
-      !this.#reclaimed.has(revision) &&
-      this.#options.now() < this.#leaseEnd
-    )
-  }
+    this.ready &&
+    (revision === undefined || (this.isRoutable(revision) && this.#lease.has(revision)))
 
   acquire(work: Work): void {
     this.#load.begin(work)
     if (work.revision !== undefined) {
-      this.#refresh(work.revision)
+      this.#lease.refresh(work.revision)
     }
   }
 
@@ -341,11 +308,7 @@ export class ReplicaView {
     const { revision } = work
     this.#load.end(work, isAnswered)
     if (revision !== undefined && this.#load.countOf(revision) === 0) {
-      this.#refresh(revision)
-      this.#usedAt.set(revision, this.#options.now())
-      if (this.#reclaimed.has(revision)) {
-        this.renewLease()
-      }
+      this.#lease.idle(revision)
     }
     this.#options.onChange(this)
   }
@@ -357,170 +320,43 @@ export class ReplicaView {
 
   /** Somebody waits who lacks nothing but a place here. */
   wantPlace(): void {
-    this.#share.ask(() => this.renewLease())
+    this.#share.ask(() => this.#lease.renew())
   }
 
   /** Asks for a slot; `onChange` tells when it came. */
   wantSlot(revision: string): void {
-    if (!this.#wanted.has(revision)) {
-      this.#wanted.add(revision)
-      this.renewLease()
-    }
+    this.#lease.want(revision)
   }
 
   /** Asks once, and only for a slot that nobody has, so that requests to come may go here, too. */
   inviteIntoFreeSlot(revision: string): void {
-    if (
-      this.#freeSlots > 0 &&
-      !this.#wanted.has(revision) &&
-      (!this.#granted.has(revision) || this.#reclaimed.has(revision))
-    ) {
-      this.#invited.add(revision)
-      this.wantSlot(revision)
-    }
+    this.#lease.invite(revision)
   }
 
   /** Nobody waits for this revision here any more. */
   unwantSlot(revision: string): void {
-    this.#wanted.delete(revision)
+    this.#lease.unwant(revision)
   }
 
   /** Renews what is in use, asks for what is wanted, gives back what was reclaimed and is idle. */
   renewLease(): void {
-    if (this.#closed) {
-      return
-    }
-    if (this.#leaseCall !== 'Idle') {
-      this.#leaseCall = 'OutAndAgain'
-      return
-    }
-    const inFlight: Record<string, number> = {}
-    const wanted = [...this.#wanted]
-    for (const revision of this.#granted) {
-      const count = this.#load.countOf(revision)
-      if (count > 0 || this.#isToKeep(revision)) {
-        inFlight[revision] = count
-      } else {
-        this.#freeze(revision)
-      }
-    }
-    for (const [revision, count] of this.#load.byRevision()) {
-      inFlight[revision] = count
-    }
-    const isIdle =
-      wanted.length === 0 && Object.keys(inFlight).length === 0 && this.#granted.size === 0
-    if (isIdle && !this.#share.hasNews(this.#load.own)) {
-      return
-    }
-    this.#leaseCall = 'Out'
-    // The agent may take an idle slot on the word of this report, so nothing starts on it until the answer is here.
-    for (const [revision, count] of Object.entries(inFlight)) {
-      if (count === 0) {
-        this.#freeze(revision)
-      }
-    }
-    const sentAt = this.#options.now()
-    const share = this.#share.report(
-      this.#load.own,
-      [...wanted, ...Object.keys(inFlight)],
-      this.#couldTake,
-    )
-    const request = { gateway: this.#options.gateway, wanted, inFlight }
-    this.replica.link.lease(share === undefined ? request : { ...request, share }).then(
-      (answer) => this.#onLease(answer, sentAt),
-      () => {
-        this.#leaseEnd = 0 // an agent out of reach: nothing new there
-        this.#share.failed()
-        this.#afterLease()
-      },
-    )
+    this.#lease.renew()
   }
 
   /** The replica left the list: nothing new goes there, what runs there ends by itself (I4). Then `close`. */
   retire(): void {
     this.#retired = true
-    this.#wanted.clear()
+    this.#lease.unwant()
   }
 
   /** Cuts what is still running there. */
   close(): Promise<void> {
     this.#unwatch()
-    this.#closed = true
-    clearImmediate(this.#nextLease)
+    this.#lease.close()
     this.#share.close()
     const connections = this.#connections
     this.#connections = undefined
     return connections === undefined ? Promise.resolve() : connections.destroy()
-  }
-
-  #freeze(revision: string): void {
-    this.#frozen.add(revision)
-    this.#refresh(revision)
-  }
-
-  /** Of a grant with nothing in flight. */
-  #isToKeep(revision: string): boolean {
-    const usedAt = this.#usedAt.get(revision) ?? Number.NEGATIVE_INFINITY
-    return !this.#reclaimed.has(revision) && this.#options.now() - usedAt < idleGrantMs
-  }
-
-  #onLease(answer: LeaseAnswer, sentAt: number): void {
-    this.#share.answered(answer.share)
-    for (const revision of answer.granted) {
-      if (!this.#granted.has(revision)) {
-        this.#usedAt.set(revision, sentAt)
-      }
-    }
-    const before = this.#granted
-    this.#granted = new Set(answer.granted)
-    for (const revision of this.#usedAt.keys()) {
-      if (!this.#granted.has(revision)) {
-        this.#usedAt.delete(revision)
-      }
-    }
-    this.#reclaimed = new Set(answer.reclaimed)
-    for (const revision of before) {
-      this.#refresh(revision)
-    }
-    for (const revision of answer.granted) {
-      this.#refresh(revision)
-    }
-    this.#leaseEnd = sentAt + answer.ttlMs
-    for (const revision of answer.granted) {
-      if (!this.#reclaimed.has(revision)) {
-        this.#wanted.delete(revision)
-      }
-    }
-    for (const revision of this.#invited) {
-      this.#wanted.delete(revision)
-      if (!this.#granted.has(revision)) {
-        // Others were quicker: not again before the agent says that one is free.
-        this.#freeSlots = 0
-      }
-    }
-    this.#invited.clear()
-    if (answer.reclaimed.some((revision) => this.#load.countOf(revision) === 0)) {
-      this.#leaseCall = 'OutAndAgain'
-    }
-    this.#afterLease()
-  }
-
-  #afterLease(): void {
-    const frozen = [...this.#frozen]
-    this.#frozen.clear()
-    for (const revision of frozen) {
-      this.#refresh(revision)
-    }
-    const again = this.#leaseCall === 'OutAndAgain'
-    this.#leaseCall = 'Idle'
-    this.#options.onChange(this)
-    if (again) {
-      // A turn of the event loop between two calls: an agent in this process answers within one.
-      this.#nextLease ??= setImmediate(() => {
-        this.#nextLease = undefined
-        this.renewLease()
-      })
-    }
   }
 
   #onMessage(message: StateMessage): void {
@@ -539,7 +375,8 @@ export class ReplicaView {
         this.#ready = message.ready && !message.draining
         this.#draining = message.draining
         this.#detail = message.detail
-        this.#freeSlots = message.slots.total - message.slots.used
+        this.#lease.freeSlots = message.slots.total - message.slots.used
+        this.#load.hear(this.#options.gateway, message.gateways ?? {}, message.adapters ?? 0)
         break
       case 'slots':
         if (message.gateways.includes(this.#options.gateway)) {
@@ -560,7 +397,7 @@ export class ReplicaView {
       this.#residency.set(revision, residency)
     }
     if (this.isRoutable(revision) !== before) {
-      this.#copies.delete(revision)
+      this.#lease.forget(revision)
       this.#options.onRoutable?.(revision)
     }
   }
@@ -568,16 +405,22 @@ export class ReplicaView {
   #clearResidency(): void {
     const routable = [...this.routable()]
     this.#residency.clear()
-    this.#copies.clear()
+    this.#lease.forget()
     for (const revision of routable) {
       this.#options.onRoutable?.(revision)
     }
   }
 
   /** Another process: nothing that was known of the old one holds (I2), and its connections are of no use. */
-  #onHello({ engineProcess, simulated, shares = false, maxModelLen }: HelloMessage): void {
+  #onHello({
+    engineProcess,
+    simulated,
+    shares = false,
+    tellsLoads = false,
+    maxModelLen,
+  }: HelloMessage): void {
     this.#clearResidency()
-    this.#share.begin(shares, engineProcess !== this.#engineProcess)
+    this.#share.begin({ shares, tellsLoads }, engineProcess !== this.#engineProcess)
     this.#simulated = simulated
     // A process that ended says nothing; its successor has the same, as a rule.
     this.#maxModelLen = maxModelLen ?? (engineProcess === '' ? this.#maxModelLen : undefined)
@@ -588,6 +431,7 @@ export class ReplicaView {
       this.#options.onProcessEnded?.(this.lifeOf(this.#engineProcess))
     }
     this.#engineProcess = engineProcess
+    this.#load.forgetOthers()
     const old = this.#connections
     this.#connections = undefined
     if (old !== undefined) {

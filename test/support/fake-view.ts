@@ -91,6 +91,14 @@ export class FakeView {
     this.inFlight += 1
   }
 
+  read(): void {
+    // Prompts are nothing to a view that only counts.
+  }
+
+  expect(): void {
+    // Nor are answers.
+  }
+
   wantSlot(revision: string): void {
     if (!this.wanted.includes(revision)) {
       this.wanted.push(revision)

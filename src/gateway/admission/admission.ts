@@ -4,11 +4,14 @@ import { FairShare, type ServedTokens } from '../../core/fair-share.ts'
 import { LoraplexError } from '../../errors.ts'
 import { knownGoneMs } from '../relay/engine-fate.ts'
 import { endOfWait, type PoolWarmth } from './patience.ts'
-import { PoolRouter, promptTokensOf } from './pool-router.ts'
+import { PoolRouter } from './pool-router.ts'
 import { QueueBounds, type AdmissionLimits } from './queue-bounds.ts'
 import type { ReplicaView } from '../replica-view.ts'
 import type { Served, Ticket } from './ticket.ts'
 import { WaitingLines, type WaitingLine } from './waiting-lines.ts'
+
+/** Of a body; what tokens an engine counts is known later. */
+const bytesPerToken = 4
 
 /**
  * The waiting room of one pool (I9, I15): of the tenants that can be placed, the one that was served least by its weight is
@@ -62,7 +65,7 @@ export class PoolAdmission {
       )
       const [first] = tickets
       if (first !== undefined) {
-        const cost = this.fair.costOf(tenant, first.weight, promptTokensOf(first))
+        const cost = this.fair.costOf(tenant, first.weight, inputOf(first))
         const cameAt = tickets.reduce((least, one) => Math.min(least, one.cameAt), first.cameAt)
         waits.push({
           tenant,
@@ -144,14 +147,26 @@ export class PoolAdmission {
     const { served } = ticket
     if (served !== undefined && this.#served.has(served)) {
       view.charge(ticket.tenant, this.fair.progress(served.charge, outputTokens))
+      this.#router.progress(ticket, served, view, outputTokens)
     }
   }
 
-  /** The ticket's place is free again. */
+  /** A ticket's answer has its first token. */
+  begun(ticket: Ticket, view: ReplicaView): void {
+    const { served } = ticket
+    if (served !== undefined && this.#served.has(served)) {
+      view.read(served)
+    }
+  }
+
+  /** The ticket's place is free again. @param tokens undefined where the engine counted none */
   release(ticket: Ticket, view: ReplicaView, tokens: ServedTokens | undefined): void {
     const { served } = ticket
     if (served !== undefined && this.#served.delete(served)) {
       view.charge(ticket.tenant, this.fair.end(served.charge, tokens))
+      if (tokens !== undefined) {
+        this.#router.note(ticket, tokens)
+      }
       view.release(served, tokens !== undefined)
     }
   }
@@ -269,7 +284,7 @@ export class PoolAdmission {
 
   #place(ticket: Ticket, view: ReplicaView, leave: () => void = () => undefined): void {
     const { tenant, weight } = ticket
-    const charge = this.fair.begin(tenant, weight, promptTokensOf(ticket))
+    const charge = this.fair.begin(tenant, weight, inputOf(ticket))
     leave()
     const served = { ...this.#router.workOf(ticket), tenant, charge, seat: nowhere }
     ticket.served = served
@@ -388,6 +403,10 @@ export class PoolAdmission {
 /** Others may be placed before it. */
 function isParticular({ tried, isOnTrial }: Ticket): boolean {
   return tried.size > 0 || isOnTrial
+}
+
+function inputOf({ sizeBytes, contextWindow = Number.POSITIVE_INFINITY }: Ticket): number {
+  return Math.min(Math.ceil(sizeBytes / bytesPerToken), contextWindow)
 }
 
 /** Whom an engine lost waits for its next process no longer than a queue takes. */

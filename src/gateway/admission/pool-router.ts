@@ -1,11 +1,16 @@
+import type { ServedTokens } from '../../core/fair-share.ts'
+import { RequestSizes } from '../../core/request-sizes.ts'
 import { chooseReplica, optionCost, type RouteRule } from '../../core/choose-replica.ts'
 import type { Copy, Placement, ReplicaOption, ReplicaView } from '../replica-view.ts'
 import type { Work } from '../replica/work.ts'
 import { RoutableIndex } from './routable-index.ts'
 import type { Ticket } from './ticket.ts'
 
-/** Of a body; what tokens an engine counts is known later. */
-const bytesPerToken = 4
+/** What a request is to whichever replica takes it. */
+interface Ask {
+  readonly promptTokens: number
+  readonly outputTokens: number
+}
 
 /** With other gateways choosing too, costs that differ by no more than this are equal: each is a little wrong. */
 const nearness = 0.03
@@ -14,6 +19,7 @@ const nearness = 0.03
 export class PoolRouter {
   readonly #views: () => readonly ReplicaView[]
   readonly #index = new RoutableIndex()
+  readonly #sizes = new RequestSizes()
 
   constructor(views: () => readonly ReplicaView[]) {
     this.#views = views
@@ -36,6 +42,7 @@ export class PoolRouter {
   }
 
   #placeAmong(copies: readonly Copy[], revision: string, ticket: Ticket): ReplicaView | undefined {
+    const ask = this.#askOf(ticket)
     const open: ReplicaOption[] = []
     const closed: ReplicaOption[] = []
     for (const copy of copies) {
@@ -43,10 +50,10 @@ export class PoolRouter {
       const placement = view.placementThere(copy)
       if (placement === 'Now') {
         if (mayTry(view, ticket)) {
-          open.push(optionAt(view, ticket, copy.isActive))
+          open.push(optionAt(view, ask, copy.isActive))
         }
       } else if (placement === 'NeedsSlot' && view.freeSlots > 0) {
-        closed.push(optionAt(view, ticket, copy.isActive))
+        closed.push(optionAt(view, ask, copy.isActive))
       }
     }
     const rule = this.#rule
@@ -61,10 +68,11 @@ export class PoolRouter {
   }
 
   #placeOfBase(ticket: Ticket): ReplicaView | undefined {
+    const ask = this.#askOf(ticket)
     const open: ReplicaOption[] = []
     for (const view of this.#views()) {
       if (view.hasRoom && mayTry(view, ticket)) {
-        open.push(optionAt(view, ticket, true))
+        open.push(optionAt(view, ask, true))
       }
     }
     return chooseReplica(open, this.#rule)?.view
@@ -76,8 +84,9 @@ export class PoolRouter {
       (left, right) => right.view.freeSlots - left.view.freeSlots,
     )
     const free = lacking.filter(({ view }) => view.freeSlots > 0)
+    const ask = this.#askOf(ticket)
     const options = (free.length > 0 ? free : lacking).map(({ view, isActive }) =>
-      optionAt(view, ticket, isActive),
+      optionAt(view, ask, isActive),
     )
     return chooseReplica(options, this.#rule)?.view
   }
@@ -96,18 +105,37 @@ export class PoolRouter {
   whereToLoad(ticket: Ticket): ReplicaView | undefined {
     const { tried } = ticket
     const untried = this.#views().filter((view) => view.ready && !tried.has(view.engineProcess))
-    const options = untried.map((view) => optionAt(view, ticket, false, true))
+    const ask = this.#askOf(ticket)
+    const options = untried.map((view) => optionAt(view, ask, false, true))
     return chooseReplica(options, this.#rule)?.view
   }
 
   /** What it will be to the replica that it goes to. */
   workOf(ticket: Ticket): Work {
+    const { promptTokens, outputTokens } = this.#askOf(ticket)
+    return { revision: ticket.revision, promptTokens, remainingTokens: outputTokens, isRead: false }
+  }
+
+  /** It has so many tokens by now. */
+  progress(ticket: Ticket, work: Work, view: ReplicaView, outputTokens: number): void {
+    view.expect(work, Math.max(0, this.#outputTokensOf(ticket) - outputTokens))
+  }
+
+  /** An engine counted a whole answer. */
+  note(ticket: Ticket, { input, output }: ServedTokens): void {
+    this.#sizes.note(ticket, ticket.sizeBytes, input, output)
+  }
+
+  #askOf(ticket: Ticket): Ask {
+    const { sizeBytes, contextWindow = Number.POSITIVE_INFINITY } = ticket
     return {
-      revision: ticket.revision,
-      promptTokens: promptTokensOf(ticket),
-      remainingTokens: 0,
-      isRead: false,
+      promptTokens: Math.min(this.#sizes.promptTokens(sizeBytes), contextWindow),
+      outputTokens: this.#outputTokensOf(ticket),
     }
+  }
+
+  #outputTokensOf(ticket: Ticket): number {
+    return Math.min(this.#sizes.outputTokens(ticket), ticket.outputCap ?? Number.POSITIVE_INFINITY)
   }
 
   #untriedWith({ revision, tried }: Ticket, placement: Placement): Copy[] {
@@ -133,16 +161,9 @@ function mayTry(view: ReplicaView, { tried, isOnTrial }: Ticket): boolean {
 
 function optionAt(
   view: ReplicaView,
-  ticket: Ticket,
+  { promptTokens, outputTokens }: Ask,
   isActive: boolean,
   needsLoad = false,
 ): ReplicaOption {
-  return view.optionFor(isActive, needsLoad, promptTokensOf(ticket), 0)
-}
-
-export function promptTokensOf({
-  sizeBytes,
-  contextWindow = Number.POSITIVE_INFINITY,
-}: Ticket): number {
-  return Math.min(Math.ceil(sizeBytes / bytesPerToken), contextWindow)
+  return view.optionFor(isActive, needsLoad, promptTokens, outputTokens)
 }

@@ -24,6 +24,8 @@ export interface Ticket extends Patience {
   readonly cameAt: number
   /** Tokens that its prompt can have at most, however many bytes an image in it has; absent: not known. */
   readonly contextWindow?: number | undefined
+  /** Tokens that all of its answers can have together; absent: no end is known. */
+  readonly outputCap?: number | undefined
   /** Engine processes that already failed this request (I10). */
   readonly tried: ReadonlySet<string>
   /** The newest failure and its time; what the caller hears when no other process can take the request. */

@@ -25,6 +25,7 @@ export class ExchangeTicket implements Ticket {
   readonly sizeBytes: number
   readonly cameAt: number
   readonly contextWindow: number | undefined
+  readonly outputCap: number | undefined
   readonly deadline: number
   readonly coldStart: Patience['coldStart']
   readonly tried = new Set<string>()
@@ -46,6 +47,8 @@ export class ExchangeTicket implements Ticket {
     this.sizeBytes = request.sizeBytes
     this.cameAt = cameAt
     this.contextWindow = charge.contextWindow
+    const { answers, outputCap } = request.measure
+    this.outputCap = answers === 0 ? 0 : outputCap === undefined ? undefined : outputCap * answers
     this.deadline = patience.deadline
     this.coldStart = patience.coldStart
     this.place = place

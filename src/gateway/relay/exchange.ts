@@ -350,6 +350,9 @@ export class Exchange {
   #noteFirstByte(): void {
     this.#firstByteAt = this.context.now()
     this.context.suspicion.proceeded(this.#firstByteAt, true)
+    if (this.#view !== undefined) {
+      this.context.admission.begun(this.#ticket, this.#view)
+    }
   }
 
   #writeStreamHead(): void {

@@ -13,7 +13,7 @@ export class ReplicaLoad {
   #remainingTokens = 0
   #others = noLoad
   #gateways = 1
-  /** What was here when the others were last heard. */
+  /** What this gateway had itself when the others had that. */
   #ownThen = noLoad
   #adapters = 0
   #activeElsewhere: ReadonlySet<string> = new Set()
@@ -69,6 +69,11 @@ export class ReplicaLoad {
 
   isActive(revision: string): boolean {
     return this.#byRevision.has(revision) || this.#activeElsewhere.has(revision)
+  }
+
+  /** Revisions that others have in flight there, as far as this gateway has to do with them. */
+  get activeElsewhere(): ReadonlySet<string> {
+    return this.#activeElsewhere
   }
 
   begin(work: Work): void {
@@ -130,7 +135,7 @@ export class ReplicaLoad {
     }
     this.#gateways = gateways
     this.#others = { inFlight, queuedPromptTokens, remainingTokens }
-    this.#ownThen = this.told
+    this.#ownThen = loads[self] ?? noLoad
     this.#adapters = adapters
   }
 
