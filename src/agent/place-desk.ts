@@ -24,7 +24,7 @@ interface GatewayAccount {
 }
 
 /** What all gateways have at an engine, as it is told to each of them. */
-export interface ToldLoads {
+interface ToldLoads {
   readonly gateways: Readonly<Record<string, GatewayLoad>>
   /** Distinct adapters in flight. */
   readonly adapters: number

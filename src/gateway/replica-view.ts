@@ -10,6 +10,7 @@ import type { EngineAddress } from '../engine/types.ts'
 import { connectEngine } from './relay/connect-engine.ts'
 import { PlaceShare, type PoolOrder } from './admission/place-share.ts'
 import type { RouteOption } from '../core/choose-replica.ts'
+import { PrefixAffinity, type PromptPrefix } from '../core/prefix-affinity.ts'
 import { ReplicaLoad } from './replica/replica-load.ts'
 import { SlotLease, type SlotState } from './replica/slot-lease.ts'
 import type { Work } from './replica/work.ts'
@@ -31,6 +32,14 @@ export type Placement = 'Now' | 'NeedsSlot' | 'NotRoutable' | 'Down' | 'Full'
 /** A replica's own entry in choices, written anew for each request. */
 export interface ReplicaOption extends RouteOption {
   readonly view: ReplicaView
+}
+
+/** What a request is to whichever replica takes it. */
+export interface ReplicaAsk {
+  readonly promptTokens: number
+  /** Expected. */
+  readonly outputTokens: number
+  readonly prefix: PromptPrefix | undefined
 }
 
 /** A revision that is routable at one replica. */
@@ -65,6 +74,8 @@ export class ReplicaView {
   readonly #unwatch: () => void
   readonly #residency = new Map<string, ResidencyState>()
   readonly #load = new ReplicaLoad()
+  /** Of this engine process; absent: it has read none. */
+  #prefixes: PrefixAffinity | undefined
   readonly #option: Writable<ReplicaOption>
   readonly #share: PlaceShare
   readonly #lease: SlotLease<Copy>
@@ -175,12 +186,7 @@ export class ReplicaView {
   }
 
   /** What a request would find here; void with the next call. */
-  optionFor(
-    isActive: boolean,
-    needsLoad: boolean,
-    promptTokens: number,
-    outputTokens: number,
-  ): ReplicaOption {
+  optionFor(ask: ReplicaAsk, isActive: boolean, needsLoad: boolean): ReplicaOption {
     const option = this.#option
     const load = this.#load
     option.inFlight = load.inFlight
@@ -189,14 +195,21 @@ export class ReplicaView {
     option.slotsUsed = load.slotsUsed
     option.isActive = isActive
     option.needsLoad = needsLoad
-    option.uncachedTokens = promptTokens
-    option.outputTokens = outputTokens
+    option.uncachedTokens = this.uncachedTokens(ask)
+    option.outputTokens = ask.outputTokens
     return option
   }
 
   /** Slots that nobody had when the agent last spoke. */
   get freeSlots(): number {
     return this.#lease.freeSlots
+  }
+
+  /** Of its prompt, what the engine has not read for this tenant and adapter before. */
+  uncachedTokens({ promptTokens, prefix }: ReplicaAsk): number {
+    return prefix === undefined || this.#prefixes === undefined
+      ? promptTokens
+      : promptTokens * (1 - this.#prefixes.knownPart(prefix))
   }
 
   get connections(): Pool | undefined {
@@ -287,8 +300,12 @@ export class ReplicaView {
     this.ready &&
     (revision === undefined || (this.isRoutable(revision) && this.#lease.has(revision)))
 
-  acquire(work: Work): void {
+  acquire(work: Work, prefix?: PromptPrefix): void {
     this.#load.begin(work)
+    if (prefix !== undefined) {
+      this.#prefixes ??= new PrefixAffinity()
+      this.#prefixes.note(prefix)
+    }
     if (work.revision !== undefined) {
       this.#lease.refresh(work.revision)
     }
@@ -432,6 +449,7 @@ export class ReplicaView {
     }
     this.#engineProcess = engineProcess
     this.#load.forgetOthers()
+    this.#prefixes = undefined
     const old = this.#connections
     this.#connections = undefined
     if (old !== undefined) {

@@ -1,5 +1,11 @@
 import type { EnsureAnswer } from '../../src/api/agent-protocol.ts'
-import type { Copy, Placement, ReplicaOption, ReplicaView } from '../../src/gateway/replica-view.ts'
+import type {
+  Copy,
+  Placement,
+  ReplicaAsk,
+  ReplicaOption,
+  ReplicaView,
+} from '../../src/gateway/replica-view.ts'
 
 /** A replica as admission sees it; a test says what may go there and how much fits. */
 export class FakeView {
@@ -53,8 +59,12 @@ export class FakeView {
     return { view: this as unknown as ReplicaView, revision, hasSlot, isActive: hasSlot }
   }
 
-  optionFor(isActive: boolean, needsLoad: boolean, uncachedTokens: number, outputTokens: number) {
-    const option: ReplicaOption = {
+  uncachedTokens({ promptTokens }: ReplicaAsk): number {
+    return promptTokens
+  }
+
+  optionFor(ask: ReplicaAsk, isActive: boolean, needsLoad: boolean): ReplicaOption {
+    return {
       view: this as unknown as ReplicaView,
       inFlight: this.inFlight,
       queuedPromptTokens: 0,
@@ -62,11 +72,10 @@ export class FakeView {
       slotsUsed: 0,
       isActive,
       needsLoad,
-      uncachedTokens,
-      outputTokens,
+      uncachedTokens: ask.promptTokens,
+      outputTokens: ask.outputTokens,
       rank: 0,
     }
-    return option
   }
 
   readonly isShared = false

@@ -286,11 +286,11 @@ export class PoolAdmission {
     const { tenant, weight } = ticket
     const charge = this.fair.begin(tenant, weight, inputOf(ticket))
     leave()
-    const served = { ...this.#router.workOf(ticket), tenant, charge, seat: nowhere }
+    const served = { ...this.#router.workOf(ticket, view), tenant, charge, seat: nowhere }
     ticket.served = served
     this.#served.add(served)
     view.charge(tenant, charge.amount)
-    view.acquire(served)
+    view.acquire(served, ticket.prefix)
     ticket.place(view)
   }
 

@@ -1,16 +1,10 @@
 import type { ServedTokens } from '../../core/fair-share.ts'
 import { RequestSizes } from '../../core/request-sizes.ts'
 import { chooseReplica, optionCost, type RouteRule } from '../../core/choose-replica.ts'
-import type { Copy, Placement, ReplicaOption, ReplicaView } from '../replica-view.ts'
+import type { Copy, Placement, ReplicaAsk, ReplicaOption, ReplicaView } from '../replica-view.ts'
 import type { Work } from '../replica/work.ts'
 import { RoutableIndex } from './routable-index.ts'
 import type { Ticket } from './ticket.ts'
-
-/** What a request is to whichever replica takes it. */
-interface Ask {
-  readonly promptTokens: number
-  readonly outputTokens: number
-}
 
 /** With other gateways choosing too, costs that differ by no more than this are equal: each is a little wrong. */
 const nearness = 0.03
@@ -111,9 +105,14 @@ export class PoolRouter {
   }
 
   /** What it will be to the replica that it goes to. */
-  workOf(ticket: Ticket): Work {
-    const { promptTokens, outputTokens } = this.#askOf(ticket)
-    return { revision: ticket.revision, promptTokens, remainingTokens: outputTokens, isRead: false }
+  workOf(ticket: Ticket, view: ReplicaView): Work {
+    const ask = this.#askOf(ticket)
+    return {
+      revision: ticket.revision,
+      promptTokens: view.uncachedTokens(ask),
+      remainingTokens: ask.outputTokens,
+      isRead: false,
+    }
   }
 
   /** It has so many tokens by now. */
@@ -126,11 +125,12 @@ export class PoolRouter {
     this.#sizes.note(ticket, ticket.sizeBytes, input, output)
   }
 
-  #askOf(ticket: Ticket): Ask {
-    const { sizeBytes, contextWindow = Number.POSITIVE_INFINITY } = ticket
+  #askOf(ticket: Ticket): ReplicaAsk {
+    const { sizeBytes, prefix, contextWindow = Number.POSITIVE_INFINITY } = ticket
     return {
       promptTokens: Math.min(this.#sizes.promptTokens(sizeBytes), contextWindow),
       outputTokens: this.#outputTokensOf(ticket),
+      prefix,
     }
   }
 
@@ -161,9 +161,9 @@ function mayTry(view: ReplicaView, { tried, isOnTrial }: Ticket): boolean {
 
 function optionAt(
   view: ReplicaView,
-  { promptTokens, outputTokens }: Ask,
+  ask: ReplicaAsk,
   isActive: boolean,
   needsLoad = false,
 ): ReplicaOption {
-  return view.optionFor(isActive, needsLoad, promptTokens, outputTokens)
+  return view.optionFor(ask, isActive, needsLoad)
 }

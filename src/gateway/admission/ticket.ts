@@ -1,5 +1,6 @@
 import type { Seated } from '../../core/bag.ts'
 import type { Charge } from '../../core/fair-share.ts'
+import type { PromptPrefix } from '../../core/prefix-affinity.ts'
 import type { LoraplexError } from '../../errors.ts'
 import type { EngineFate } from '../relay/engine-fate.ts'
 import type { Patience } from './patience.ts'
@@ -26,6 +27,8 @@ export interface Ticket extends Patience {
   readonly contextWindow?: number | undefined
   /** Tokens that all of its answers can have together; absent: no end is known. */
   readonly outputCap?: number | undefined
+  /** The beginning of its prompt; absent: no engine can have read it, or it is too short. */
+  readonly prefix?: PromptPrefix | undefined
   /** Engine processes that already failed this request (I10). */
   readonly tried: ReadonlySet<string>
   /** The newest failure and its time; what the caller hears when no other process can take the request. */
