@@ -19,6 +19,7 @@ import type { SourceOrigin } from '../wire/depot-protocol.ts'
 import { AdapterPlans } from './lora-adapter/adapter-plans.ts'
 import { AdapterIntake, type IntakeRequest, type IntakeTools } from './lora-adapter/intake.ts'
 import type { PoolReplicas } from './model-pool/pool-replicas.ts'
+import { ResidencyPlans, type ResidencyPlansOptions } from './residency-plans.ts'
 import { PassSchedule } from './pass-schedule.ts'
 import { TimeSlice } from './time-slice.ts'
 import { ReplicaGroups, type ReplicaGroup } from './replica-groups.ts'
@@ -35,6 +36,8 @@ export interface ControllerOptions {
   readonly intake: Omit<IntakeTools, 'onChange'>
   /** Revisions of a pool that every gateway said it can route to. */
   readonly acknowledged: (poolKey: string) => ReadonlySet<string>
+  /** What is asked of a pool's revisions; without it they are kept as their specs promise. */
+  readonly traffic?: ResidencyPlansOptions['traffic']
   /** Where the preflight finds the base's headers; default: the path of `model.uri`. */
   readonly baseOf?: (pool: ModelPool) => string
   /** Statuses or replicas may have changed: gateways have to know. Called after every pass. */
@@ -70,6 +73,7 @@ export class Controller {
   readonly #plans = new AdapterPlans()
   readonly #quotas = new AdapterQuotas()
   readonly #tenants: TenantStatuses
+  readonly #residency: ResidencyPlans
   readonly #now: () => Date
   readonly #unwatch: (() => void)[] = []
   #closed = false
@@ -84,6 +88,10 @@ export class Controller {
     this.#intake = new AdapterIntake({ ...options.intake, onChange: () => this.kick() })
     this.#replicas = options.replicas
     this.#tenants = new TenantStatuses(options.source)
+    this.#residency = new ResidencyPlans({
+      traffic: options.traffic,
+      onChange: () => this.kick(),
+    })
     this.#catalogues = new CatalogueSender({
       term: options.term,
       warn: (fields, message) => options.logger.warn(fields, message),
@@ -95,6 +103,7 @@ export class Controller {
       this.#options.source.watch(() => this.kick()),
       this.#replicas.watch(() => this.kick()),
     )
+    this.#residency.start()
     this.kick()
   }
 
@@ -106,6 +115,11 @@ export class Controller {
   /** Whether a pool has a revision that only a running replica can judge: that is demand for one. */
   isJudging(poolKey: string): boolean {
     return this.#judging.has(poolKey)
+  }
+
+  /** Requests a second for a revision; undefined: it is neither promised nor asked for. */
+  rateOf(poolKey: string, revision: string): number | undefined {
+    return this.#residency.rateOf(poolKey, revision)
   }
 
   /** Content that the depot has no longer, by pool. */
@@ -130,6 +144,7 @@ export class Controller {
   async close(graceMs: number): Promise<void> {
     this.#closed = true
     this.#schedule.close()
+    this.#residency.close()
     this.#unwatch.forEach((unwatch) => unwatch())
     this.#catalogues.close()
     this.#intake.close()
@@ -161,13 +176,14 @@ export class Controller {
       desiredReplicas.set(poolKey, this.#replicas.factsOf(poolKey).desiredReplicas)
     }
     const conflicts = this.#conflictsOf(snapshot)
-    const wanted = await this.#reconcileAdapters(snapshot, {
-      groups,
-      conflicts,
-      quotas,
-      acknowledged,
-      desiredReplicas,
-    })
+    const gathered = { groups, conflicts, quotas, acknowledged, desiredReplicas }
+    let wanted = await this.#reconcileAdapters(snapshot, gathered)
+    const slice = new TimeSlice()
+    await slice.next()
+    if (this.#mayAct && this.#residency.settle(snapshot, wanted, groups)) {
+      // Adapters that nothing of it concerns cost nothing the second time.
+      wanted = await this.#reconcileAdapters(snapshot, gathered)
+    }
     // After the plans: what is beyond a quota leaves in their statuses what was known of it.
     this.#intake.retain({
       has: (key) => snapshot.adapters.has(key) && quotas.get(key)?.excess === undefined,
@@ -178,7 +194,6 @@ export class Controller {
       () => this.#tenants.write(snapshot, this.#now()),
       () => this.#options.onPass(this, performance.now() - startMs),
     ]
-    const slice = new TimeSlice()
     for (const step of steps) {
       if (slice.isOver) {
         await slice.next()
@@ -257,6 +272,7 @@ export class Controller {
         previous: source.status('LoraAdapter', key),
         replicas: group?.replicas ?? [],
         desiredReplicas: desiredReplicas.get(poolKey),
+        placementOf: (revision) => this.#residency.of(poolKey)?.placementOf(revision),
         isAcknowledged: (revision) => routable?.has(revision) === true,
         now: this.#now(),
       },

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { ContentStore } from '../artifacts/content-store.ts'
 import { fetchFromFile } from '../artifacts/file-source.ts'
 import { PreflightPool } from '../artifacts/preflight-pool.ts'
+import { ArrivalCounts } from '../controller/arrival-counts.ts'
 import { Controller } from '../controller/controller.ts'
 import { ReplicaSet, type ManagedReplica } from '../controller/model-pool/replica-set.ts'
 import { buildRoutingTable } from '../core/resolve.ts'
@@ -163,6 +164,7 @@ async function assemble(
     }),
   )
   const term = Date.now()
+  const arrivals = new ArrivalCounts()
   const controller = new Controller({
     source,
     replicas,
@@ -173,6 +175,10 @@ async function assemble(
       preflight: (path, preflightOptions, signal) => preflight.run(path, preflightOptions, signal),
     },
     acknowledged: (poolKey) => gateway.acknowledged(poolKey),
+    traffic: (poolKey) => {
+      arrivals.take('', gateway.demand())
+      return arrivals.drain(poolKey)
+    },
     onPass: (self) => inform(gateway, self, replicas, source),
     term: () => term,
     logger,
