@@ -75,6 +75,7 @@ export class LeaderSession {
         return { ...demand, isFresh: demand.isFresh && !this.#isStale() }
       },
       isJudging: (poolKey) => this.controller.isJudging(poolKey),
+      rateOf: (poolKey, revision) => this.controller.rateOf(poolKey, revision),
       logger,
       events: this.#events,
     })

@@ -1,12 +1,8 @@
 import type { DemandMemory } from '../core/adapter-demand.ts'
 import type { RevisionPlacement, WantedRevision } from '../core/adapter-plan.ts'
 import { layOut } from '../core/residency-layout.ts'
-import {
-  planMoves,
-  type ResidencyAsk,
-  type ResidencyHost,
-  type ResidencyMoves,
-} from '../core/residency-moves.ts'
+import type { ResidencyAsk, ResidencyHost } from '../core/residency-ask.ts'
+import { planMoves, type ResidencyMoves } from '../core/residency-moves.ts'
 import type { ReplicaState } from './model-pool/pool-replicas.ts'
 
 interface Surroundings {

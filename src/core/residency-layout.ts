@@ -1,5 +1,5 @@
 import { rankReplicas } from './placement.ts'
-import type { ResidencyAsk, ResidencyHost } from './residency-moves.ts'
+import type { ResidencyAsk, ResidencyHost } from './residency-ask.ts'
 
 /** Of a host cache, for what is loaded everywhere; the rest is for cold calls and vLLM's ghosts (a quarter, DESIGN 2.2). */
 const share = 3 / 4

@@ -1,13 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { randomFrom } from '../../test/support/random-from.ts'
-import {
-  leaseMs,
-  planMoves,
-  type KeptCopies,
-  type ResidencyAsk,
-  type ResidencyHost,
-} from './residency-moves.ts'
+import type { KeptCopies, ResidencyAsk, ResidencyHost } from './residency-ask.ts'
+import { leaseMs } from './residency-lines.ts'
+import { planMoves } from './residency-moves.ts'
 
 const ask = (revision: string, more: Partial<ResidencyAsk> = {}): ResidencyAsk => ({
   revision,

@@ -1,47 +1,7 @@
 import { planCopies } from './copies-plan.ts'
 import { HostRooms } from './host-rooms.ts'
-import { rankReplicas } from './placement.ts'
-
-/** What one revision is to have. */
-export interface ResidencyAsk {
-  readonly revision: string
-  /** Copies that are promised, whoever calls. */
-  readonly least: number
-  /** Never more. */
-  readonly most: number
-  /** Requests a second, and at once; 0: nobody asks for it. */
-  readonly rate: number
-  readonly open: number
-}
-
-export interface ResidencyHost {
-  readonly name: string
-  /** What only it has is brought elsewhere, and nothing new comes to it. */
-  readonly isLeaving: boolean
-  /** Adapters that its host cache takes. */
-  readonly capacity: number
-  /** What it has in fact: loaded, or on the way there. */
-  readonly holds: (revision: string) => boolean
-}
-
-/** A copy that is kept loaded. */
-export interface KeptCopy {
-  readonly replica: string
-  /** When it was last wanted for what is asked. */
-  readonly neededAtMs: number
-}
-
-export type KeptCopies = ReadonlyMap<string, readonly KeptCopy[]>
-
-export interface MovesInput {
-  readonly asks: readonly ResidencyAsk[]
-  readonly hosts: readonly ResidencyHost[]
-  /** The plan before; of what it does not name, what replicas hold counts (I12). */
-  readonly previous: KeptCopies
-  readonly nowMs: number
-  /** How long a request is open, in the mean, as counted. */
-  readonly residenceSeconds: number
-}
+import type { KeptCopies, KeptCopy, ResidencyHost } from './residency-ask.ts'
+import { isAsked, readLines, type MovesInput, type ResidencyLine } from './residency-lines.ts'
 
 export interface ResidencyMoves {
   readonly copies: KeptCopies
@@ -51,8 +11,6 @@ export interface ResidencyMoves {
   readonly onDisk: ReadonlyMap<string, readonly string[]>
 }
 
-/** A copy that is not needed any more stays so long, so that demand that comes and goes moves nothing. */
-export const leaseMs = 60_000
 /** Loads by demand that one plan may order on one replica: one a second, planned every five. */
 const loadsEach = 5
 /** Extra copies leave so much of a host cache for cold calls and for vLLM's ghosts (a quarter, DESIGN 2.2). */
@@ -68,21 +26,6 @@ const slack = 0.25
  * one as well as all of them would. */
 const fewChoices = 16
 const copyShare = 0.5
-
-interface Line {
-  readonly ask: ResidencyAsk
-  /** Staying hosts by index, those that have a copy first: what is there already costs no load. */
-  readonly ranked: () => readonly number[]
-  /** Kept before, by host. */
-  readonly kept: ReadonlyMap<number, number>
-  readonly leaving: readonly KeptCopy[]
-  /** Kept whatever is asked: within its lease, or the last one. */
-  readonly pinned: ReadonlySet<number>
-  readonly chosen: Set<number>
-  wanted: readonly number[]
-  /** Chosen ones that were not pinned. */
-  added: number
-}
 
 /**
  * The next plan of one pool whose adapters do not all fit into every replica's host cache: copies by demand between what
@@ -108,98 +51,12 @@ export function planMoves(input: MovesInput): ResidencyMoves {
   return readPlan(lines, hosts, input.nowMs)
 }
 
-function readLines(input: MovesInput, hosts: readonly ResidencyHost[]): readonly Line[] {
-  const indexOf = new Map(hosts.map(({ name }, index) => [name, index]))
-  const present = new Set(input.hosts.map(({ name }) => name))
-  return input.asks
-    .map((ask): Line => {
-      const kept = new Map<number, number>()
-      const leaving: KeptCopy[] = []
-      for (const copy of copiesBefore(ask, input)) {
-        const index = indexOf.get(copy.replica)
-        if (index !== undefined) {
-          kept.set(index, copy.neededAtMs)
-        } else if (present.has(copy.replica)) {
-          leaving.push(copy)
-        }
-      }
-      let ranked: readonly number[] | undefined
-      return {
-        ask,
-        ranked: () => (ranked ??= rankOf(ask, kept, hosts, indexOf)),
-        kept,
-        leaving,
-        pinned: pinnedOf(ask, kept, hosts, input.nowMs),
-        chosen: new Set(),
-        wanted: [],
-        added: 0,
-      }
-    })
-    .sort(firstServed)
-}
-
-function rankOf(
-  ask: ResidencyAsk,
-  kept: ReadonlyMap<number, number>,
-  hosts: readonly ResidencyHost[],
-  indexOf: ReadonlyMap<string, number>,
-): readonly number[] {
-  const order = rankReplicas(ask.revision, hosts).map((name) => indexOf.get(name) ?? 0)
-  return [...kept.keys(), ...order.filter((host) => !kept.has(host))]
-}
-
-/** Of what was not planned the past is what replicas have, after a start or a cold call: as if it had been wanted until now. */
-function copiesBefore(
-  ask: ResidencyAsk,
-  { previous, hosts, nowMs }: MovesInput,
-): readonly KeptCopy[] {
-  const { revision } = ask
-  const before = previous.get(revision) ?? []
-  if (before.length > 0 || !isAsked(ask)) {
-    return before
-  }
-  return hosts
-    .filter(({ holds }) => holds(revision))
-    .map(({ name }) => ({ replica: name, neededAtMs: nowMs }))
-}
-
-function isAsked({ least, rate, open }: ResidencyAsk): boolean {
-  return least > 0 || rate > 0 || open > 0
-}
-
-function pinnedOf(
-  ask: ResidencyAsk,
-  kept: ReadonlyMap<number, number>,
-  hosts: readonly ResidencyHost[],
-  nowMs: number,
-): ReadonlySet<number> {
-  const { revision, most } = ask
-  // Those that are there come first: above the most, others go at once.
-  const isThere = (host: number): boolean => hosts[host]?.holds(revision) === true
-  const copies = [...kept.keys()]
-  const allowed = new Set(
-    [...copies.filter(isThere), ...copies.filter((host) => !isThere(host))].slice(0, most),
-  )
-  const pinned = new Set([...allowed].filter((host) => nowMs - (kept.get(host) ?? 0) < leaseMs))
-  const last = [...allowed].find(isThere)
-  if (isAsked(ask) && last !== undefined && ![...pinned].some(isThere)) {
-    pinned.add(last)
-  }
-  return pinned
-}
-
-/** What is there stays before anything new comes; then what is asked for most. */
-function firstServed(left: Line, right: Line): number {
-  return (
-    Number(right.pinned.size > 0) - Number(left.pinned.size > 0) ||
-    right.ask.rate - left.ask.rate ||
-    right.ask.open - left.ask.open ||
-    (left.ask.revision < right.ask.revision ? -1 : 1)
-  )
-}
-
 /** Where the copies that demand asks for belong, in the first place. */
-function wantByDemand(lines: readonly Line[], replicas: number, residenceSeconds: number): void {
+function wantByDemand(
+  lines: readonly ResidencyLine[],
+  replicas: number,
+  residenceSeconds: number,
+): void {
   const asked = lines.filter(({ ask }) => ask.rate > 0)
   // More copies than requests at once serve nobody.
   const useful = asked.map(({ ask: { open, rate } }) =>
@@ -229,7 +86,7 @@ function wantByDemand(lines: readonly Line[], replicas: number, residenceSeconds
 }
 
 /** What is promised, and one copy of what is asked for. */
-function placeFirst(line: Line, rooms: HostRooms): void {
+function placeFirst(line: ResidencyLine, rooms: HostRooms): void {
   const { ask, wanted, pinned, chosen } = line
   const count = Math.min(ask.most, Math.max(ask.least, isAsked(ask) ? 1 : 0))
   for (const places of [() => wanted, () => [...pinned], line.ranked]) {
@@ -241,13 +98,13 @@ function placeFirst(line: Line, rooms: HostRooms): void {
   }
 }
 
-function placeExtra(line: Line, rooms: HostRooms): void {
+function placeExtra(line: ResidencyLine, rooms: HostRooms): void {
   for (const host of line.wanted) {
     choose(line, host, rooms, extraShare)
   }
 }
 
-function choose(line: Line, host: number, rooms: HostRooms, share: number): void {
+function choose(line: ResidencyLine, host: number, rooms: HostRooms, share: number): void {
   const { ask, pinned, chosen } = line
   if (pinned.has(host)) {
     chosen.add(host)
@@ -265,7 +122,7 @@ function choose(line: Line, host: number, rooms: HostRooms, share: number): void
 }
 
 function readPlan(
-  lines: readonly Line[],
+  lines: readonly ResidencyLine[],
   hosts: readonly ResidencyHost[],
   nowMs: number,
 ): ResidencyMoves {

@@ -3,7 +3,8 @@
 //   node bin/run.mjs test/bars/residency-plan.ts [--adapters 1000] [--replicas 100] [--plans 40]
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { planMoves, type KeptCopies, type ResidencyAsk } from '../../src/core/residency-moves.ts'
+import type { KeptCopies, ResidencyAsk } from '../../src/core/residency-ask.ts'
+import { planMoves } from '../../src/core/residency-moves.ts'
 import { randomFrom } from '../support/random-from.ts'
 
 const barMs = 100
