@@ -130,6 +130,7 @@ export class LeaderSession {
       baseOf: (pool) => baseKeyOf(keyOf(pool.metadata), pool.spec.model.uri),
       acknowledged: (poolKey) => this.desk.acknowledged(poolKey),
       traffic: (poolKey) => this.desk.trafficOf(poolKey),
+      demandOf: (poolKey) => this.desk.demandOf(poolKey),
       onPass: (_controller, tookMs) => this.#options.onPass?.(tookMs),
       term: () => leadership.term,
       mayAct: () => leadership.mayWrite(),

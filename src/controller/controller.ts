@@ -12,7 +12,7 @@ import { keptDigests } from '../core/kept-digests.ts'
 import { presentContentOf } from '../core/present-content.ts'
 import { findNameConflicts, mayAttach, type NameConflicts } from '../core/resolve.ts'
 import { judgeSource, type SourceCredentials } from '../core/source-policy.ts'
-import { groupByPool, planPoolStatus } from '../core/statuses.ts'
+import { groupByPool, planPoolStatus, type PoolFacts } from '../core/statuses.ts'
 import type { ResourceSource } from '../resources/resource-source.ts'
 import { CatalogueSender } from './catalogue-sender.ts'
 import type { SourceOrigin } from '../wire/depot-protocol.ts'
@@ -21,6 +21,7 @@ import { AdapterIntake, type IntakeRequest, type IntakeTools } from './lora-adap
 import type { PoolReplicas } from './model-pool/pool-replicas.ts'
 import { ResidencyPlans, type ResidencyPlansOptions } from './residency-plans.ts'
 import { PassSchedule } from './pass-schedule.ts'
+import { PoolSignals, type PoolSignal, type PoolSignalsOptions } from './pool-signals.ts'
 import { TimeSlice } from './time-slice.ts'
 import { ReplicaGroups, type ReplicaGroup } from './replica-groups.ts'
 import { TenantStatuses } from './tenant-statuses.ts'
@@ -38,6 +39,8 @@ export interface ControllerOptions {
   readonly acknowledged: (poolKey: string) => ReadonlySet<string>
   /** What is asked of a pool's revisions; without it they are kept as their specs promise. */
   readonly traffic?: ResidencyPlansOptions['traffic']
+  /** What is asked of a pool as a whole; without it nobody can say whether signals agree. */
+  readonly demandOf?: PoolSignalsOptions['demandOf']
   /** Where the preflight finds the base's headers; default: the path of `model.uri`. */
   readonly baseOf?: (pool: ModelPool) => string
   /** Statuses or replicas may have changed: gateways have to know. Called after every pass. */
@@ -74,6 +77,7 @@ export class Controller {
   readonly #quotas = new AdapterQuotas()
   readonly #tenants: TenantStatuses
   readonly #residency: ResidencyPlans
+  readonly #signals: PoolSignals
   readonly #now: () => Date
   readonly #unwatch: (() => void)[] = []
   #closed = false
@@ -92,6 +96,12 @@ export class Controller {
       traffic: options.traffic,
       onChange: () => this.kick(),
     })
+    this.#signals = new PoolSignals({
+      pools: () => options.source.current().snapshot.pools,
+      replicas: options.replicas,
+      demandOf: options.demandOf,
+      onChange: () => this.kick(),
+    })
     this.#catalogues = new CatalogueSender({
       term: options.term,
       warn: (fields, message) => options.logger.warn(fields, message),
@@ -104,6 +114,7 @@ export class Controller {
       this.#replicas.watch(() => this.kick()),
     )
     this.#residency.start()
+    this.#signals.start()
     this.kick()
   }
 
@@ -115,6 +126,11 @@ export class Controller {
   /** Whether a pool has a revision that only a running replica can judge: that is demand for one. */
   isJudging(poolKey: string): boolean {
     return this.#judging.has(poolKey)
+  }
+
+  /** What scaling goes by, for whoever wants to go by it too. */
+  signals(): readonly PoolSignal[] {
+    return this.#signals.all()
   }
 
   /** Requests a second for a revision; undefined: it is neither promised nor asked for. */
@@ -145,6 +161,7 @@ export class Controller {
     this.#closed = true
     this.#schedule.close()
     this.#residency.close()
+    this.#signals.close()
     this.#unwatch.forEach((unwatch) => unwatch())
     this.#catalogues.close()
     this.#intake.close()
@@ -336,6 +353,17 @@ export class Controller {
     return baseOf === undefined ? options : { ...options, baseModelPath: baseOf(pool) }
   }
 
+  #factsOf(poolKey: string): PoolFacts {
+    const facts = this.#replicas.factsOf(poolKey)
+    const problem = this.#signals.problemOf(poolKey)
+    return problem === undefined
+      ? facts
+      : {
+          ...facts,
+          verdicts: [...facts.verdicts, { type: 'SignalInert', status: 'True', ...problem }],
+        }
+  }
+
   #writePoolStatuses(snapshot: ResourceSnapshot, groups: ReadonlyMap<string, ReplicaGroup>): void {
     const { source } = this.#options
     const now = this.#now()
@@ -354,7 +382,8 @@ export class Controller {
               ? undefined
               : { version: known.engineVersion, simulated: known.simulated },
           failure: this.#replicas.failureOf(key),
-          facts: this.#replicas.factsOf(key),
+          facts: this.#factsOf(key),
+          advice: this.#signals.adviceOf(key),
           adapters: adapters.get(key) ?? [],
           previous: source.status('ModelPool', key),
           now,

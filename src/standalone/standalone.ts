@@ -4,6 +4,8 @@ import { fetchFromFile } from '../artifacts/file-source.ts'
 import { PreflightPool } from '../artifacts/preflight-pool.ts'
 import { ArrivalCounts } from '../controller/arrival-counts.ts'
 import { Controller } from '../controller/controller.ts'
+import type { PoolDemand } from '../controller/model-pool/autoscaler.ts'
+import { addScalingMetrics } from '../controller/scaling-metrics.ts'
 import { ReplicaSet, type ManagedReplica } from '../controller/model-pool/replica-set.ts'
 import { buildRoutingTable } from '../core/resolve.ts'
 import { reapOrphans } from '../engine/pid-file.ts'
@@ -179,10 +181,12 @@ async function assemble(
       arrivals.take('', gateway.demand())
       return arrivals.drain(poolKey)
     },
+    demandOf: (poolKey) => demandOf(gateway, poolKey),
     onPass: (self) => inform(gateway, self, replicas, source),
     term: () => term,
     logger,
   })
+  addScalingMetrics(gateway.metrics.registry, () => controller.signals())
   const server = await createGatewayServer({
     gateway,
     logger,
@@ -264,6 +268,17 @@ function inform(
   if (after.size !== before.size || [...after].some((revision) => !before.has(revision))) {
     controller.kick()
   }
+}
+
+/** What the one gateway there is says of a pool. */
+function demandOf(gateway: Gateway, poolKey: string): PoolDemand {
+  const sum = { waiting: 0, running: 0, arrivals: 0, isFresh: true, silence: undefined }
+  for (const { waiting, running, arrivals } of Object.values(gateway.demand()[poolKey] ?? {})) {
+    sum.waiting += waiting
+    sum.running += running
+    sum.arrivals += arrivals
+  }
+  return sum
 }
 
 type ReplicaOfGateway = Parameters<Gateway['setReplicas']>[0][number]

@@ -73,6 +73,7 @@ export class PodReplica {
       detail: this.#load?.detail ?? 'Its agent has not been heard yet.',
       engineVersion: this.#hello?.engineVersion ?? '',
       simulated: this.#hello?.simulated ?? false,
+      load: this.#load,
       residencyOf: (revision) => this.#residency.get(revision) ?? absent,
     }
   }
