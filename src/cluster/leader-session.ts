@@ -72,7 +72,8 @@ export class LeaderSession {
       mayAct: mayWrite,
       demandOf: (poolKey) => {
         const demand = this.desk.demandOf(poolKey)
-        return { ...demand, isFresh: demand.isFresh && !this.#isStale() }
+        const isKnown = !this.#isStale() && !this.controller.isInert(poolKey)
+        return { ...demand, isFresh: demand.isFresh && isKnown }
       },
       isJudging: (poolKey) => this.controller.isJudging(poolKey),
       rateOf: (poolKey, revision) => this.controller.rateOf(poolKey, revision),

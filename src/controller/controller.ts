@@ -133,6 +133,11 @@ export class Controller {
     return this.#signals.all()
   }
 
+  /** Gateways and engines contradict each other: nothing may go on what they say. */
+  isInert(poolKey: string): boolean {
+    return this.#signals.problemOf(poolKey) !== undefined
+  }
+
   /** Requests a second for a revision; undefined: it is neither promised nor asked for. */
   rateOf(poolKey: string, revision: string): number | undefined {
     return this.#residency.rateOf(poolKey, revision)
