@@ -55,6 +55,8 @@ export interface ControllerOptions {
 
 /** Worked out once for all adapters of a pass. */
 interface Gathered {
+  /** Pools of which nothing is said yet. */
+  readonly silent: ReadonlySet<string>
   readonly groups: ReadonlyMap<string, ReplicaGroup>
   readonly conflicts: NameConflicts
   readonly quotas: ReadonlyMap<string, QuotaGrant>
@@ -198,7 +200,12 @@ export class Controller {
       desiredReplicas.set(poolKey, this.#replicas.factsOf(poolKey).desiredReplicas)
     }
     const conflicts = this.#conflictsOf(snapshot)
-    const gathered = { groups, conflicts, quotas, acknowledged, desiredReplicas }
+    const silent = new Set(
+      Array.from(snapshot.pools.keys()).filter(
+        (poolKey) => !this.#residency.mayJudge(poolKey, groups.get(poolKey)?.replicas ?? []),
+      ),
+    )
+    const gathered = { silent, groups, conflicts, quotas, acknowledged, desiredReplicas }
     let wanted = await this.#reconcileAdapters(snapshot, gathered)
     const slice = new TimeSlice()
     await slice.next()
@@ -211,7 +218,11 @@ export class Controller {
       has: (key) => snapshot.adapters.has(key) && quotas.get(key)?.excess === undefined,
     })
     const steps = [
-      () => this.#catalogues.send(states, wanted),
+      () =>
+        this.#catalogues.send(
+          states.filter(({ poolKey }) => !silent.has(poolKey)),
+          wanted,
+        ),
       () => this.#writePoolStatuses(snapshot, groups),
       () => this.#tenants.write(snapshot, this.#now()),
       () => this.#options.onPass(this, performance.now() - startMs),
@@ -245,8 +256,11 @@ export class Controller {
           break
         }
       }
-      const plan = this.#reconcileAdapter(adapter, snapshot, gathered)
       const poolKey = poolKeyOf(adapter)
+      if (gathered.silent.has(poolKey)) {
+        continue
+      }
+      const plan = this.#reconcileAdapter(adapter, snapshot, gathered)
       for (const one of plan.wanted) {
         wanted.get(poolKey)?.push(one)
       }

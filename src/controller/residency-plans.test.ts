@@ -65,6 +65,7 @@ class Bench {
   }
 
   settle(all: readonly WantedRevision[]): boolean {
+    expect(this.plans.mayJudge(poolKey, this.group.replicas)).toBe(true)
     const isOther = this.plans.settle(
       snapshot,
       new Map([[poolKey, all]]),
@@ -121,6 +122,7 @@ describe('which replicas keep what', () => {
     bench.nowMs += 1000
     expect(bench.settle(wanted(42))).toBe(true)
     expect(bench.hostsOf('a41')).toHaveLength(1)
+    bench.plans.close()
   })
 
   test('a look that finds nothing else tells nobody', () => {
@@ -162,6 +164,18 @@ describe('which replicas keep what', () => {
     bench.isSilent = true
     bench.look(200, all)
     expect(bench.hostsOf('a4')).toBe(before)
+  })
+
+  test('after a start nothing is said before every replica was heard, or for five seconds', () => {
+    const bench = new Bench()
+    const unheard = bench.group.replicas.map((state, at) => ({ ...state, isHeard: at < 2 }))
+    expect(bench.plans.mayJudge(poolKey, unheard)).toBe(false)
+    bench.nowMs += 4999
+    expect(bench.plans.mayJudge(poolKey, unheard)).toBe(false)
+    expect(bench.plans.mayJudge('models/heard', bench.group.replicas)).toBe(true)
+    bench.nowMs += 1
+    expect(bench.plans.mayJudge(poolKey, unheard)).toBe(true)
+    bench.plans.close()
   })
 
   test('a replica that goes leaves its share to the others', () => {

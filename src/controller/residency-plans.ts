@@ -1,6 +1,7 @@
 import type { ResourceSnapshot } from '../api/kinds.ts'
 import { estimateDemand, type DemandMemory, type RevisionTraffic } from '../core/adapter-demand.ts'
 import type { WantedRevision } from '../core/adapter-plan.ts'
+import type { ReplicaState } from './model-pool/pool-replicas.ts'
 import { PoolResidency } from './pool-residency.ts'
 import type { ReplicaGroup } from './replica-groups.ts'
 
@@ -21,8 +22,14 @@ const lookEveryMs = 5000
 /** New revisions are placed at once, but a stream of them is no reason to plan without end. */
 const planAgainMs = 1000
 
+/** Who does not speak for so long is not waited for. */
+const hearMs = 5000
+
 interface Line {
   readonly residency: PoolResidency
+  readonly sinceMs: number
+  /** Its replicas were heard when it was first seen. */
+  isOpen: boolean
   demand: DemandMemory | undefined
   plannedAtMs: number
 }
@@ -65,6 +72,9 @@ export class ResidencyPlans {
   look(): void {
     let isOther = false
     for (const [poolKey, line] of this.#lines) {
+      if (!line.isOpen) {
+        continue
+      }
       const traffic = this.#options.traffic?.(poolKey)
       if (traffic !== undefined) {
         line.demand = estimateDemand(line.demand, traffic, this.#now())
@@ -74,6 +84,20 @@ export class ResidencyPlans {
     if (isOther) {
       this.#options.onChange()
     }
+  }
+
+  /**
+   * I12: whether anything may be said of a pool. The past is what its replicas have, so after a start nothing is planned,
+   * judged or told before each of them was heard; with another plan than theirs they would load all anew.
+   */
+  mayJudge(poolKey: string, replicas: readonly ReplicaState[]): boolean {
+    const line = this.#lineOf(poolKey)
+    const waitedMs = this.#now() - line.sinceMs
+    line.isOpen ||= waitedMs >= hearMs || replicas.every(({ isHeard }) => isHeard !== false)
+    if (!line.isOpen) {
+      this.#lookAgainIn(hearMs - waitedMs)
+    }
+    return line.isOpen
   }
 
   /**
@@ -88,6 +112,9 @@ export class ResidencyPlans {
     let isOther = false
     for (const [poolKey, pool] of snapshot.pools) {
       const line = this.#lineOf(poolKey)
+      if (!line.isOpen) {
+        continue
+      }
       const group = groups.get(poolKey)
       const needsPlan = line.residency.take(wanted.get(poolKey) ?? [], {
         replicas: group?.replicas ?? [],
@@ -97,10 +124,7 @@ export class ResidencyPlans {
       if (needsPlan === 'Now' || (needsPlan === 'Soon' && this.#isDue(line))) {
         isOther = this.#plan(line) || isOther
       } else if (needsPlan === 'Soon') {
-        this.#soon ??= setTimeout(() => {
-          this.#soon = undefined
-          this.#options.onChange()
-        }, planAgainMs).unref()
+        this.#lookAgainIn(planAgainMs)
       }
     }
     for (const poolKey of this.#lines.keys()) {
@@ -111,12 +135,25 @@ export class ResidencyPlans {
     return isOther
   }
 
+  #lookAgainIn(delayMs: number): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined
+      this.#options.onChange()
+    }, delayMs).unref()
+  }
+
   #lineOf(poolKey: string): Line {
     const known = this.#lines.get(poolKey)
     if (known !== undefined) {
       return known
     }
-    const line = { residency: new PoolResidency(), demand: undefined, plannedAtMs: -Infinity }
+    const line: Line = {
+      residency: new PoolResidency(),
+      sinceMs: this.#now(),
+      isOpen: false,
+      demand: undefined,
+      plannedAtMs: -Infinity,
+    }
     this.#lines.set(poolKey, line)
     return line
   }

@@ -12,6 +12,8 @@ export interface ReplicaState extends ReplicaSnapshot {
   readonly detail: string
   readonly engineVersion: string
   readonly simulated: boolean
+  /** False: its agent has not told its whole state yet. */
+  readonly isHeard?: boolean
   /** What its agent said last of its engine; undefined: nothing yet. */
   readonly load?: Pick<LoadMessage, 'running' | 'waiting' | 'kvCacheUsage' | 'slots'> | undefined
 }
