@@ -33,6 +33,8 @@ export class LabReplica {
   /** Virtual time from which it takes requests. */
   readonly readyMs: number
   isLeaving = false
+  /** Adapters that a plan keeps here, by id. */
+  wanted: ReadonlySet<number> = new Set()
   inFlight = 0
   /** Prompt tokens of requests that have no first token yet. */
   queuedPromptTokens = 0
@@ -133,15 +135,21 @@ export class LabReplica {
     this.model.preload(adapter)
   }
 
-  /** What host memory will push out is not routed to any more. */
+  /**
+   * What host memory will push out is not routed to any more: what no plan wants, then what was of no use for longest. The rest is
+   * touched, as agents do, so that the engine's own order is the same.
+   */
   #makeRoom(): void {
-    for (const id of this.#resident) {
-      if (this.#resident.size + this.#loading.size < this.hostCapacity) {
+    while (this.#resident.size + this.#loading.size >= this.hostCapacity) {
+      const idle = [...this.#resident].filter((id) => !this.#inFlightByAdapter.has(id))
+      const victim = idle.find((id) => !this.wanted.has(id)) ?? idle[0]
+      if (victim === undefined) {
         return
       }
-      if (!this.#inFlightByAdapter.has(id)) {
-        this.#resident.delete(id)
-      }
+      this.#resident.delete(victim)
+    }
+    for (const id of this.#resident) {
+      this.model.preload({ id, name: '', path: '' })
     }
   }
 

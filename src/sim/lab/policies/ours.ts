@@ -164,12 +164,17 @@ class LabResidency {
     }))
     const { copies } = planMoves({ asks, hosts, previous: this.#kept, nowMs, residenceSeconds })
     this.#kept = copies
+    const wanted = new Map(replicas.map(({ name }) => [name, new Set<number>()]))
     for (const [name, places] of copies) {
-      const adapter = this.#adapters.get(name)
-      for (const { replica } of adapter === undefined ? [] : places) {
-        const host = replicas.find((one) => one.name === replica)
-        if (adapter !== undefined) {
-          host?.order(adapter, nowMs)
+      for (const { replica } of places) {
+        wanted.get(replica)?.add(this.#adapters.get(name)?.id ?? 0)
+      }
+    }
+    for (const replica of replicas) {
+      replica.wanted = wanted.get(replica.name) ?? new Set()
+      for (const adapter of this.#adapters.values()) {
+        if (replica.wanted.has(adapter.id)) {
+          replica.order(adapter, nowMs)
         }
       }
     }
