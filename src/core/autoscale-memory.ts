@@ -2,11 +2,17 @@ import { doneOf, type Sample } from './autoscale-sample.ts'
 import { noColdStart, noteReplicas, type ColdStart } from './cold-start.ts'
 import { noFit, noteServed, type CapacityFit } from './capacity-fit.ts'
 
+export interface Want {
+  readonly atMs: number
+  readonly lasting: number
+  readonly withBacklog: number
+}
+
 /** What an autoscaler knows of a pool's past; lost with the process, and soon learned again. */
 export interface AutoscaleMemory {
   readonly samples: readonly Sample[]
-  /** What was wanted lately, before the stabilisation. */
-  readonly wants: readonly { readonly atMs: number; readonly wanted: number }[]
+  /** What was wanted lately, before the stabilisation: for the load, and with what piled up. */
+  readonly wants: readonly Want[]
   /** What the load needed, in replicas and parts of them, every ten seconds. */
   readonly levels: readonly { readonly atMs: number; readonly need: number }[]
   /** Requests at once on a replica that has more than it can run, once that was seen. */

@@ -9,6 +9,8 @@ export interface Sample {
   readonly inputTokens?: number | undefined
   /** Tokens of all answers that ended. */
   readonly outputTokens?: number | undefined
+  /** Distinct adapters in flight on each ready replica, summed. */
+  readonly activeAdapters?: number | undefined
 }
 
 /** The oldest sample that is not older than the window; the newest one counts to it. */

@@ -35,6 +35,8 @@ export interface AutoscaleInput {
     /** What is asked of the cluster now. */
     readonly current: number
     readonly ready: number
+    /** Distinct adapters in flight on each that is ready, summed; absent: none. */
+    readonly activeAdapters?: number | undefined
   }
   /** A revision waits to be judged by a running engine. */
   readonly isJudging: boolean
@@ -66,19 +68,21 @@ export function decideReplicas(input: AutoscaleInput, before: AutoscaleMemory): 
   const { policy, nowMs, demand, replicas } = input
   const isAsked = demand.waiting + demand.running > 0 || input.isJudging
   const arrived = (before.samples.at(-1)?.arrivals ?? demand.arrivals) < demand.arrivals
-  const sample: Sample = { atMs: nowMs, ...demand, ready: replicas.ready }
+  const sample: Sample = { atMs: nowMs, ...demand, ...replicas }
   const sampled = rememberSample(before, sample, isAsked || arrived, replicas.current)
   const need = neededBy(input, sampled)
   const memory = need === undefined ? sampled : rememberNeed(sampled, nowMs, need)
-  const wanted = bounded(
-    need === undefined ? queueWanted(input, memory) : loadWanted(input, memory, need),
-    input,
-    memory,
-  )
+  const load = need === undefined ? queueWanted(input, memory) : loadWanted(input, memory, need)
+  const backlog = need === undefined ? 0 : drainTerm(input, memory, need)
+  const lasting = bounded(load, input, memory)
+  const wanted = bounded(load + backlog, input, memory)
   const keepMs = keepAliveMs(policy, memory)
   const remembered = {
     ...memory,
-    wants: [...memory.wants.filter(({ atMs }) => atMs > nowMs - keepMs), { atMs: nowMs, wanted }],
+    wants: [
+      ...memory.wants.filter(({ atMs }) => atMs > nowMs - keepMs),
+      { atMs: nowMs, lasting, withBacklog: wanted },
+    ],
   }
   const { current } = replicas
   const within = clamp(current, policy.minReplicas, policy.maxReplicas)
@@ -111,16 +115,19 @@ function downTo(
   if (nowMs - memory.sinceMs < keepAliveMs(policy, memory) && wanted > 0) {
     return { desired: current, words: 'not watched for long enough yet' }
   }
-  const most = Math.max(...memory.wants.map((want) => want.wanted))
+  // What piled up is gone soon; replicas for it are kept no longer than it would take.
+  const most = Math.max(
+    ...memory.wants.map(({ atMs, lasting, withBacklog }) =>
+      atMs > nowMs - drainSeconds * 1000 ? withBacklog : lasting,
+    ),
+  )
   const desired = wanted === 0 ? 0 : Math.min(current, most)
   return { desired, words: desired < current ? `${desired} are enough for the load` : 'enough' }
 }
 
 /** In replicas and parts of them; undefined where only the queue can tell. */
-function neededBy({ service, nowMs, replicas }: AutoscaleInput, memory: AutoscaleMemory) {
-  return service === undefined || replicas.ready === 0
-    ? undefined
-    : tokenNeed(memory, nowMs, service)
+function neededBy({ service, nowMs }: AutoscaleInput, memory: AutoscaleMemory) {
+  return service === undefined ? undefined : tokenNeed(memory, nowMs, service)
 }
 
 function queueWanted({ demand, replicas, policy, nowMs }: AutoscaleInput, memory: AutoscaleMemory) {
@@ -128,7 +135,7 @@ function queueWanted({ demand, replicas, policy, nowMs }: AutoscaleInput, memory
   return queueNeed({ ...demand, ...replicas, targetQueueDepth, nowMs }, memory)
 }
 
-/** Whole replicas for a load: what it will be when they are there, and what piled up. Before bounds. */
+/** For a load as it will be when replicas are there that are ordered now. Before bounds. */
 function loadWanted(input: AutoscaleInput, memory: AutoscaleMemory, need: number): number {
   const { nowMs, replicas } = input
   const { coldStart, levels } = memory
@@ -139,10 +146,8 @@ function loadWanted(input: AutoscaleInput, memory: AutoscaleMemory, need: number
           needAhead(levels, nowMs, need, coldStart.ms),
           needAfterBurst(levels, nowMs, need, coldStart.ms),
         )
-  const drain = drainTerm(input, memory, need)
-  const isEnough = (coming + drain * headroom) / Math.max(1, replicas.current) <= tolerated
-  const wanted = Math.ceil(coming / headroom + drain - 1e-9)
-  return isEnough ? Math.min(wanted, replicas.current) : wanted
+  const isEnough = coming / Math.max(1, replicas.current) <= tolerated
+  return isEnough ? Math.min(coming / headroom, replicas.current) : coming / headroom
 }
 
 /** What waits, in seconds of a replica, by the time in which it should be gone. */
@@ -163,7 +168,7 @@ function bounded(wanted: number, input: AutoscaleInput, memory: AutoscaleMemory)
   const isIdle = idleMs >= policy.scaleToZeroAfterSeconds * 1000 && demand.isFresh
   const asleep = input.replicas.current === 0 && demand.waiting + demand.running === 0
   const mayBeZero = !input.isJudging && (isIdle || asleep)
-  return clamp(wanted, Math.max(policy.minReplicas, mayBeZero ? 0 : 1), policy.maxReplicas)
+  return clamp(Math.ceil(wanted - 1e-9), Math.max(policy.minReplicas, mayBeZero ? 0 : 1), policy.maxReplicas)
 }
 
 function clamp(value: number, low: number, high: number): number {

@@ -16,8 +16,8 @@ const headroom = 0.8
 /** A backlog is to be gone in about so long. */
 const drainSeconds = 60
 /**
- * While nobody knows how fast a replica is, never more than so many for each that is ready: what piles up during a
- * cold start of minutes says nothing about the load after it.
+ * While nobody knows how fast a replica is, never more than so many: what piles up during a cold start of minutes says
+ * nothing about the load after it.
  */
 const maxGrowth = 4
 const rateWindowMs = 10_000
@@ -39,7 +39,7 @@ export function queueNeed(load: QueueLoad, memory: AutoscaleMemory): number {
   const measured = concurrencyWanted(memory, load.nowMs)
   if (measured === undefined || ready === 0) {
     const each = (memory.capacity ?? assumedCapacity) + targetQueueDepth
-    return Math.min(Math.ceil(work / each), maxGrowth * Math.max(ready, 1))
+    return Math.min(Math.ceil(work / each), Math.max(maxGrowth, current))
   }
   if (memory.capacity === undefined) {
     // It never had more than it could run: how much that is, a smaller number of replicas will tell.

@@ -9,8 +9,6 @@ export interface ServiceTarget {
   readonly tpotMs: number
   /** Of this engine and model, measured; absent: what a replica can take is learned. */
   readonly costs?: EngineCosts | undefined
-  /** Distinct adapters in flight on a replica, mean. */
-  readonly activeAdapters?: number | undefined
 }
 
 /** The load, over which rates are means; and shorter ones, in which a jump shows first. Milliseconds. */
@@ -22,6 +20,8 @@ const fastMs = [2000, 5000, 10_000, 30_000] as const
  */
 const spreadOfWork = 1.56
 const sigmas = 3
+/** Of an answer, before the first ended: Azure's conversations have 211, ShareGPT's 195. */
+const assumedAnswer = 200
 
 interface Rates {
   readonly requests: number
@@ -53,26 +53,25 @@ export function tokenNeed(
 }
 
 function needOf(
-  { answerTokens, fit }: AutoscaleMemory,
-  { costs, tpotMs, activeAdapters = 0 }: ServiceTarget,
+  { samples, answerTokens = assumedAnswer, fit }: AutoscaleMemory,
+  { costs, tpotMs }: ServiceTarget,
 ): ((rates: Rates) => number) | undefined {
-  if (answerTokens === undefined) {
-    return undefined
-  }
   if (costs !== undefined) {
-    const stepMs = costs.stepMs + costs.perAdapterMs * activeAdapters
+    // How many are together on a replica depends on the router: it is measured, and stays about the same in sum.
+    const active = samples.reduce((total, sample) => total + (sample.activeAdapters ?? 0), 0)
+    const adapterMs = (costs.perAdapterMs * active) / Math.max(1, samples.length)
     return ({ requests, inputTokens }) =>
       replicaBound(
-        { ...costs, stepMs },
+        costs,
         {
           inputPerSecond: inputTokens,
           outputPerSecond: requests * answerTokens,
           outputTokens: answerTokens,
-          // In `stepMs`: how many are together on a replica is measured.
           adapterRates: [],
         },
         tpotMs,
-      )
+      ) +
+      adapterMs / (tpotMs - costs.stepMs)
   }
   const capacity = capacityAt(fit, tpotMs)
   return capacity === undefined

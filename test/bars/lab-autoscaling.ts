@@ -65,10 +65,11 @@ function rulesFor({ need, coldStartMs, initial, tape }: Play): readonly ScalePol
     scaleDownStabilizationSeconds: 300,
   }
   const tpotMs = objective.tpotMs
+  const known = initial > 0 ? { coldStartMs } : {}
   return [
-    loraplexScaler({ policy, tpotMs, costs }),
-    loraplexScaler({ name: 'loraplex, learned', policy, tpotMs }),
-    loraplexScaler({ name: 'loraplex, by queue', policy }),
+    loraplexScaler({ ...known, policy, tpotMs, costs }),
+    loraplexScaler({ ...known, name: 'loraplex, learned', policy, tpotMs }),
+    loraplexScaler({ ...known, name: 'loraplex, by queue', policy }),
     clairvoyant({ need, windowMs, coldStartMs, initial }).policy,
     fixed(Math.ceil(peak / 0.8)),
     hpa({

@@ -89,7 +89,7 @@ export class ScaleClock {
       ordered,
       ready: serving.length,
       pendingReadyMs,
-      activeAdapters: active / Math.max(1, serving.length),
+      activeAdapters: active,
       engines: () => serving.map((replica) => replica.scrape(nowMs)),
     }
   }

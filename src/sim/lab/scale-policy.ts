@@ -16,7 +16,7 @@ export interface ScaleView {
   readonly ready: number
   /** When those that start will serve, as far as their cold start tells; milliseconds of virtual time. */
   readonly pendingReadyMs: readonly number[]
-  /** Distinct adapters in flight on a replica that serves, on average. */
+  /** Distinct adapters in flight on each replica that serves, summed. */
   readonly activeAdapters: number
   /** Each serving engine's own metrics. */
   readonly engines: () => readonly Scrape[]

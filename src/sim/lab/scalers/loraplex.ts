@@ -10,11 +10,13 @@ export interface LoraplexScalerOptions {
   readonly tpotMs?: number
   /** Absent: learned. */
   readonly costs?: EngineCosts
+  /** Seen before the tape began, when the first replicas came up; absent: not yet. */
+  readonly coldStartMs?: number
 }
 
 /** What the controller does: the same function, once a second, and when demand comes to a pool of none. */
 export function loraplexScaler(options: LoraplexScalerOptions): ScalePolicy {
-  const { name = 'loraplex', policy, tpotMs, costs } = options
+  const { name = 'loraplex', policy, tpotMs, costs, coldStartMs } = options
   let memory: AutoscaleMemory | undefined
   return {
     name,
@@ -27,14 +29,18 @@ export function loraplexScaler(options: LoraplexScalerOptions): ScalePolicy {
           policy,
           nowMs,
           demand: { waiting, running, arrivals, inputTokens, outputTokens, isFresh: true },
-          replicas: { current: ordered, ready },
+          replicas: { current: ordered, ready, activeAdapters },
           isJudging: false,
-          service: tpotMs === undefined ? undefined : { tpotMs, costs, activeAdapters },
+          service: tpotMs === undefined ? undefined : { tpotMs, costs },
         },
-        memory ?? emptyMemory(nowMs),
+        memory ?? knowing(emptyMemory(nowMs), coldStartMs),
       )
       memory = decision.memory
       return decision.desired
     },
   }
+}
+
+function knowing(memory: AutoscaleMemory, coldStartMs: number | undefined): AutoscaleMemory {
+  return { ...memory, coldStart: { ...memory.coldStart, ms: coldStartMs } }
 }
