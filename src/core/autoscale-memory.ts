@@ -17,8 +17,14 @@ export interface AutoscaleMemory {
   readonly levels: readonly { readonly atMs: number; readonly need: number }[]
   /** Requests at once on a replica that has more than it can run, once that was seen. */
   readonly capacity: number | undefined
-  /** Tokens of an answer, over the last thousand or so; undefined before the first. */
+  /** Tokens of an answer, over the last thousands; undefined before the first. */
   readonly answerTokens: number | undefined
+  /** Answers of which it is the mean. */
+  readonly answers: number
+  /** Distinct adapters in flight on each replica, summed, while nothing waits. */
+  readonly activeAdapters: number | undefined
+  /** Since then the load is what it is now: rates are not taken from before. */
+  readonly loadFromMs: number
   readonly coldStart: ColdStart
   readonly fit: CapacityFit
   readonly sinceMs: number
@@ -29,8 +35,13 @@ export interface AutoscaleMemory {
 const keptMs = 60_000
 /** Weight of a new sight of a full replica. */
 const learning = 0.2
-/** Requests over which the length of answers is averaged: with a spread of 1 the mean of 500 is within 5 %. */
-const answersKept = 500
+/**
+ * Answers over which their length is averaged: those of some minutes, because after a jump short ones end first. With a
+ * spread of 1 the mean of 5,000 is within 1.4 %.
+ */
+const answersKept = 5000
+/** Of adapters in flight; they come and go with every request. */
+const activeHalfLifeMs = 30_000
 const levelEveryMs = 10_000
 /** Twice the ten minutes of which the growth is known, for a cold start of as long. */
 const levelsKeptMs = 1_200_000
@@ -42,6 +53,9 @@ export function emptyMemory(nowMs: number): AutoscaleMemory {
     levels: [],
     capacity: undefined,
     answerTokens: undefined,
+    answers: 0,
+    activeAdapters: undefined,
+    loadFromMs: nowMs,
     coldStart: noColdStart,
     fit: noFit,
     sinceMs: nowMs,
@@ -70,20 +84,25 @@ export function rememberSample(
     ...memory,
     samples,
     capacity: learn(memory, sample),
-    answerTokens: isBroken ? memory.answerTokens : learnAnswer(memory, sample),
+    ...(isBroken ? {} : learnAnswers(memory, sample)),
+    activeAdapters: learnActive(memory, sample),
     coldStart: noteReplicas(memory.coldStart, { nowMs: sample.atMs, current, ready: sample.ready }),
     fit: noteServed(memory.fit, samples),
     askedAtMs: isAsked ? sample.atMs : memory.askedAtMs,
   }
 }
 
-export function rememberNeed(memory: AutoscaleMemory, nowMs: number, need: number): AutoscaleMemory {
+export function rememberNeed(
+  memory: AutoscaleMemory,
+  nowMs: number,
+  { need, loadFromMs }: { readonly need: number; readonly loadFromMs: number },
+): AutoscaleMemory {
   const last = memory.levels.at(-1)
   if (last !== undefined && nowMs - last.atMs < levelEveryMs) {
-    return memory
+    return { ...memory, loadFromMs }
   }
   const kept = memory.levels.filter(({ atMs }) => atMs > nowMs - levelsKeptMs)
-  return { ...memory, levels: [...kept, { atMs: nowMs, need }] }
+  return { ...memory, loadFromMs, levels: [...kept, { atMs: nowMs, need }] }
 }
 
 /** A replica is full while requests wait; for a moment, or with some replicas just up, that says nothing. */
@@ -102,17 +121,30 @@ function learn({ samples, capacity }: AutoscaleMemory, sample: Sample): number |
   return capacity === undefined ? seen : capacity + learning * (seen - capacity)
 }
 
-function learnAnswer({ samples, answerTokens }: AutoscaleMemory, sample: Sample): number | undefined {
+function learnAnswers(
+  { samples, answerTokens = 0, answers }: AutoscaleMemory,
+  sample: Sample,
+): Partial<AutoscaleMemory> {
   const before = samples.at(-1)
-  if (before?.outputTokens === undefined || sample.outputTokens === undefined) {
-    return answerTokens
-  }
-  const done = doneOf(sample) - doneOf(before)
-  if (done <= 0) {
-    return answerTokens
+  const done = before === undefined ? 0 : doneOf(sample) - doneOf(before)
+  if (before?.outputTokens === undefined || sample.outputTokens === undefined || done <= 0) {
+    return {}
   }
   const seen = (sample.outputTokens - before.outputTokens) / done
-  return answerTokens === undefined
-    ? seen
-    : answerTokens + (1 - Math.exp(-done / answersKept)) * (seen - answerTokens)
+  const counted = Math.min(answers + done, answersKept)
+  const weight = Math.min(1, done / counted)
+  return { answerTokens: answerTokens + weight * (seen - answerTokens), answers: counted }
+}
+
+/** While requests wait every replica runs whatever there is, and that says nothing of how it will be with more. */
+function learnActive(
+  { samples, activeAdapters }: AutoscaleMemory,
+  { atMs, waiting, ready, activeAdapters: seen }: Sample,
+): number | undefined {
+  if (seen === undefined || waiting > ready) {
+    return activeAdapters
+  }
+  const passedMs = atMs - (samples.at(-1)?.atMs ?? atMs)
+  const weight = 1 - 2 ** (-passedMs / activeHalfLifeMs)
+  return activeAdapters === undefined ? seen : activeAdapters + weight * (seen - activeAdapters)
 }

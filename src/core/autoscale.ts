@@ -70,10 +70,12 @@ export function decideReplicas(input: AutoscaleInput, before: AutoscaleMemory): 
   const arrived = (before.samples.at(-1)?.arrivals ?? demand.arrivals) < demand.arrivals
   const sample: Sample = { atMs: nowMs, ...demand, ...replicas }
   const sampled = rememberSample(before, sample, isAsked || arrived, replicas.current)
-  const need = neededBy(input, sampled)
-  const memory = need === undefined ? sampled : rememberNeed(sampled, nowMs, need)
+  const known = input.service === undefined ? undefined : tokenNeed(sampled, nowMs, input.service)
+  const need = known?.need
+  const memory = known === undefined ? sampled : rememberNeed(sampled, nowMs, known)
   const load = need === undefined ? queueWanted(input, memory) : loadWanted(input, memory, need)
   const backlog = need === undefined ? 0 : drainTerm(input, memory, need)
+  if ((globalThis as any).DBG !== undefined) { const D = memory.coldStart.ms ?? 0; (globalThis as any).DBG(nowMs, need, needAhead(memory.levels, nowMs, need ?? 0, D), needAfterBurst(memory.levels, nowMs, need ?? 0, D), load, backlog, memory.answerTokens) }
   const lasting = bounded(load, input, memory)
   const wanted = bounded(load + backlog, input, memory)
   const keepMs = keepAliveMs(policy, memory)
@@ -123,11 +125,6 @@ function downTo(
   )
   const desired = wanted === 0 ? 0 : Math.min(current, most)
   return { desired, words: desired < current ? `${desired} are enough for the load` : 'enough' }
-}
-
-/** In replicas and parts of them; undefined where only the queue can tell. */
-function neededBy({ service, nowMs }: AutoscaleInput, memory: AutoscaleMemory) {
-  return service === undefined ? undefined : tokenNeed(memory, nowMs, service)
 }
 
 function queueWanted({ demand, replicas, policy, nowMs }: AutoscaleInput, memory: AutoscaleMemory) {

@@ -1,6 +1,6 @@
 import type { AutoscaleMemory } from './autoscale-memory.ts'
-import { oldestWithin, type Sample } from './autoscale-sample.ts'
 import { capacityAt } from './capacity-fit.ts'
+import { jumpWindow, ratesSince, type Rates } from './load-rates.ts'
 import { replicaBound } from './replica-bound.ts'
 import type { EngineCosts } from './route-cost.ts'
 
@@ -11,56 +11,55 @@ export interface ServiceTarget {
   readonly costs?: EngineCosts | undefined
 }
 
-/** The load, over which rates are means; and shorter ones, in which a jump shows first. Milliseconds. */
+export interface TokenNeed {
+  /** Replicas and parts of them. */
+  readonly need: number
+  /** Since then the load is what it is now. */
+  readonly loadFromMs: number
+}
+
+/** Rates are means over so long, unless the load jumped within. */
 const slowMs = 60_000
-const fastMs = [2000, 5000, 10_000, 30_000] as const
-/**
- * Spread of the work of n requests is this / √n: √(1 + CV²) with a CV of lengths of 1.2 (ShareGPT; Azure's have 1).
- * Three of them (99.9 %) have to be exceeded before a short window is believed.
- */
-const spreadOfWork = 1.56
-const sigmas = 3
 /** Of an answer, before the first ended: Azure's conversations have 211, ShareGPT's 195. */
 const assumedAnswer = 200
 
-interface Rates {
-  readonly requests: number
-  readonly inputTokens: number
-  /** Requests counted. */
-  readonly count: number
-}
-
 /**
- * Replicas and parts of them that arriving tokens need at the objective, from arrivals of the last minute, or of the last
- * seconds where those are certainly more. Undefined while nothing is known of lengths or of what a replica can take.
+ * What arriving tokens need at the objective, at the rates of the last minute; after a jump, at those since then, less one
+ * standard deviation that shrinks as the minute fills. Undefined while nothing is known of what a replica can take.
  */
 export function tokenNeed(
   memory: AutoscaleMemory,
   nowMs: number,
   target: ServiceTarget,
-): number | undefined {
+): TokenNeed | undefined {
   const perReplica = needOf(memory, target)
-  const slow = ratesIn(memory.samples, nowMs, slowMs)
-  if (perReplica === undefined || slow === undefined) {
+  if (perReplica === undefined) {
     return undefined
   }
-  const certain = fastMs.map((windowMs) => {
-    const rates = ratesIn(memory.samples, nowMs, windowMs)
-    const doubt = rates === undefined ? 1 : (sigmas * spreadOfWork) / Math.sqrt(rates.count)
-    return rates === undefined || doubt >= 1 ? 0 : perReplica(rates) * (1 - doubt)
-  })
-  return Math.max(perReplica(slow), ...certain)
+  const { samples } = memory
+  const workOf = (rates: Rates): number => perReplica(rates)
+  const fromMs = Math.max(memory.loadFromMs, nowMs - slowMs)
+  const jumpMs = jumpWindow(samples, nowMs, fromMs, workOf)
+  const loadFromMs = jumpMs === undefined ? memory.loadFromMs : nowMs - jumpMs
+  const sinceMs = Math.max(loadFromMs, nowMs - slowMs)
+  const rates = ratesSince(samples, sinceMs)
+  if (rates === undefined) {
+    return undefined
+  }
+  const isYoung = loadFromMs > memory.sinceMs
+  const young = isYoung ? Math.max(0, 1 - (nowMs - loadFromMs) / slowMs) : 0
+  return { need: workOf(rates) * (1 - Math.min(1, rates.doubt) * young), loadFromMs }
 }
 
 function needOf(
-  { samples, answerTokens = assumedAnswer, fit }: AutoscaleMemory,
+  { answerTokens = assumedAnswer, fit, activeAdapters = 0 }: AutoscaleMemory,
   { costs, tpotMs }: ServiceTarget,
 ): ((rates: Rates) => number) | undefined {
   if (costs !== undefined) {
-    // How many are together on a replica depends on the router: it is measured, and stays about the same in sum.
-    const active = samples.reduce((total, sample) => total + (sample.activeAdapters ?? 0), 0)
-    const adapterMs = (costs.perAdapterMs * active) / Math.max(1, samples.length)
+    // How many adapters are together on a replica depends on the router: it is measured, and stays the same in sum.
+    const forAdapters = (costs.perAdapterMs * activeAdapters) / (tpotMs - costs.stepMs)
     return ({ requests, inputTokens }) =>
+      forAdapters +
       replicaBound(
         costs,
         {
@@ -70,23 +69,10 @@ function needOf(
           adapterRates: [],
         },
         tpotMs,
-      ) +
-      adapterMs / (tpotMs - costs.stepMs)
+      )
   }
   const capacity = capacityAt(fit, tpotMs)
   return capacity === undefined
     ? undefined
     : ({ requests, inputTokens }) => (inputTokens + requests * answerTokens) / capacity
-}
-
-function ratesIn(samples: readonly Sample[], nowMs: number, windowMs: number): Rates | undefined {
-  const [first, last] = [oldestWithin(samples, nowMs, windowMs), samples.at(-1)]
-  if (first?.inputTokens === undefined || last?.inputTokens === undefined) {
-    return undefined
-  }
-  const seconds = (last.atMs - first.atMs) / 1000
-  const count = last.arrivals - first.arrivals
-  return seconds <= 0
-    ? undefined
-    : { requests: count / seconds, inputTokens: (last.inputTokens - first.inputTokens) / seconds, count }
 }
