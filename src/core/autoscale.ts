@@ -75,7 +75,6 @@ export function decideReplicas(input: AutoscaleInput, before: AutoscaleMemory): 
   const memory = known === undefined ? sampled : rememberNeed(sampled, nowMs, known)
   const load = need === undefined ? queueWanted(input, memory) : loadWanted(input, memory, need)
   const backlog = need === undefined ? 0 : drainTerm(input, memory, need)
-  if ((globalThis as any).DBG !== undefined) { const D = memory.coldStart.ms ?? 0; (globalThis as any).DBG(nowMs, need, needAhead(memory.levels, nowMs, need ?? 0, D), needAfterBurst(memory.levels, nowMs, need ?? 0, D), load, backlog, memory.answerTokens) }
   const lasting = bounded(load, input, memory)
   const wanted = bounded(load + backlog, input, memory)
   const keepMs = keepAliveMs(policy, memory)

@@ -44,7 +44,6 @@ export function needAfterBurst(
   need: number,
   coldStartMs: number,
 ): number {
-  if ((globalThis as any).process.env.NOGUARD) return need
   const recent = levels.filter(({ atMs }) => atMs > nowMs - guardMs)
   const growths = recent
     .map((level) => level.need / (needAt(levels, level.atMs - coldStartMs) ?? Infinity))

@@ -93,7 +93,9 @@ function rulesFor({ need, coldStartMs, initial, tape }: Play): readonly ScalePol
 
 function playOf(tape: ScalingTape, coldStartMs: number): Play {
   const need = needOfTape(tape.tape, { costs, tpotMs: objective.tpotMs, windowMs })
-  return { tape, coldStartMs, need, initial: Math.ceil(need[0] ?? 0) }
+  // As a fleet would stand that had been there before: the same for every rule, and free for the clairvoyant.
+  const first = need.slice(0, Math.round(30_000 / windowMs)).reduce((most, value) => Math.max(most, value), 0)
+  return { tape, coldStartMs, need, initial: Math.ceil(first / 0.8) }
 }
 
 function outcomeOf(play: Play, policy: ScalePolicy): ScalingOutcome {
