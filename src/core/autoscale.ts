@@ -147,7 +147,11 @@ function loadWanted(input: AutoscaleInput, memory: AutoscaleMemory, need: number
 }
 
 /** What waits, in seconds of a replica, by the time in which it should be gone. */
-function drainTerm({ demand, replicas, policy }: AutoscaleInput, memory: AutoscaleMemory, need: number) {
+function drainTerm(
+  { demand, replicas, policy }: AutoscaleInput,
+  memory: AutoscaleMemory,
+  need: number,
+) {
   const [first, last] = [memory.samples[0], memory.samples.at(-1)]
   const isWaiting = demand.waiting > policy.targetQueueDepth * Math.max(replicas.ready, 1)
   if (!isWaiting || first === undefined || last === undefined || last.arrivals <= first.arrivals) {
@@ -164,7 +168,11 @@ function bounded(wanted: number, input: AutoscaleInput, memory: AutoscaleMemory)
   const isIdle = idleMs >= policy.scaleToZeroAfterSeconds * 1000 && demand.isFresh
   const asleep = input.replicas.current === 0 && demand.waiting + demand.running === 0
   const mayBeZero = !input.isJudging && (isIdle || asleep)
-  return clamp(Math.ceil(wanted - 1e-9), Math.max(policy.minReplicas, mayBeZero ? 0 : 1), policy.maxReplicas)
+  return clamp(
+    Math.ceil(wanted - 1e-9),
+    Math.max(policy.minReplicas, mayBeZero ? 0 : 1),
+    policy.maxReplicas,
+  )
 }
 
 function clamp(value: number, low: number, high: number): number {

@@ -21,7 +21,10 @@ const learning = 0.3
 export const noColdStart: ColdStart = { ms: undefined, orders: [], current: -1, ready: 0 }
 
 /** Replicas come up in the order in which they were asked for; of those that are taken back the youngest go first. */
-export function noteReplicas(before: ColdStart, { nowMs, current, ready }: ReplicaCounts): ColdStart {
+export function noteReplicas(
+  before: ColdStart,
+  { nowMs, current, ready }: ReplicaCounts,
+): ColdStart {
   if (before.current < 0) {
     return { ...before, current, ready }
   }

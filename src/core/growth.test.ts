@@ -9,7 +9,12 @@ const levels = (seconds: number, needAt: (second: number) => number): readonly L
 
 describe('what will be needed', () => {
   test('a growth that lasted goes on', () => {
-    const ahead = needAhead(levels(600, (second) => second / 100), 600_000, 6, 240_000)
+    const ahead = needAhead(
+      levels(600, (second) => second / 100),
+      600_000,
+      6,
+      240_000,
+    )
     expect(ahead).toBeCloseTo(8.4, 1)
   })
 
@@ -21,11 +26,25 @@ describe('what will be needed', () => {
   })
 
   test('less is not foreseen', () => {
-    expect(needAhead(levels(600, (second) => 8 - second / 100), 600_000, 2, 60_000)).toBe(2)
+    expect(
+      needAhead(
+        levels(600, (second) => 8 - second / 100),
+        600_000,
+        2,
+        60_000,
+      ),
+    ).toBe(2)
   })
 
   test('nothing is foreseen from a past too short', () => {
-    expect(needAhead(levels(60, (second) => second), 60_000, 60, 240_000)).toBe(60)
+    expect(
+      needAhead(
+        levels(60, (second) => second),
+        60_000,
+        60,
+        240_000,
+      ),
+    ).toBe(60)
   })
 })
 

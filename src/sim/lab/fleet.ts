@@ -1,4 +1,5 @@
 import type { ModelAdapter, ModelOptions } from '../model-types.ts'
+import { victimOf, type FleetMember } from './fleet-member.ts'
 import { LabReplica, type LabReplicaListener } from './lab-replica.ts'
 import type { LabRequest } from './lab-request.ts'
 
@@ -23,16 +24,6 @@ export interface FleetCounts {
   readonly leaving: number
 }
 
-type Stage = 'Starting' | 'Loading' | 'Serving' | 'Leaving' | 'Gone'
-
-interface Member {
-  readonly replica: LabReplica
-  readonly orderedMs: number
-  readonly upMs: number
-  stage: Stage
-  goneMs: number
-}
-
 /**
  * Replicas that come and go. One that is ordered is up after the cold start, then loads every adapter, then serves. One
  * that leaves gets nothing new and ends its streams: none is cut (I4). GPU time counts from the order to the end.
@@ -41,8 +32,8 @@ export class Fleet {
   readonly #options: FleetOptions
   readonly #events: FleetEvents
   readonly #listener: LabReplicaListener
-  readonly #members: Member[] = []
-  #live: readonly Member[] = []
+  readonly #members: FleetMember[] = []
+  #live: readonly FleetMember[] = []
   #serving: readonly LabReplica[] = []
   #nextUpMs = Infinity
 
@@ -166,25 +157,17 @@ export class Fleet {
     )
   }
 
-  #add(orderedMs: number, upMs: number): Member {
+  #add(orderedMs: number, upMs: number): FleetMember {
     const { engine } = this.#options
     const replica = new LabReplica(this.#members.length, engine, upMs, this.#listener)
-    const member: Member = { replica, orderedMs, upMs, stage: 'Starting', goneMs: Infinity }
+    const member: FleetMember = { replica, orderedMs, upMs, stage: 'Starting', goneMs: Infinity }
     this.#members.push(member)
     this.#live = [...this.#live, member]
     return member
   }
 
-  /** One that serves nobody yet goes first, the youngest; then the least busy. */
   #release(nowMs: number): void {
-    const [victim] = this.#live
-      .filter(({ stage }) => stage !== 'Leaving')
-      .toSorted(
-        (left, right) =>
-          Number(left.stage === 'Serving') - Number(right.stage === 'Serving') ||
-          left.replica.inFlight - right.replica.inFlight ||
-          right.replica.index - left.replica.index,
-      )
+    const victim = victimOf(this.#live)
     if (victim === undefined) {
       return
     }
@@ -229,7 +212,7 @@ export class Fleet {
     }
   }
 
-  #end(member: Member, nowMs: number): void {
+  #end(member: FleetMember, nowMs: number): void {
     member.stage = 'Gone'
     member.goneMs = nowMs
     this.#live = this.#live.filter((other) => other !== member)
@@ -248,7 +231,7 @@ export class Fleet {
     return this.#options.adapters.slice(0, this.#options.engine.maxCpuLoras)
   }
 
-  #count(stage: Stage): number {
+  #count(stage: FleetMember['stage']): number {
     return this.#live.reduce((sum, member) => sum + (member.stage === stage ? 1 : 0), 0)
   }
 }

@@ -94,14 +94,7 @@ class Lab {
       const arrivalMs = this.#requests[next]?.arrivedMs ?? Infinity
       const failureMs = failuresMs[failed] ?? Infinity
       const scaleMs = this.#scale?.nextMs ?? Infinity
-      const nowMs = Math.min(
-        arrivalMs,
-        this.#fleet.nextMs(),
-        planMs,
-        sampleMs,
-        scaleMs,
-        failureMs,
-      )
+      const nowMs = Math.min(arrivalMs, this.#fleet.nextMs(), planMs, sampleMs, scaleMs, failureMs)
       if (nowMs > endMs) {
         break
       }
@@ -163,9 +156,7 @@ class Lab {
     const { nowMs } = this.#view
     const { serving } = this.#fleet
     this.#view.replicas =
-      maxInFlight === undefined
-        ? serving
-        : serving.filter(({ inFlight }) => inFlight < maxInFlight)
+      maxInFlight === undefined ? serving : serving.filter(({ inFlight }) => inFlight < maxInFlight)
     if (this.#view.replicas.length === 0) {
       return false
     }

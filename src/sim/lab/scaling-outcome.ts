@@ -45,9 +45,7 @@ export function scalingOutcome(run: LabRun, measure: ScalingMeasure): ScalingOut
   const { objective, waits, windowMs } = measure
   const isGood = ({ ttftMs, tpotMs }: LabRequest): boolean =>
     ttftMs <= objective.ttftMs && tpotMs <= objective.tpotMs
-  const free = run.requests.filter(
-    ({ arrivedMs }) => waits[Math.floor(arrivedMs / windowMs)] !== 1,
-  )
+  const free = run.requests.filter(({ arrivedMs }) => waits[Math.floor(arrivedMs / windowMs)] !== 1)
   const all = Math.max(1, run.requests.length)
   return {
     gpuHours: run.gpuMs / msPerHour,

@@ -54,7 +54,10 @@ export function hpa(options: HpaOptions): ScalePolicy {
       const goal = wanted > ordered ? wanted : Math.min(ordered, steady)
       const desired = paced(goal, ordered, past, nowMs, goal > ordered ? up : down)
       const longestMs = Math.max(up.periodMs, down.periodMs)
-      past = [...past.filter(({ atMs }) => atMs > nowMs - longestMs), { atMs: nowMs, count: ordered }]
+      past = [
+        ...past.filter(({ atMs }) => atMs > nowMs - longestMs),
+        { atMs: nowMs, count: ordered },
+      ]
       return desired
     },
   }

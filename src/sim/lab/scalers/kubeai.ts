@@ -14,7 +14,8 @@ export function kubeAi(targetRequests: number): ScalePolicy {
   let lower = 0
   return {
     name: 'kubeai',
-    source: 'KubeAI, internal/modelautoscaler: interval 10 s, timeWindow 10 min, scaleDownDelay 30 s',
+    source:
+      'KubeAI, internal/modelautoscaler: interval 10 s, timeWindow 10 min, scaleDownDelay 30 s',
     everyMs,
     wakeMs: 0,
     decide({ waiting, running, ordered }) {

@@ -23,7 +23,17 @@ export function loraplexScaler(options: LoraplexScalerOptions): ScalePolicy {
     source: 'core/autoscale.ts',
     everyMs: 1000,
     wakeMs: 100,
-    decide({ nowMs, waiting, running, arrivals, inputTokens, outputTokens, ordered, ready, activeAdapters }) {
+    decide({
+      nowMs,
+      waiting,
+      running,
+      arrivals,
+      inputTokens,
+      outputTokens,
+      ordered,
+      ready,
+      activeAdapters,
+    }) {
       const decision = decideReplicas(
         {
           policy,

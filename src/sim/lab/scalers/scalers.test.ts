@@ -76,9 +76,17 @@ describe('KubeAI', () => {
 })
 
 describe('WVA', () => {
-  const engine = (kvUsage: number, waiting = 0) => () => [
-    { waiting, running: 1, kvUsage, activeAdapters: new Set<number>(), waitingAdapters: new Set<number>() },
-  ]
+  const engine =
+    (kvUsage: number, waiting = 0) =>
+    () => [
+      {
+        waiting,
+        running: 1,
+        kvUsage,
+        activeAdapters: new Set<number>(),
+        waitingAdapters: new Set<number>(),
+      },
+    ]
 
   test.each([
     { name: 'little KV to spare: one more', engines: engine(0.75), want: 3 },
@@ -114,7 +122,13 @@ describe('the clairvoyant', () => {
 
 test('a wait is unavoidable from a jump until a replica can be there and the backlog is gone', () => {
   const need = Float64Array.from({ length: 20 }, (_, index) => (index < 5 ? 1 : 4))
-  const waits = unavoidableWait({ need, windowMs: 10_000, coldStartMs: 20_000, initial: 1, most: 1.5 })
+  const waits = unavoidableWait({
+    need,
+    windowMs: 10_000,
+    coldStartMs: 20_000,
+    initial: 1,
+    most: 1.5,
+  })
   // Without: two windows in which 3 (then 2, with what was ordered before the jump) of 4 are missing; then 2 to spare.
   const windows = [...waits.entries()].filter(([, wait]) => wait === 1).map(([index]) => index)
   expect(windows).toEqual([5, 6, 7])
@@ -122,6 +136,12 @@ test('a wait is unavoidable from a jump until a replica can be there and the bac
 
 test('a load that grows no faster than what may be ordered for it has no wait', () => {
   const need = Float64Array.from({ length: 40 }, (_, index) => 2 * 1.05 ** index)
-  const waits = unavoidableWait({ need, windowMs: 10_000, coldStartMs: 60_000, initial: 3, most: 1.5 })
+  const waits = unavoidableWait({
+    need,
+    windowMs: 10_000,
+    coldStartMs: 60_000,
+    initial: 3,
+    most: 1.5,
+  })
   expect(waits.reduce((sum, wait) => sum + wait, 0)).toBe(0)
 })
