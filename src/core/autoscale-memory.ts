@@ -1,18 +1,32 @@
-export interface Sample {
+import { doneOf, type Sample } from './autoscale-sample.ts'
+import { noColdStart, noteReplicas, type ColdStart } from './cold-start.ts'
+import { noFit, noteServed, type CapacityFit } from './capacity-fit.ts'
+
+export interface Want {
   readonly atMs: number
-  readonly waiting: number
-  readonly running: number
-  readonly arrivals: number
-  readonly ready: number
+  readonly lasting: number
+  readonly withBacklog: number
 }
 
 /** What an autoscaler knows of a pool's past; lost with the process, and soon learned again. */
 export interface AutoscaleMemory {
   readonly samples: readonly Sample[]
-  /** What was wanted lately, before the stabilisation. */
-  readonly wants: readonly { readonly atMs: number; readonly wanted: number }[]
+  /** What was wanted lately, before the stabilisation: for the load, and with what piled up. */
+  readonly wants: readonly Want[]
+  /** What the load needed, in replicas and parts of them, every ten seconds. */
+  readonly levels: readonly { readonly atMs: number; readonly need: number }[]
   /** Requests at once on a replica that has more than it can run, once that was seen. */
   readonly capacity: number | undefined
+  /** Tokens of an answer, over the last thousands; undefined before the first. */
+  readonly answerTokens: number | undefined
+  /** Answers of which it is the mean. */
+  readonly answers: number
+  /** Distinct adapters in flight on each replica, summed, while nothing waits. */
+  readonly activeAdapters: number | undefined
+  /** Since then the load is what it is now: rates are not taken from before. */
+  readonly loadFromMs: number
+  readonly coldStart: ColdStart
+  readonly fit: CapacityFit
   readonly sinceMs: number
   /** When somebody last asked for anything. */
   readonly askedAtMs: number
@@ -21,37 +35,74 @@ export interface AutoscaleMemory {
 const keptMs = 60_000
 /** Weight of a new sight of a full replica. */
 const learning = 0.2
+/**
+ * Answers over which their length is averaged: those of some minutes, because after a jump short ones end first. With a
+ * spread of 1 the mean of 5,000 is within 1.4 %.
+ */
+const answersKept = 5000
+/** Of adapters in flight; they come and go with every request. */
+const activeHalfLifeMs = 30_000
+const levelEveryMs = 10_000
+/** Twice the ten minutes of which the growth is known, for a cold start of as long. */
+const levelsKeptMs = 1_200_000
 
 export function emptyMemory(nowMs: number): AutoscaleMemory {
-  return { samples: [], wants: [], capacity: undefined, sinceMs: nowMs, askedAtMs: nowMs }
+  return {
+    samples: [],
+    wants: [],
+    levels: [],
+    capacity: undefined,
+    answerTokens: undefined,
+    answers: 0,
+    activeAdapters: undefined,
+    loadFromMs: nowMs,
+    coldStart: noColdStart,
+    fit: noFit,
+    sinceMs: nowMs,
+    askedAtMs: nowMs,
+  }
 }
 
 export function rememberSample(
   memory: AutoscaleMemory,
   sample: Sample,
   isAsked: boolean,
+  current: number,
 ): AutoscaleMemory {
   const before = memory.samples.at(-1)
   // A gateway went, or started again: its counters are no longer in the sum.
-  const isBroken = before !== undefined && sample.arrivals < before.arrivals
+  const isBroken =
+    before !== undefined &&
+    (sample.arrivals < before.arrivals ||
+      (sample.inputTokens ?? 0) < (before.inputTokens ?? 0) ||
+      (sample.outputTokens ?? 0) < (before.outputTokens ?? 0))
+  const samples = [
+    ...(isBroken ? [] : memory.samples.filter(({ atMs }) => atMs > sample.atMs - keptMs)),
+    sample,
+  ]
   return {
     ...memory,
-    samples: [
-      ...(isBroken ? [] : memory.samples.filter(({ atMs }) => atMs > sample.atMs - keptMs)),
-      sample,
-    ],
+    samples,
     capacity: learn(memory, sample),
+    ...(isBroken ? {} : learnAnswers(memory, sample)),
+    activeAdapters: learnActive(memory, sample),
+    coldStart: noteReplicas(memory.coldStart, { nowMs: sample.atMs, current, ready: sample.ready }),
+    fit: noteServed(memory.fit, samples),
     askedAtMs: isAsked ? sample.atMs : memory.askedAtMs,
   }
 }
 
-/** The oldest sample that is not older than the window; the newest one counts to it. */
-export function oldestWithin(
-  samples: readonly Sample[],
+export function rememberNeed(
+  memory: AutoscaleMemory,
   nowMs: number,
-  windowMs: number,
-): Sample | undefined {
-  return samples.find(({ atMs }) => atMs >= nowMs - windowMs)
+  { need, loadFromMs }: { readonly need: number; readonly loadFromMs: number },
+): AutoscaleMemory {
+  const last = memory.levels.at(-1)
+  if (last !== undefined && nowMs - last.atMs < levelEveryMs) {
+    return { ...memory, loadFromMs }
+  }
+  const kept = memory.levels.filter(({ atMs }) => atMs > nowMs - levelsKeptMs)
+  return { ...memory, loadFromMs, levels: [...kept, { atMs: nowMs, need }] }
 }
 
 /** A replica is full while requests wait; for a moment, or with some replicas just up, that says nothing. */
@@ -68,4 +119,32 @@ function learn({ samples, capacity }: AutoscaleMemory, sample: Sample): number |
   }
   const seen = sample.running / sample.ready
   return capacity === undefined ? seen : capacity + learning * (seen - capacity)
+}
+
+function learnAnswers(
+  { samples, answerTokens = 0, answers }: AutoscaleMemory,
+  sample: Sample,
+): Partial<AutoscaleMemory> {
+  const before = samples.at(-1)
+  const done = before === undefined ? 0 : doneOf(sample) - doneOf(before)
+  if (before?.outputTokens === undefined || sample.outputTokens === undefined || done <= 0) {
+    return {}
+  }
+  const seen = (sample.outputTokens - before.outputTokens) / done
+  const counted = Math.min(answers + done, answersKept)
+  const weight = Math.min(1, done / counted)
+  return { answerTokens: answerTokens + weight * (seen - answerTokens), answers: counted }
+}
+
+/** While requests wait every replica runs whatever there is, and that says nothing of how it will be with more. */
+function learnActive(
+  { samples, activeAdapters }: AutoscaleMemory,
+  { atMs, waiting, ready, activeAdapters: seen }: Sample,
+): number | undefined {
+  if (seen === undefined || waiting > ready) {
+    return activeAdapters
+  }
+  const passedMs = atMs - (samples.at(-1)?.atMs ?? atMs)
+  const weight = 1 - 2 ** (-passedMs / activeHalfLifeMs)
+  return activeAdapters === undefined ? seen : activeAdapters + weight * (seen - activeAdapters)
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decideReplicas, type AutoscaleInput, type AutoscalePolicy } from './autoscale.ts'
+import type { EngineCosts } from './route-cost.ts'
 import { emptyMemory, type AutoscaleMemory } from './autoscale-memory.ts'
 
 const policy: AutoscalePolicy = {
@@ -20,6 +21,8 @@ interface Plant {
   readonly seconds: number
   readonly policy?: Partial<AutoscalePolicy>
   readonly from?: number
+  /** Tokens are counted, and the engine's costs are known. */
+  readonly costs?: EngineCosts
 }
 
 interface Course {
@@ -31,7 +34,7 @@ interface Course {
 function run(plant: Plant): Course {
   const rules = { ...policy, ...plant.policy }
   let memory = emptyMemory(0)
-  let [waiting, running, arrivals] = [0, 0, 0]
+  let [waiting, running, arrivals, ended] = [0, 0, 0, 0]
   let ups: number[] = Array.from({ length: plant.from ?? 1 }, () => 0)
   const course = { desired: [] as number[], waiting: [] as number[] }
   for (let second = 0; second < plant.seconds; second += 1) {
@@ -39,6 +42,7 @@ function run(plant: Plant): Course {
     const came = plant.rate(second)
     arrivals += came
     waiting += came
+    ended += running / plant.serviceSeconds
     running -= running / plant.serviceSeconds
     const taken = Math.min(waiting, Math.max(0, ready * plant.capacity - running))
     running += taken
@@ -48,9 +52,18 @@ function run(plant: Plant): Course {
       {
         policy: rules,
         nowMs: second * 1000,
-        demand: { waiting: whole(waiting), running: whole(running), arrivals, isFresh: true },
+        demand: {
+          waiting: whole(waiting),
+          running: whole(running),
+          arrivals,
+          isFresh: true,
+          ...(plant.costs === undefined
+            ? {}
+            : { inputTokens: arrivals * 1000, outputTokens: ended * 200 }),
+        },
         replicas: { current: ups.length, ready },
         isJudging: false,
+        service: plant.costs === undefined ? undefined : { tpotMs: 50, costs: plant.costs },
       },
       memory,
     )
@@ -238,5 +251,64 @@ describe('over time', () => {
       ),
       { numRuns: 60 },
     )
+  })
+})
+
+describe('by tokens, with costs known', () => {
+  /** Prompts take half of the room of a step and writing the other half: 8 requests a second fill a replica. */
+  const costs: EngineCosts = {
+    stepMs: 10,
+    perRequestMs: 0.25,
+    perAdapterMs: 0,
+    perPromptTokenMs: 0.05,
+    loadMs: 100,
+  }
+  const plant = { capacity: 80, serviceSeconds: 10, coldStartSeconds: 60, costs, from: 2 }
+  const step = (second: number): number => (second < 300 ? 12 : 48)
+
+  test('four times the load is answered within five seconds, and not by half as much again', () => {
+    const { desired } = run({ ...plant, rate: step, seconds: 1200 })
+    const needed = 6
+    const decided = desired.findIndex((count, second) => second >= 300 && count >= needed)
+    expect(decided - 300).toBeLessThanOrEqual(5)
+    expect(Math.max(...desired)).toBeLessThanOrEqual(9)
+  })
+
+  test('a load that goes back is followed after about a cold start', () => {
+    const { desired } = run({
+      ...plant,
+      from: 8,
+      rate: (second) => (second < 600 ? 48 : 12),
+      seconds: 1200,
+    })
+    const down = desired.findIndex((count, second) => second > 600 && count <= 2)
+    // No cold start was seen: the policy's 300 s, and the minute that rates are taken over.
+    expect(down - 600).toBeGreaterThanOrEqual(300)
+    expect(down - 600).toBeLessThanOrEqual(361)
+  })
+
+  test('once a cold start was seen, replicas are kept for as long as one takes', () => {
+    const rate = (second: number): number => (second >= 300 && second < 900 ? 48 : 12)
+    const { desired } = run({ ...plant, rate, seconds: 1500 })
+    const down = desired.findIndex((count, second) => second > 900 && count <= 4)
+    expect(down - 900).toBeLessThanOrEqual(130)
+  })
+
+  test('a growth that goes on is met before it is there', () => {
+    const rate = (second: number): number => 12 + Math.max(0, second - 300) / 30
+    const { waiting, desired } = run({ ...plant, rate, seconds: 1500, policy: { minReplicas: 3 } })
+    expect(Math.max(...waiting.slice(200))).toBeLessThan(8)
+    expect(desired.at(-1)).toBeLessThanOrEqual(10)
+  })
+
+  test('under a steady load nothing comes and goes', () => {
+    const { desired } = run({ ...plant, rate: () => 30, seconds: 3600, from: 5 })
+    expect(new Set(desired.slice(400))).toEqual(new Set([5]))
+  })
+
+  test('without costs or a line learned it follows the queue', () => {
+    const { costs: _, ...blind } = plant
+    const { desired } = run({ ...blind, rate: () => 30, seconds: 600, from: 5 })
+    expect(Math.min(...desired)).toBeGreaterThanOrEqual(1)
   })
 })

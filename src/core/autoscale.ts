@@ -1,9 +1,8 @@
-import {
-  oldestWithin,
-  rememberSample,
-  type AutoscaleMemory,
-  type Sample,
-} from './autoscale-memory.ts'
+import { rememberNeed, rememberSample, type AutoscaleMemory } from './autoscale-memory.ts'
+import type { Sample } from './autoscale-sample.ts'
+import { needAfterBurst, needAhead } from './growth.ts'
+import { queueNeed } from './queue-need.ts'
+import { tokenNeed, type ServiceTarget } from './token-need.ts'
 
 export interface AutoscalePolicy {
   readonly minReplicas: number
@@ -11,6 +10,7 @@ export interface AutoscalePolicy {
   /** Requests that may wait for each ready replica. */
   readonly targetQueueDepth: number
   readonly scaleToZeroAfterSeconds: number
+  /** How long fewer have to be enough before one goes: at most, where the cold start is known. */
   readonly scaleDownStabilizationSeconds: number
 }
 
@@ -24,6 +24,10 @@ export interface AutoscaleInput {
     readonly running: number
     /** Since the gateways started; may fall when one restarts. */
     readonly arrivals: number
+    /** Prompt tokens of these; absent: not known. */
+    readonly inputTokens?: number | undefined
+    /** Tokens of answers that ended, since the gateways started; absent: not known. */
+    readonly outputTokens?: number | undefined
     /** Every gateway was heard lately: only then may anything go. */
     readonly isFresh: boolean
   }
@@ -31,9 +35,13 @@ export interface AutoscaleInput {
     /** What is asked of the cluster now. */
     readonly current: number
     readonly ready: number
+    /** Distinct adapters in flight on each that is ready, summed; absent: none. */
+    readonly activeAdapters?: number | undefined
   }
   /** A revision waits to be judged by a running engine. */
   readonly isJudging: boolean
+  /** What the pool promises and its engines cost; absent: replicas follow the queue. */
+  readonly service?: ServiceTarget | undefined
 }
 
 export interface AutoscaleDecision {
@@ -43,38 +51,38 @@ export interface AutoscaleDecision {
   readonly words: string
 }
 
-/** Replicas are kept at so much of what they can run at once. */
+/** Replicas are planned at so much of what they can take at the objective (papers 5.1, loop C)… */
 const headroom = 0.8
-/** A backlog is to be gone in about so long. */
+/** …and more are asked for only once there would be more than this. What is between is noise. */
+const tolerated = 0.87
+/** A backlog is to be gone in about so long… */
 const drainSeconds = 60
-/**
- * While nobody knows how fast a replica is, never more than so many for each that is ready: what piles up during a
- * cold start of minutes says nothing about the load after it.
- */
-const maxGrowth = 4
-const rateWindowMs = 10_000
-const capacityWindowMs = 60_000
-/** Requests at once on a replica of which nothing is known. */
-const assumedCapacity = 8
+/** …by at most so many replicas for each that the load needs: a backlog passes, and replicas cost a cold start. */
+const mostDrain = 0.2
 
 /**
  * How many replicas there should be: a jump to what the load asks for, never a step at a time; up at once, down to the
- * most that was wanted within the stabilisation time. Replicas that start count as if they were there.
+ * most that was wanted for about a cold start. Replicas that start count as if they were there.
  */
 export function decideReplicas(input: AutoscaleInput, before: AutoscaleMemory): AutoscaleDecision {
   const { policy, nowMs, demand, replicas } = input
   const isAsked = demand.waiting + demand.running > 0 || input.isJudging
   const arrived = (before.samples.at(-1)?.arrivals ?? demand.arrivals) < demand.arrivals
-  const sample: Sample = { atMs: nowMs, ...demand, ready: replicas.ready }
-  const memory = rememberSample(before, sample, isAsked || arrived)
-  const wanted = bounded(wantedBy(input, memory), input, memory)
+  const sample: Sample = { atMs: nowMs, ...demand, ...replicas }
+  const sampled = rememberSample(before, sample, isAsked || arrived, replicas.current)
+  const known = input.service === undefined ? undefined : tokenNeed(sampled, nowMs, input.service)
+  const need = known?.need
+  const memory = known === undefined ? sampled : rememberNeed(sampled, nowMs, known)
+  const load = need === undefined ? queueWanted(input, memory) : loadWanted(input, memory, need)
+  const backlog = need === undefined ? 0 : drainTerm(input, memory, need)
+  const lasting = bounded(load, input, memory)
+  const wanted = bounded(load + backlog, input, memory)
+  const keepMs = keepAliveMs(policy, memory)
   const remembered = {
     ...memory,
     wants: [
-      ...memory.wants.filter(
-        ({ atMs }) => atMs > nowMs - policy.scaleDownStabilizationSeconds * 1000,
-      ),
-      { atMs: nowMs, wanted },
+      ...memory.wants.filter(({ atMs }) => atMs > nowMs - keepMs),
+      { atMs: nowMs, lasting, withBacklog: wanted },
     ],
   }
   const { current } = replicas
@@ -86,6 +94,15 @@ export function decideReplicas(input: AutoscaleInput, before: AutoscaleMemory): 
   return { ...downTo(wanted, within, input, remembered), memory: remembered }
 }
 
+/**
+ * Another cold start costs as much GPU time as a replica that is kept for as long, so that is how long one is kept: never
+ * more than twice what was needed (ski rental; A. Karlin et al., 1988).
+ */
+function keepAliveMs(policy: AutoscalePolicy, { coldStart }: AutoscaleMemory): number {
+  const mostMs = policy.scaleDownStabilizationSeconds * 1000
+  return coldStart.ms === undefined ? mostMs : Math.min(mostMs, coldStart.ms)
+}
+
 function downTo(
   wanted: number,
   current: number,
@@ -95,74 +112,54 @@ function downTo(
   if (!demand.isFresh) {
     return { desired: current, words: 'a gateway is silent: nothing goes' }
   }
-  const windowMs = policy.scaleDownStabilizationSeconds * 1000
   // To zero has its own, longer wait; it is in `wanted` already.
-  if (nowMs - memory.sinceMs < windowMs && wanted > 0) {
+  if (nowMs - memory.sinceMs < keepAliveMs(policy, memory) && wanted > 0) {
     return { desired: current, words: 'not watched for long enough yet' }
   }
-  const most = Math.max(...memory.wants.map((want) => want.wanted))
+  // What piled up is gone soon; replicas for it are kept no longer than it would take.
+  const most = Math.max(
+    ...memory.wants.map(({ atMs, lasting, withBacklog }) =>
+      atMs > nowMs - drainSeconds * 1000 ? withBacklog : lasting,
+    ),
+  )
   const desired = wanted === 0 ? 0 : Math.min(current, most)
   return { desired, words: desired < current ? `${desired} are enough for the load` : 'enough' }
 }
 
-/** Before bounds. */
-function wantedBy(input: AutoscaleInput, memory: AutoscaleMemory): number {
-  const { demand, replicas, policy } = input
-  const work = demand.waiting + demand.running
-  const { ready, current } = replicas
-  if (work === 0 && arrivalsPerSecond(memory, input.nowMs) === 0) {
+function queueWanted({ demand, replicas, policy, nowMs }: AutoscaleInput, memory: AutoscaleMemory) {
+  const { targetQueueDepth } = policy
+  return queueNeed({ ...demand, ...replicas, targetQueueDepth, nowMs }, memory)
+}
+
+/** For a load as it will be when replicas are there that are ordered now. Before bounds. */
+function loadWanted(input: AutoscaleInput, memory: AutoscaleMemory, need: number): number {
+  const { nowMs, replicas } = input
+  const { coldStart, levels } = memory
+  const coming =
+    coldStart.ms === undefined
+      ? need
+      : Math.max(
+          needAhead(levels, nowMs, need, coldStart.ms),
+          needAfterBurst(levels, nowMs, need, coldStart.ms),
+        )
+  const isEnough = coming / Math.max(1, replicas.current) <= tolerated
+  return isEnough ? Math.min(coming / headroom, replicas.current) : coming / headroom
+}
+
+/** What waits, in seconds of a replica, by the time in which it should be gone. */
+function drainTerm(
+  { demand, replicas, policy }: AutoscaleInput,
+  memory: AutoscaleMemory,
+  need: number,
+) {
+  const [first, last] = [memory.samples[0], memory.samples.at(-1)]
+  const isWaiting = demand.waiting > policy.targetQueueDepth * Math.max(replicas.ready, 1)
+  if (!isWaiting || first === undefined || last === undefined || last.arrivals <= first.arrivals) {
     return 0
   }
-  const isWaiting = demand.waiting > policy.targetQueueDepth * Math.max(ready, 1)
-  const measured = concurrencyWanted(memory, input.nowMs)
-  if (measured === undefined || ready === 0) {
-    const each = (memory.capacity ?? assumedCapacity) + policy.targetQueueDepth
-    return Math.min(Math.ceil(work / each), maxGrowth * Math.max(ready, 1))
-  }
-  if (memory.capacity === undefined) {
-    // It never had more than it could run: how much that is, a smaller number of replicas will tell.
-    const each = demand.running / ready + policy.targetQueueDepth
-    return Math.min(Math.ceil(Math.max(measured, work) / each), Math.max(current, 1))
-  }
-  const base = measured / (memory.capacity * headroom)
-  const wanted = Math.ceil(base + (isWaiting ? drainTerm(input, memory, base) : 0) - 1e-9)
-  // Within the target, what there is will do.
-  return demand.waiting > 0 && !isWaiting ? Math.max(Math.min(wanted, current), 1) : wanted
-}
-
-/** Replicas for the backlog, beyond those for the load: at most as many again. */
-function drainTerm(input: AutoscaleInput, memory: AutoscaleMemory, base: number): number {
-  const { ready } = input.replicas
-  const perSecond = completionsPerSecond(memory, input.nowMs) / Math.max(ready, 1)
-  return perSecond === 0 ? 0 : Math.min(input.demand.waiting / (perSecond * drainSeconds), base)
-}
-
-/** Little's law: requests at once = how many come in a second × how long one runs. */
-function concurrencyWanted(memory: AutoscaleMemory, nowMs: number): number | undefined {
-  const samples = memory.samples.filter(({ atMs }) => atMs > nowMs - capacityWindowMs)
-  const done = completionsPerSecond(memory, nowMs)
-  if (samples.length < 2 || done === 0) {
-    return undefined
-  }
-  const running = samples.reduce((sum, sample) => sum + sample.running, 0) / samples.length
-  const rate = arrivalsPerSecond(memory, nowMs)
-  return rate * (running / done)
-}
-
-function arrivalsPerSecond({ samples }: AutoscaleMemory, nowMs: number): number {
-  const [first, last] = [oldestWithin(samples, nowMs, rateWindowMs), samples.at(-1)]
-  return first === undefined || last === undefined || last.atMs <= first.atMs
-    ? 0
-    : Math.max(0, last.arrivals - first.arrivals) / ((last.atMs - first.atMs) / 1000)
-}
-
-function completionsPerSecond({ samples }: AutoscaleMemory, nowMs: number): number {
-  const [first, last] = [oldestWithin(samples, nowMs, capacityWindowMs), samples.at(-1)]
-  if (first === undefined || last === undefined || last.atMs <= first.atMs) {
-    return 0
-  }
-  const done = (sample: Sample): number => sample.arrivals - sample.waiting - sample.running
-  return Math.max(0, done(last) - done(first)) / ((last.atMs - first.atMs) / 1000)
+  const perSecond = ((last.arrivals - first.arrivals) * 1000) / (last.atMs - first.atMs)
+  const replicaSeconds = demand.waiting * (need / perSecond)
+  return Math.min(replicaSeconds / drainSeconds, mostDrain * need)
 }
 
 function bounded(wanted: number, input: AutoscaleInput, memory: AutoscaleMemory): number {
@@ -171,7 +168,11 @@ function bounded(wanted: number, input: AutoscaleInput, memory: AutoscaleMemory)
   const isIdle = idleMs >= policy.scaleToZeroAfterSeconds * 1000 && demand.isFresh
   const asleep = input.replicas.current === 0 && demand.waiting + demand.running === 0
   const mayBeZero = !input.isJudging && (isIdle || asleep)
-  return clamp(wanted, Math.max(policy.minReplicas, mayBeZero ? 0 : 1), policy.maxReplicas)
+  return clamp(
+    Math.ceil(wanted - 1e-9),
+    Math.max(policy.minReplicas, mayBeZero ? 0 : 1),
+    policy.maxReplicas,
+  )
 }
 
 function clamp(value: number, low: number, high: number): number {

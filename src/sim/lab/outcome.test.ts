@@ -35,6 +35,8 @@ const run = (requests: readonly LabRequest[]) => ({
   diskReads: 4,
   endMs: 0,
   meanActive: 2.5,
+  gpuMs: 0,
+  scaling: [],
 })
 
 describe('outcomeOf', () => {

@@ -1,15 +1,17 @@
 import type { ModelAdapter, ModelOptions } from '../model-types.ts'
+import { Fleet } from './fleet.ts'
 import type { LabObserver } from './lab-observer.ts'
-import { LabReplica } from './lab-replica.ts'
 import { LabRequest } from './lab-request.ts'
 import type { RoutePolicy, RouteView } from './policy.ts'
 import { createRandom } from './random.ts'
+import { ScaleClock, type ScaleMoment, type ScalingOptions } from './scale-clock.ts'
 import type { Tape } from './tape.ts'
 import { WaitingLines } from './waiting-lines.ts'
 
 export interface LabOptions {
   readonly tape: Tape
   readonly policy: RoutePolicy
+  /** From the start; with `scaling` the rule's from then on. */
   readonly replicas: number
   readonly engine: ModelOptions
   readonly seed: number
@@ -18,6 +20,11 @@ export interface LabOptions {
   /** After the last arrival the lab goes on for so long. */
   readonly afterMs?: number
   readonly observer?: LabObserver
+  readonly scaling?: ScalingOptions
+  /** Moments at which the oldest engine dies. */
+  readonly failuresMs?: readonly number[]
+  /** The gateway sends a replica no more than so many requests at once; default: all it has. */
+  readonly maxInFlight?: number
 }
 
 /** What one run showed. */
@@ -29,20 +36,24 @@ export interface LabRun {
   readonly endMs: number
   /** Distinct adapters in flight on a replica, mean over replicas and seconds. */
   readonly meanActive: number
+  /** Milliseconds of GPUs from order to end, until the last arrival. */
+  readonly gpuMs: number
+  /** Every decision of the scaling rule. */
+  readonly scaling: readonly ScaleMoment[]
 }
 
-/** Plays a tape against a fleet in virtual time: the same tape, seed and policy give the same run. */
+/** Plays a tape against a fleet in virtual time: the same tape, seed and policies give the same run. */
 export function runLab(options: LabOptions): LabRun {
   return new Lab(options).run()
 }
 
 class Lab {
   readonly #options: LabOptions
-  readonly #replicas: LabReplica[] = []
+  readonly #fleet: Fleet
   readonly #requests: LabRequest[]
-  readonly #adapters: readonly ModelAdapter[]
   readonly #waiting = new WaitingLines()
-  readonly #view: { nowMs: number } & RouteView
+  readonly #view: { nowMs: number; replicas: RouteView['replicas'] } & RouteView
+  readonly #scale: ScaleClock | undefined
   #hasChanged = false
   #active = 0
   #samples = 0
@@ -55,47 +66,59 @@ class Lab {
         adapters.set(adapter, { id: adapters.size + 1, name: adapter, path: '' })
       }
     }
-    this.#adapters = [...adapters.values()]
     const expected = meanOutputOf(options.tape)
     this.#requests = options.tape.map(
       (entry) => new LabRequest(entry, adapters.get(entry.adapter), expected, entry.blocks),
     )
-    const changed = (): void => {
-      this.#hasChanged = true
-    }
-    const listener = { firstToken: changed, ended: changed, loaded: changed }
-    for (let index = 0; index < options.replicas; index += 1) {
-      this.#replicas.push(new LabReplica(index, options.engine, 0, listener))
-    }
-    this.#view = { nowMs: 0, replicas: this.#replicas, random: createRandom(options.seed) }
+    const { engine, scaling } = options
+    const coldStartMs = scaling?.coldStartMs ?? 0
+    this.#fleet = new Fleet(
+      { engine, coldStartMs, adapters: [...adapters.values()] },
+      {
+        changed: () => {
+          this.#hasChanged = true
+        },
+        ended: (request) => this.#scale?.ended(request),
+      },
+    )
+    this.#scale =
+      scaling === undefined ? undefined : new ScaleClock(scaling, this.#fleet, this.#waiting)
+    this.#view = { nowMs: 0, replicas: [], random: createRandom(options.seed) }
   }
 
   run(): LabRun {
-    this.#warmUp()
-    const { planEveryMs = 5000, afterMs = 120_000 } = this.#options
-    let next = 0
-    let planMs = 0
-    let sampleMs = 1000
-    const endMs = (this.#requests.at(-1)?.arrivedMs ?? 0) + afterMs
+    const { planEveryMs = 5000, afterMs = 120_000, failuresMs = [], policy } = this.#options
+    this.#fleet.begin(this.#options.replicas)
+    const lastMs = this.#requests.at(-1)?.arrivedMs ?? 0
+    const endMs = lastMs + afterMs
+    let [next, failed, planMs, sampleMs] = [0, 0, 0, 1000]
     for (;;) {
       const arrivalMs = this.#requests[next]?.arrivedMs ?? Infinity
-      const nowMs = Math.min(arrivalMs, this.#nextEngineMs(), planMs, sampleMs)
+      const failureMs = failuresMs[failed] ?? Infinity
+      const scaleMs = this.#scale?.nextMs ?? Infinity
+      const nowMs = Math.min(arrivalMs, this.#fleet.nextMs(), planMs, sampleMs, scaleMs, failureMs)
       if (nowMs > endMs) {
         break
       }
       this.#view.nowMs = nowMs
+      this.#view.replicas = this.#fleet.serving
       if (nowMs === planMs) {
-        this.#options.policy.plan?.(this.#view)
+        policy.plan?.(this.#view)
         planMs += planEveryMs
         this.#hasChanged = true
       } else if (nowMs === sampleMs) {
         this.#sample()
         sampleMs += 1000
+      } else if (nowMs === scaleMs) {
+        this.#scale?.turn(nowMs)
+      } else if (nowMs === failureMs) {
+        this.#fail(nowMs)
+        failed += 1
       } else if (nowMs === arrivalMs) {
         this.#arrive(this.#requests[next])
         next += 1
       } else {
-        this.#advance(nowMs)
+        this.#fleet.advance(nowMs)
       }
       if (this.#hasChanged && this.#waiting.length > 0) {
         this.#waiting.offer((request) => this.#place(request))
@@ -103,58 +126,50 @@ class Lab {
       this.#hasChanged = false
     }
     return {
-      policy: this.#options.policy.name,
+      policy: policy.name,
       requests: this.#requests,
-      diskReads: this.#replicas.reduce((sum, { diskReads }) => sum + diskReads, 0),
+      diskReads: this.#fleet.diskReads,
       endMs,
       meanActive: this.#active / Math.max(1, this.#samples),
+      gpuMs: this.#fleet.gpuMs(lastMs),
+      scaling: this.#scale?.moments ?? [],
     }
   }
 
-  /** Host memory of a fleet that has run for a while is full of adapters. */
-  #warmUp(): void {
-    for (const replica of this.#replicas) {
-      for (const adapter of this.#adapters.slice(0, this.#options.engine.maxCpuLoras)) {
-        replica.preload(adapter)
-      }
+  #fail(nowMs: number): void {
+    for (const request of this.#fleet.fail(nowMs)) {
+      this.#waiting.add(request)
     }
-  }
-
-  #nextEngineMs(): number {
-    let least = Infinity
-    for (const { model } of this.#replicas) {
-      const next = model.nextEventMs()
-      if (next !== undefined && next < least) {
-        least = next
-      }
-    }
-    return least
-  }
-
-  #advance(nowMs: number): void {
-    for (const { model } of this.#replicas) {
-      const next = model.nextEventMs()
-      if (next !== undefined && next <= nowMs) {
-        model.advance(nowMs)
-      }
-    }
+    this.#hasChanged = true
   }
 
   #arrive(request: LabRequest | undefined): void {
-    if (request !== undefined && !this.#place(request)) {
+    if (request === undefined) {
+      return
+    }
+    this.#scale?.arrived(request)
+    if (!this.#place(request)) {
       this.#waiting.add(request)
     }
   }
 
   #place(request: LabRequest): boolean {
+    const { maxInFlight } = this.#options
+    const { nowMs } = this.#view
+    const { serving } = this.#fleet
+    this.#view.replicas =
+      maxInFlight === undefined ? serving : serving.filter(({ inFlight }) => inFlight < maxInFlight)
+    if (this.#view.replicas.length === 0) {
+      return false
+    }
     const decided = this.#options.policy.route(request, this.#view)
     switch (decided.choice) {
       case 'Send':
-        decided.to.submit(request, this.#view.nowMs)
+        decided.to.submit(request, nowMs)
         return true
       case 'Load':
         if (request.adapter !== undefined) {
-          decided.to.order(request.adapter, this.#view.nowMs)
+          decided.to.order(request.adapter, nowMs)
         }
         return false
       case 'Wait':
@@ -165,11 +180,11 @@ class Lab {
   }
 
   #sample(): void {
-    for (const { slotsUsed } of this.#replicas) {
+    for (const { slotsUsed } of this.#fleet.serving) {
       this.#active += slotsUsed
       this.#samples += 1
     }
-    this.#options.observer?.observe(this.#view.nowMs, this.#replicas, this.#waiting.length)
+    this.#options.observer?.observe(this.#view.nowMs, this.#fleet.serving, this.#waiting.length)
   }
 }
 

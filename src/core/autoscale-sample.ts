@@ -1,0 +1,28 @@
+/** What was seen of a pool at one moment. Counters run from the start of gateways. */
+export interface Sample {
+  readonly atMs: number
+  readonly waiting: number
+  readonly running: number
+  readonly arrivals: number
+  readonly ready: number
+  /** Prompt tokens of all that arrived. */
+  readonly inputTokens?: number | undefined
+  /** Tokens of all answers that ended. */
+  readonly outputTokens?: number | undefined
+  /** Distinct adapters in flight on each ready replica, summed. */
+  readonly activeAdapters?: number | undefined
+}
+
+/** The oldest sample that is not older than the window; the newest one counts to it. */
+export function oldestWithin(
+  samples: readonly Sample[],
+  nowMs: number,
+  windowMs: number,
+): Sample | undefined {
+  return samples.find(({ atMs }) => atMs >= nowMs - windowMs)
+}
+
+/** Requests that ended, as far as counters tell. */
+export function doneOf({ arrivals, waiting, running }: Sample): number {
+  return arrivals - waiting - running
+}

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import { noColdStart, noteReplicas, type ReplicaCounts } from './cold-start.ts'
+
+const after = (...counts: readonly ReplicaCounts[]) => counts.reduce(noteReplicas, noColdStart)
+
+test('what is there at the first look says nothing', () => {
+  expect(after({ nowMs: 0, current: 3, ready: 1 }, { nowMs: 9000, current: 3, ready: 3 }).ms).toBe(
+    undefined,
+  )
+})
+
+test('it is the time from the order until one more is ready', () => {
+  const seen = after(
+    { nowMs: 0, current: 1, ready: 1 },
+    { nowMs: 1000, current: 2, ready: 1 },
+    { nowMs: 61_000, current: 2, ready: 2 },
+  )
+  expect(seen.ms).toBe(60_000)
+})
+
+test('the oldest order is the first to be ready, and the youngest the first to be taken back', () => {
+  const seen = after(
+    { nowMs: 0, current: 1, ready: 1 },
+    { nowMs: 10_000, current: 2, ready: 1 },
+    { nowMs: 50_000, current: 3, ready: 1 },
+    { nowMs: 55_000, current: 2, ready: 1 },
+    { nowMs: 70_000, current: 2, ready: 2 },
+  )
+  expect(seen).toMatchObject({ ms: 60_000, orders: [] })
+})
+
+test('later ones move it by a part', () => {
+  const seen = after(
+    { nowMs: 0, current: 1, ready: 1 },
+    { nowMs: 0, current: 2, ready: 1 },
+    { nowMs: 60_000, current: 2, ready: 2 },
+    { nowMs: 60_000, current: 3, ready: 2 },
+    { nowMs: 220_000, current: 3, ready: 3 },
+  )
+  expect(seen.ms).toBeCloseTo(60_000 + 0.3 * 100_000)
+})

@@ -1,0 +1,47 @@
+import { describe, expect, test } from 'vitest'
+import type { Sample } from './autoscale-sample.ts'
+import { jumpWindow, ratesSince } from './load-rates.ts'
+
+/** One sample a second, so many arrivals in each, 1,000 tokens a request. */
+function samplesOf(arrivals: readonly number[]): readonly Sample[] {
+  let sum = 0
+  return [0, ...arrivals].map((came, second) => {
+    sum += came
+    return {
+      atMs: second * 1000,
+      waiting: 0,
+      running: 0,
+      ready: 1,
+      arrivals: sum,
+      inputTokens: sum * 1000,
+    }
+  })
+}
+
+const steady = (seconds: number, rate: number): readonly number[] =>
+  Array.from({ length: seconds }, () => rate)
+const work = ({ requests }: { readonly requests: number }): number => requests
+
+test('rates are those since the first sample within', () => {
+  const samples = samplesOf([...steady(30, 10), ...steady(10, 40)])
+  expect(ratesSince(samples, 30_000)).toMatchObject({ requests: 40, inputTokens: 40_000 })
+  expect(ratesSince(samples, 0)?.requests).toBeCloseTo(17.5)
+})
+
+describe('a jump', () => {
+  const cases = [
+    { name: 'four times the load shows in the shortest window', now: [40, 40], want: 2000 },
+    { name: 'less than twice the load needs a longer one', now: steady(10, 18), want: 10_000 },
+    { name: 'a tenth more is none', now: steady(10, 11), want: undefined },
+    { name: 'less is none', now: steady(10, 2), want: undefined },
+  ]
+  test.each(cases)('$name', ({ now, want }) => {
+    const samples = samplesOf([...steady(50, 10), ...now])
+    expect(jumpWindow(samples, (50 + now.length) * 1000, 0, work)).toBe(want)
+  })
+
+  test('is harder to see where arrivals come in clumps', () => {
+    const clumps = Array.from({ length: 50 }, (_, second) => (second % 10 === 0 ? 100 : 0))
+    expect(jumpWindow(samplesOf([...clumps, 40, 40]), 52_000, 0, work)).toBe(undefined)
+  })
+})

@@ -1,0 +1,72 @@
+import { oldestWithin, type Sample } from './autoscale-sample.ts'
+
+export interface Rates {
+  /** A second. */
+  readonly requests: number
+  readonly inputTokens: number
+  /** One standard deviation of the work, as a part of it. */
+  readonly doubt: number
+}
+
+/** Windows in which a jump shows, shortest first. Milliseconds. */
+const jumpWindowsMs = [2000, 5000, 10_000, 30_000] as const
+/** How far beyond the slower rate a window has to be: 99.9 %. */
+const sigmas = 3
+/** Squared spread of the work of one request: a CV of lengths of 1.2 (ShareGPT; Azure's have 1). */
+const spreadOfWork = 1.44
+/** Newer samples may be of a jump; how clumped arrivals are is taken from older ones. */
+const clumpsBeforeMs = 10_000
+
+/** Means from the first sample that is not older until now. */
+export function ratesSince(samples: readonly Sample[], sinceMs: number): Rates | undefined {
+  const last = samples.at(-1)
+  const first = last === undefined ? undefined : oldestWithin(samples, sinceMs, 0)
+  if (first?.inputTokens === undefined || last?.inputTokens === undefined) {
+    return undefined
+  }
+  const seconds = (last.atMs - first.atMs) / 1000
+  const count = last.arrivals - first.arrivals
+  if (seconds <= 0) {
+    return undefined
+  }
+  return {
+    requests: count / seconds,
+    inputTokens: (last.inputTokens - first.inputTokens) / seconds,
+    doubt: Math.sqrt((clumpsOf(samples) + spreadOfWork) / Math.max(1, count)),
+  }
+}
+
+/** The shortest window in which there was certainly more than since `fromMs`; undefined: there is none. */
+export function jumpWindow(
+  samples: readonly Sample[],
+  nowMs: number,
+  fromMs: number,
+  workOf: (rates: Rates) => number,
+): number | undefined {
+  const slow = ratesSince(samples, fromMs)
+  if (slow === undefined) {
+    return undefined
+  }
+  const known = workOf(slow)
+  return jumpWindowsMs.find((windowMs) => {
+    const rates = nowMs - windowMs > fromMs ? ratesSince(samples, nowMs - windowMs) : undefined
+    return rates !== undefined && workOf(rates) * (1 - sigmas * rates.doubt) > known
+  })
+}
+
+/** Variance by mean of the arrivals between two samples: 1 where they are independent, more where they come in clumps. */
+function clumpsOf(samples: readonly Sample[]): number {
+  const untilMs = (samples.at(-1)?.atMs ?? 0) - clumpsBeforeMs
+  let [count, sum, squares] = [0, 0, 0]
+  for (const [index, sample] of samples.entries()) {
+    const before = samples[index - 1]
+    if (before !== undefined && sample.atMs <= untilMs) {
+      const came = sample.arrivals - before.arrivals
+      count += 1
+      sum += came
+      squares += came * came
+    }
+  }
+  const mean = sum / Math.max(1, count)
+  return count < 10 || mean === 0 ? 1 : Math.max(1, (squares / count - mean * mean) / mean)
+}
