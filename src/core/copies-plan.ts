@@ -34,7 +34,7 @@ export type CopiesPlan = ReadonlyMap<number, readonly number[]>
  * Found in the lab on 15 to 512 adapters: from 0.1 to 0.3 of slack and 0.1 to 0.5 of a share, capacity differs by 3 %. Copies of
  * busy adapters are what evens out replicas, so there are two before one replica is half full of it.
  */
-export const copiesDefaults = { slack: 0.2, copyShare: 0.5 } as const
+export const copiesDefaults = { slack: 0.1, copyShare: 0.5 } as const
 
 /**
  * The two kinds of work in milliseconds of engine time a second, at a token pace of `tpotMs`: an adapter is active for as

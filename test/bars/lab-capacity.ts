@@ -76,12 +76,16 @@ const rules =
   values.policies?.split(',') ?? (values.quick ? quickRules : [...blind, ...others, 'loraplex'])
 const seconds = values.quick ? 150 : Number(values.seconds)
 const chosen = groups.filter(
-  ({ key, slots }) => values.only.split(',').includes(key) && (!values.quick || slots === 32 || key === 'cheap'),
+  ({ key, slots }) =>
+    values.only.split(',').includes(key) && (!values.quick || slots === 32 || key === 'cheap'),
 )
 
 function capacityOf(rule: string, group: Group): number {
   const seeds = Array.from({ length: Number(values.seeds) }, (_, at) => at + 1)
-  const sum = seeds.reduce((total, seed) => total + findCapacity(caseOf(group, seconds, seed), rule).load, 0)
+  const sum = seeds.reduce(
+    (total, seed) => total + findCapacity(caseOf(group, seconds, seed), rule).load,
+    0,
+  )
   return sum / seeds.length
 }
 

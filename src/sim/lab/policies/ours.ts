@@ -146,13 +146,11 @@ class LabResidency {
     this.#arrivals = new Map()
     this.#memory = estimateDemand(this.#memory, new Map(traffic), nowMs)
     const most = replicas.length
-    const asks = [...this.#memory.revisions].map(([revision, { rate, open }]) => ({
-      revision,
-      least: 0,
-      most,
-      rate,
-      open,
-    }))
+    // One copy is promised, as `residency.minCopies` does by default.
+    const asks = [...this.#adapters.keys()].map((revision) => {
+      const { rate, open } = this.#memory?.revisions.get(revision) ?? { rate: 0, open: 0 }
+      return { revision, least: 1, most, rate, open }
+    })
     const hosts = replicas.map((replica) => ({
       name: replica.name,
       isLeaving: replica.isLeaving,
