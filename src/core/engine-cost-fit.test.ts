@@ -100,10 +100,10 @@ describe('what work costs is learned', () => {
 
 describe('nothing is said', () => {
   test('of few streams', () => {
-    steps(255, llama)
+    steps(127, llama)
     firstTokens(1000, llama)
     expect(fit.costs).toBeUndefined()
-    expect(fit.evidence).toEqual({ steps: 255, firstTokens: 1000, loads: 0 })
+    expect(fit.evidence).toEqual({ steps: 127, firstTokens: 1000, loads: 0 })
   })
 
   test.each<[string, Load]>([

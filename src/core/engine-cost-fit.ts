@@ -8,7 +8,8 @@ import type { EngineCosts } from './route-cost.ts'
  * an engine that always runs the same says nothing of what one more request would take.
  */
 const enough = {
-  steps: 256,
+  /** Each the mean of some tokens. */
+  steps: 128,
   /** Standard deviations. */
   running: 2,
   adapters: 1,

@@ -68,7 +68,7 @@ export interface ReplicaViewOptions {
 }
 
 /** Of each engine's pace. */
-const sampleEveryMs = 250
+const sampleEveryMs = 100
 
 /** The gateway's picture of one replica: residency and load from its agent, slots by lease, in-flight counts its own. */
 export class ReplicaView {

@@ -35,10 +35,10 @@ function chunks(count: number, ms: number, tokensEach = 1): void {
   }
 }
 
-test('a stream is looked at every 16 chunks, and found as fast as it was between two looks', () => {
-  chunks(16, 100)
+test('a stream is looked at every 8 chunks, and found as fast as it was between two looks', () => {
+  chunks(8, 100)
   engine = { running: 30, adapters: 4 }
-  chunks(15, 20)
+  chunks(7, 20)
   expect(found).toEqual([])
   chunks(1, 20)
   expect(found).toEqual([[20, 20, 3]])
@@ -46,7 +46,7 @@ test('a stream is looked at every 16 chunks, and found as fast as it was between
 })
 
 test('several tokens in a chunk are several', () => {
-  chunks(32, 20, 2)
+  chunks(16, 20, 2)
   expect(found).toEqual([[10, 10, 2]])
 })
 
@@ -57,9 +57,9 @@ test('nothing is looked at that nobody wants to know', () => {
 })
 
 test('time in which nobody read is not the engine’s', () => {
-  chunks(20, 20)
+  chunks(12, 20)
   now += 5000
   pace.interrupt()
-  chunks(32, 20)
+  chunks(16, 20)
   expect(found).toEqual([[20, 10, 2]])
 })

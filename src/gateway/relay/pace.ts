@@ -1,5 +1,5 @@
 /** Chunks of a stream between two looks at it: what is learned must cost a chunk no more than a count. */
-const chunksApart = 16
+const chunksApart = 8
 
 /** The stream at one moment, and the engine as it was then. */
 interface Mark {
@@ -46,19 +46,22 @@ export class Pace {
 
   #look(atMs: number): void {
     const before = this.#mark
-    this.#mark = undefined
-    if (before !== undefined) {
-      const now = this.#at(atMs)
-      const tokens = now.tokens - before.tokens
-      if (tokens > 0 && atMs > before.atMs) {
-        this.#source.found(
-          (atMs - before.atMs) / tokens,
-          (before.running + now.running) / 2,
-          (before.adapters + now.adapters) / 2,
-        )
-      }
-    } else if (this.#source.isWanted(atMs)) {
-      this.#mark = this.#at(atMs)
+    const isWanted = this.#source.isWanted(atMs)
+    this.#mark = isWanted || before !== undefined ? this.#at(atMs) : undefined
+    if (before !== undefined && this.#mark !== undefined) {
+      this.#find(before, this.#mark)
+    }
+    this.#mark = isWanted ? this.#mark : undefined
+  }
+
+  #find(before: Mark, now: Mark): void {
+    const tokens = now.tokens - before.tokens
+    if (tokens > 0 && now.atMs > before.atMs) {
+      this.#source.found(
+        (now.atMs - before.atMs) / tokens,
+        (before.running + now.running) / 2,
+        (before.adapters + now.adapters) / 2,
+      )
     }
   }
 
