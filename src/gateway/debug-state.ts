@@ -8,6 +8,12 @@ export function gatewayDebugState(gateway: Gateway): object {
     draining: gateway.draining,
     keys: gateway.table.callers.size,
     demand: gateway.demand(),
+    engineCosts: Object.fromEntries(
+      [...gateway.pools].map(([pool, { admission }]) => {
+        const { costs, evidence } = admission.costs
+        return [pool, { costs, evidence }]
+      }),
+    ),
     replicas: gateway.views().map((view) => ({
       name: view.replica.name,
       pool: view.replica.poolKey,

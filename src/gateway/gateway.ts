@@ -8,7 +8,8 @@ import { acknowledgedBy, acknowledgementVersionsOf } from './acknowledgements.ts
 import { requireAdmitted } from './authenticate.ts'
 import { createPoolState } from './admission/create-pool-state.ts'
 import { createSuspicion } from './quarantine/create-suspicion.ts'
-import { DemandCount, type PoolDemand } from './demand-count.ts'
+import { countDemand } from './count-demand.ts'
+import type { PoolDemand } from './demand-count.ts'
 import { Exchange, type ExchangeLimits, type ExchangeOutcome } from './relay/exchange.ts'
 import { GatewayMetrics } from './gateway-metrics.ts'
 import type { InferenceRequest } from './request/inference-request.ts'
@@ -180,16 +181,7 @@ export class Gateway {
 
   /** What waits and runs, by pool and revision; the base is `base`, names that no revision answers yet are `loading`. */
   demand(): PoolDemand {
-    const demand = new DemandCount()
-    for (const view of [...this.#views.values(), ...this.#retired]) {
-      demand.runs(view.replica.poolKey, view.running())
-    }
-    for (const [poolKey, { admission, arrivals }] of this.#pools) {
-      demand.waits(poolKey, admission.waiting())
-      demand.arrived(poolKey, arrivals)
-    }
-    demand.loads(this.#loading.waitingByPool())
-    return demand.byPool
+    return countDemand([...this.#views.values(), ...this.#retired], this.#pools, this.#loading)
   }
 
   /** From now on `demand` names no revision without a request since the last call. */
@@ -207,6 +199,11 @@ export class Gateway {
   /** Tells when a request begins to wait. One listener: whoever reports demand. */
   onWait(listener: ((poolKey: string) => void) | undefined): void {
     this.#waitListener = listener
+  }
+
+  /** By pool, once somebody asked for it or it has replicas. */
+  get pools(): ReadonlyMap<string, PoolState> {
+    return this.#pools
   }
 
   factsOf(poolKey: string): PoolFacts {
@@ -428,15 +425,17 @@ export class Gateway {
 
   #createView(replica: GatewayReplica): ReplicaView {
     this.#viewsMade += 1
+    const { admission } = this.#poolOf(replica.poolKey)
     return new ReplicaView(replica, {
       // A name of its own: a view that still ends its requests must not speak for its successor on the same replica.
       gateway: `${this.#id}.${this.#viewsMade}`,
       maxInFlight: this.#options.maxInFlightPerReplica ?? 8192,
       now: () => performance.now(),
-      order: this.#poolOf(replica.poolKey).admission,
+      order: admission,
       onProcessEnded: (life) => this.#quarantine.ended(life),
-      onRoutable: (revision) => this.#pools.get(replica.poolKey)?.admission.movedIn(revision),
-      onChange: () => this.#pools.get(replica.poolKey)?.admission.pump(),
+      onRoutable: (revision) => admission.movedIn(revision),
+      onLoaded: (ms) => admission.loaded(ms),
+      onChange: () => admission.pump(),
     })
   }
 

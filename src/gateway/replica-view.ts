@@ -59,11 +59,16 @@ export interface ReplicaViewOptions {
   readonly onChange: (view: ReplicaView) => void
   /** `isRoutable` says something else of this revision now. Called before `onChange`. */
   readonly onRoutable?: (revision: string) => void
+  /** An adapter was loaded there, in so long. */
+  readonly onLoaded?: (ms: number) => void
   /** An engine process is gone, see `lifeOf`. */
   readonly onProcessEnded?: (life: string) => void
   /** In which order the pool's tenants are served; absent: this gateway takes no part in it. */
   readonly order?: PoolOrder
 }
+
+/** Of each engine's pace. */
+const sampleEveryMs = 100
 
 /** The gateway's picture of one replica: residency and load from its agent, slots by lease, in-flight counts its own. */
 export class ReplicaView {
@@ -73,6 +78,7 @@ export class ReplicaView {
   readonly #options: ReplicaViewOptions
   readonly #unwatch: () => void
   readonly #residency = new Map<string, ResidencyState>()
+  readonly #loadingSince = new Map<string, number>()
   readonly #load = new ReplicaLoad()
   /** Of this engine process; absent: it has read none. */
   #prefixes: PrefixAffinity | undefined
@@ -85,6 +91,7 @@ export class ReplicaView {
   #ready = false
   #draining = false
   #trials = 0
+  #sampledAt = Number.NEGATIVE_INFINITY
   #detail = 'no word from the agent yet'
   #stateVersion = 0
   #heard = false
@@ -231,6 +238,25 @@ export class ReplicaView {
         yield revision
       }
     }
+  }
+
+  /** Of all gateways. */
+  get queuedPromptTokens(): number {
+    return this.#load.queuedPromptTokens
+  }
+
+  /** What the engine runs, from all gateways, as far as is known here. */
+  get runs(): { readonly running: number; readonly adapters: number } {
+    return { running: this.#load.inFlight, adapters: this.#load.slotsUsed }
+  }
+
+  /** Streams of one engine say the same at one time: one of them is asked, now and then. True: it is this one. */
+  isSampleDue(atMs: number): boolean {
+    const isDue = atMs - this.#sampledAt >= sampleEveryMs
+    if (isDue) {
+      this.#sampledAt = atMs
+    }
+    return isDue
   }
 
   /** Requests at the engine, by revision; `undefined` is the base. */
@@ -408,6 +434,7 @@ export class ReplicaView {
 
   #reside(revision: string, residency: ResidencyState): void {
     const before = this.isRoutable(revision)
+    this.#timeLoad(revision, residency)
     if (residency.state === 'Absent') {
       this.#residency.delete(revision)
     } else {
@@ -419,9 +446,22 @@ export class ReplicaView {
     }
   }
 
+  #timeLoad(revision: string, { state }: ResidencyState): void {
+    const since = this.#loadingSince.get(revision)
+    if (state === 'Loading') {
+      this.#loadingSince.set(revision, since ?? this.#options.now())
+    } else if (since !== undefined) {
+      this.#loadingSince.delete(revision)
+      if (state === 'Loaded') {
+        this.#options.onLoaded?.(this.#options.now() - since)
+      }
+    }
+  }
+
   #clearResidency(): void {
     const routable = [...this.routable()]
     this.#residency.clear()
+    this.#loadingSince.clear()
     this.#lease.forget()
     for (const revision of routable) {
       this.#options.onRoutable?.(revision)

@@ -1,5 +1,6 @@
 import { Gauge } from 'prom-client'
 import type { Gateway } from './gateway.ts'
+import { addCostMetrics } from './cost-metrics.ts'
 
 /** Gauges by pool, worked out at each scrape. */
 export function addStateMetrics(gateway: Gateway): void {
@@ -17,6 +18,7 @@ export function addStateMetrics(gateway: Gateway): void {
         }
       },
     })
+  addCostMetrics(gateway)
   byPool('loraplex_pool_requests_waiting', 'Requests of a pool that wait here.', () =>
     demandOf(gateway, 'waiting'),
   )

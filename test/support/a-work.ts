@@ -2,5 +2,13 @@ import type { Work } from '../../src/gateway/replica/work.ts'
 
 /** A request at an engine, with ten tokens of prompt. */
 export function aWork(revision: string | undefined, fields: Partial<Work> = {}): Work {
-  return { revision, promptTokens: 10, remainingTokens: 0, isRead: false, ...fields }
+  return {
+    revision,
+    promptTokens: 10,
+    tokensToRead: 10,
+    sentAtMs: 0,
+    remainingTokens: 0,
+    isRead: false,
+    ...fields,
+  }
 }

@@ -16,7 +16,7 @@ import { buildRoutingTable, type RoutingTable } from '../../src/core/resolve.ts'
 import { createEngineClient } from '../../src/engine/http-client.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { createGatewayServer } from '../../src/gateway/server.ts'
-import { tiny } from '../../src/sim/profile.ts'
+import { tiny, type LatencyProfile } from '../../src/sim/profile.ts'
 import { aLora, aTensor, writeAdapter } from './adapter-builder.ts'
 import { wire, type WiredAgent } from './agent-wire.ts'
 import { aKey, anAdapter, anAdapterStatus, aPool, aSnapshot, aTenant } from './builders.ts'
@@ -36,6 +36,8 @@ export interface FairnessBedOptions {
   readonly maxNumSeqs: number
   readonly maxLoras: number
   readonly stepMs: number
+  /** What else a step takes; default: next to nothing. */
+  readonly profile?: Partial<LatencyProfile>
   /** As before there were shares: whatever comes goes to the engine, which serves it first come, first served. */
   readonly isFifo: boolean
 }
@@ -44,15 +46,17 @@ const poolKey = 'models/llama'
 
 export class FairnessBed implements AsyncDisposable {
   readonly urls: readonly string[]
+  readonly gateways: readonly Gateway[]
   readonly engine: SimulatorEngine
   readonly #closers: readonly (() => PromiseLike<unknown>)[]
 
   private constructor(
-    urls: readonly string[],
+    gateways: readonly { readonly url: string; readonly gateway: Gateway }[],
     engine: SimulatorEngine,
     closers: readonly (() => PromiseLike<unknown>)[],
   ) {
-    this.urls = urls
+    this.urls = gateways.map(({ url }) => url)
+    this.gateways = gateways.map(({ gateway }) => gateway)
     this.engine = engine
     this.#closers = closers
   }
@@ -66,7 +70,7 @@ export class FairnessBed implements AsyncDisposable {
       maxLoras,
       maxCpuLoras: 64,
       maxNumSeqs,
-      profile: { ...tiny, stepMs },
+      profile: { ...tiny, ...options.profile, stepMs },
     })
     await engine.boot()
     const agent = createAgent({
@@ -85,17 +89,13 @@ export class FairnessBed implements AsyncDisposable {
     const gateways = await Promise.all(
       Array.from({ length: options.gateways }, () => startGateway(options, table, wired, engine)),
     )
-    return new FairnessBed(
-      gateways.map(({ url }) => url),
-      engine,
-      [
-        ...gateways.map((gateway) => () => gateway.close()),
-        () => wired[Symbol.asyncDispose](),
-        () => agent.close(),
-        () => engine.stop(),
-        () => rm(folder, { recursive: true, force: true }),
-      ],
-    )
+    return new FairnessBed(gateways, engine, [
+      ...gateways.map((gateway) => () => gateway.close()),
+      () => wired[Symbol.asyncDispose](),
+      () => agent.close(),
+      () => engine.stop(),
+      () => rm(folder, { recursive: true, force: true }),
+    ])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -159,7 +159,7 @@ async function startGateway(
   table: RoutingTable,
   wired: WiredAgent,
   engine: SimulatorEngine,
-): Promise<{ readonly url: string; close(): Promise<void> }> {
+): Promise<{ readonly url: string; readonly gateway: Gateway; close(): Promise<void> }> {
   const gateway = new Gateway({
     saltSecret: Buffer.from('salt of a test'),
     maxInFlightPerReplica: 100_000,
@@ -184,6 +184,7 @@ async function startGateway(
   await until(() => gateway.views().every((view) => view.ready))
   return {
     url: `http://127.0.0.1:${(server.server.address() as AddressInfo).port}`,
+    gateway,
     close: async () => {
       await gateway.close()
       await server.close()

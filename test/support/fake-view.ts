@@ -79,6 +79,7 @@ export class FakeView {
   }
 
   readonly isShared = false
+  readonly queuedPromptTokens = 0
 
   get hasRoom(): boolean {
     return this.ready && this.inFlight < this.room

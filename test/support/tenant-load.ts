@@ -9,6 +9,8 @@ export interface TenantCalls {
   readonly models: readonly string[]
   /** Of each answer, drawn evenly. */
   readonly tokens: readonly [from: number, to: number]
+  /** Words that prompts have at most, beside two of their own; absent: none. */
+  readonly promptWords?: number
 }
 
 /** Tokens that reached a tenant at one moment: those of the prompt with the first of the answer. */
@@ -105,14 +107,19 @@ export class TenantLoad implements AsyncDisposable {
   }
 
   /** One stream to its end; answers its status, 0 for one that was cut. */
-  async #call({ tenant, models, tokens }: TenantCalls, random: () => number): Promise<number> {
+  async #call(
+    { tenant, models, tokens, promptWords = 0 }: TenantCalls,
+    random: () => number,
+  ): Promise<number> {
     const record = this.recordOf(tenant)
     this.#calls += 1
     const [from, to] = tokens
     const url = this.#urls[Math.floor(random() * this.#urls.length)] ?? ''
     const body = {
       model: models[Math.floor(random() * models.length)],
-      messages: [{ role: 'user', content: `count ${this.#calls}` }],
+      messages: [
+        { role: 'user', content: `count ${this.#calls}${' more'.repeat(random() * promptWords)}` },
+      ],
       max_tokens: from + Math.floor(random() * (to - from + 1)),
       ignore_eos: true,
       stream: true,

@@ -1,7 +1,9 @@
 import { Bag, nowhere } from '../../core/bag.ts'
 import type { TenantWait } from '../../core/divide-places.ts'
+import type { EngineCostFit } from '../../core/engine-cost-fit.ts'
 import { FairShare, type ServedTokens } from '../../core/fair-share.ts'
 import { LoraplexError } from '../../errors.ts'
+import type { PaceSource } from '../relay/pace.ts'
 import { knownGoneMs } from '../relay/engine-fate.ts'
 import { endOfWait, type PoolWarmth } from './patience.ts'
 import { PoolRouter } from './pool-router.ts'
@@ -41,7 +43,7 @@ export class PoolAdmission {
     onWait: () => void = () => undefined,
   ) {
     this.#views = views
-    this.#router = new PoolRouter(views)
+    this.#router = new PoolRouter(views, now)
     this.#bounds = new QueueBounds(limits)
     this.#now = now
     this.#onWait = onWait
@@ -155,8 +157,23 @@ export class PoolAdmission {
   begun(ticket: Ticket, view: ReplicaView): void {
     const { served } = ticket
     if (served !== undefined && this.#served.has(served)) {
-      view.read(served)
+      this.#router.begun(served, view)
     }
+  }
+
+  /** How the pace of a stream there is looked at. @param tokens of its answer so far */
+  paceOf(view: ReplicaView, tokens: () => number): PaceSource {
+    return this.#router.paceOf(view, tokens)
+  }
+
+  /** What is known of the pool's engines. */
+  get costs(): Pick<EngineCostFit, 'costs' | 'evidence'> {
+    return this.#router.fit
+  }
+
+  /** An adapter was brought to a replica in so long. */
+  loaded(ms: number): void {
+    this.#router.fit.noteLoad(ms)
   }
 
   /** The ticket's place is free again. @param tokens undefined where the engine counted none */

@@ -11,7 +11,10 @@ let views: readonly ReplicaView[] = []
 let router: PoolRouter
 
 beforeEach(async () => {
-  router = new PoolRouter(() => views)
+  router = new PoolRouter(
+    () => views,
+    () => 1000,
+  )
   agents = ['r0', 'r1', 'r2'].map((name) => new ScriptedAgent(name))
   views = agents.map((agent) => {
     agent.up(`process of ${agent.replica}`)

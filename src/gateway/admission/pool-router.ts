@@ -1,6 +1,8 @@
+import { EngineCostFit } from '../../core/engine-cost-fit.ts'
 import type { ServedTokens } from '../../core/fair-share.ts'
 import { RequestSizes } from '../../core/request-sizes.ts'
 import { chooseReplica, optionCost, type RouteRule } from '../../core/choose-replica.ts'
+import type { PaceSource } from '../relay/pace.ts'
 import type { Copy, Placement, ReplicaAsk, ReplicaOption, ReplicaView } from '../replica-view.ts'
 import type { Work } from '../replica/work.ts'
 import { RoutableIndex } from './routable-index.ts'
@@ -12,11 +14,16 @@ const nearness = 0.03
 /** Where a pool's requests go: to whichever replica they cost everybody least at. */
 export class PoolRouter {
   readonly #views: () => readonly ReplicaView[]
+  readonly #now: () => number
+  /** What work costs here, as streams show it. */
+  readonly fit = new EngineCostFit()
   readonly #index = new RoutableIndex()
   readonly #sizes = new RequestSizes()
 
-  constructor(views: () => readonly ReplicaView[]) {
+  /** @param now milliseconds, monotonic */
+  constructor(views: () => readonly ReplicaView[], now: () => number) {
     this.#views = views
+    this.#now = now
   }
 
   /** The replicas that have it are others now. */
@@ -107,11 +114,32 @@ export class PoolRouter {
   /** What it will be to the replica that it goes to. */
   workOf(ticket: Ticket, view: ReplicaView): Work {
     const ask = this.#askOf(ticket)
+    const promptTokens = view.uncachedTokens(ask)
     return {
       revision: ticket.revision,
-      promptTokens: view.uncachedTokens(ask),
+      promptTokens,
+      tokensToRead: view.queuedPromptTokens + promptTokens,
+      sentAtMs: this.#now(),
       remainingTokens: ask.outputTokens,
       isRead: false,
+    }
+  }
+
+  /** Its first token came. */
+  begun(work: Work, view: ReplicaView): void {
+    if (!work.isRead) {
+      this.fit.noteFirstToken(this.#now() - work.sentAtMs, work.tokensToRead)
+    }
+    view.read(work)
+  }
+
+  /** @param tokens of the stream's answer so far */
+  paceOf(view: ReplicaView, tokens: () => number): PaceSource {
+    return {
+      tokens,
+      engine: () => view.runs,
+      isWanted: (atMs) => view.isSampleDue(atMs),
+      found: (ms, running, adapters) => this.fit.noteStep(ms, running, adapters),
     }
   }
 
@@ -151,7 +179,7 @@ export class PoolRouter {
 
   get #rule(): RouteRule {
     const isShared = this.#views().some((view) => view.isShared)
-    return { costs: undefined, nearness: isShared ? nearness : 0 }
+    return { costs: this.fit.costs, nearness: isShared ? nearness : 0 }
   }
 }
 

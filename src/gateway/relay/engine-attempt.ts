@@ -10,6 +10,7 @@ import {
   type StreamFault,
   type StreamTrail,
 } from '../forms/frame-rewriter.ts'
+import type { Pace } from './pace.ts'
 import { SseRewriter } from './sse-rewriter.ts'
 import { parseUsage, usageOfBroken, type Usage } from './usage.ts'
 import { rewriteWholeAnswer } from './whole-answer.ts'
@@ -31,6 +32,8 @@ export interface AttemptOwner {
   /** A whole answer. */
   answer(text: string, usage: Usage | undefined): void
   fail(error: LoraplexError): void
+  /** How fast its stream is written, where anybody wants to know. */
+  pace(attempt: EngineAttempt): Pace | undefined
   /** It came to nothing; where the caller has had no byte yet, another engine may be tried. */
   attemptLost(error: LoraplexError, fate: EngineFate): void
 }
@@ -50,6 +53,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
   #status = 0
   #over = false
   #lastDataAt: number
+  #pace: Pace | undefined
 
   constructor(owner: AttemptOwner, options: AttemptOptions) {
     this.#owner = owner
@@ -81,6 +85,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
   resume(): void {
     // The time in which nobody read is not the engine's silence.
     this.#lastDataAt = this.#options.now()
+    this.#pace?.interrupt()
     this.#controller?.resume()
   }
 
@@ -125,6 +130,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     ) {
       const { maxFrameBytes } = form.stream
       this.#rewriter = new SseRewriter(form.stream.rewriter(this.#options), maxFrameBytes)
+      this.#pace = this.#owner.pace(this)
     }
   }
 
@@ -139,6 +145,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
       return
     }
     const text = rewriter.push(chunk)
+    this.#pace?.chunk(this.#lastDataAt)
     if (text !== '' && !this.#owner.writeFrames(text)) {
       controller.pause()
     }

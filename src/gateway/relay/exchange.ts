@@ -15,6 +15,7 @@ import type { InferenceRequest } from '../request/inference-request.ts'
 import type { Charge } from '../metering/charge.ts'
 import type { Patience } from '../admission/patience.ts'
 import type { ReplicaView } from '../replica-view.ts'
+import { Pace } from './pace.ts'
 import { requestIdHeaders } from '../request-id-headers.ts'
 import type { RetryBudget } from '../admission/retry-budget.ts'
 import { StreamBody } from './stream-body.ts'
@@ -236,6 +237,14 @@ export class Exchange {
     this.#seekPlace()
   }
 
+  /** Several choices are written at once, and nobody knows how far each is. */
+  pace(attempt: EngineAttempt): Pace | undefined {
+    const view = this.#view
+    return view === undefined || this.context.request.measure.answers > 1
+      ? undefined
+      : new Pace(this.context.admission.paceOf(view, () => attempt.tokensSoFar))
+  }
+
   /** Ends with a refusal: a status where none was sent yet, else what ends a stream of this API badly. */
   fail(error: LoraplexError): void {
     if (this.#state === 'Ended') {
@@ -353,7 +362,8 @@ export class Exchange {
   #noteFirstByte(): void {
     this.#firstByteAt = this.context.now()
     this.context.suspicion.proceeded(this.#firstByteAt, true)
-    if (this.#view !== undefined) {
+    // A whole answer's first byte is its last, too.
+    if (this.#view !== undefined && this.context.request.stream) {
       this.context.admission.begun(this.#ticket, this.#view)
     }
   }

@@ -4,6 +4,10 @@ export interface Work {
   readonly revision: string | undefined
   /** Of its prompt, those that the engine has to read. */
   readonly promptTokens: number
+  /** Those that it reads up to this one's first token: what was there before, and its own. */
+  readonly tokensToRead: number
+  /** When it went there; milliseconds, monotonic. */
+  readonly sentAtMs: number
   /** Expected of its answer and not written yet. */
   remainingTokens: number
   /** Its prompt has been read: there is a first token, or it has ended. */
