@@ -206,9 +206,12 @@ export class Controller {
       ),
     )
     const gathered = { silent, groups, conflicts, quotas, acknowledged, desiredReplicas }
-    let wanted = await this.#reconcileAdapters(snapshot, gathered)
     const slice = new TimeSlice()
-    await slice.next()
+    let wanted = await this.#reconcileAdapters(snapshot, gathered)
+    if (slice.isOver) {
+      // Only where adapters are many: statuses and what gateways are told of them go together.
+      await slice.next()
+    }
     if (this.#mayAct && this.#residency.settle(snapshot, wanted, groups)) {
       // Adapters that nothing of it concerns cost nothing the second time.
       wanted = await this.#reconcileAdapters(snapshot, gathered)

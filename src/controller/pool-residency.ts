@@ -2,6 +2,7 @@ import type { DemandMemory } from '../core/adapter-demand.ts'
 import type { RevisionPlacement, WantedRevision } from '../core/adapter-plan.ts'
 import { layOut } from '../core/residency-layout.ts'
 import type { ResidencyAsk, ResidencyHost } from '../core/residency-ask.ts'
+import { leaseMs } from '../core/residency-lines.ts'
 import { planMoves, type ResidencyMoves } from '../core/residency-moves.ts'
 import type { ReplicaState } from './model-pool/pool-replicas.ts'
 
@@ -73,6 +74,7 @@ export class PoolResidency {
       holds: (revision) => held.has(replica.residencyOf(revision).state),
     }))
     const { fits, counts } = layOut(asks, hosts, this.#fits)
+    const didFit = this.#fits === true
     const isOtherKind = this.#fits !== fits && !(this.#fits === undefined && fits)
     this.#isPending = false
     this.#fits = fits
@@ -84,6 +86,8 @@ export class PoolResidency {
         : hosts,
       previous: this.#moves.copies,
       nowMs,
+      // What was loaded everywhere because there was room gives way as soon as there is none.
+      heldNeededAtMs: didFit && !fits ? nowMs - leaseMs : nowMs,
       residenceSeconds: residenceOf(demand),
     })
     return this.#takePlacements(fits) || isOtherKind

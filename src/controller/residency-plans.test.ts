@@ -111,6 +111,21 @@ describe('which replicas keep what', () => {
     expect(bench.settle(all)).toBe(false)
   })
 
+  test('what was loaded everywhere gives way at once when many more come', () => {
+    const bench = new Bench()
+    bench.settle(wanted(12))
+    for (const has of bench.has.values()) {
+      wanted(12).forEach(({ revision }) => has.add(revision))
+    }
+    bench.nowMs += 1000
+    const all = wanted(44)
+    expect(bench.settle(all)).toBe(true)
+    expect(all.map(({ revision }) => bench.hostsOf(revision)?.length)).toEqual(all.map(() => 1))
+    for (const { revision } of wanted(12)) {
+      expect(bench.plans.of(poolKey)?.placementOf(revision)?.isShort).toBe(false)
+    }
+  })
+
   test('a new one is placed with the pass that finds it, a stream of them once a second', () => {
     const bench = new Bench()
     bench.settle(wanted(40))

@@ -19,11 +19,15 @@ export function rankReplicas(revision: string, replicas: readonly Named[]): read
   const key = wordOf(revision)
   const { names, words } = order
   // Score and place in one number: typed arrays are sorted without a call a pair.
-  const scores = Float64Array.from(words, (word, at) => mix(key ^ word) * places + at)
+  const scores = new Float64Array(words.length)
+  for (const [at, word] of words.entries()) {
+    scores[at] = mix(key ^ word) * places + at
+  }
   for (const at of order.leaving) {
     scores[at] = (scores[at] ?? 0) + last
   }
-  const ranked = Array.from(scores.sort(), (score) => names[score % places] ?? '')
+  scores.sort()
+  const ranked = names.map((_, at) => names[(scores[at] ?? 0) % places] ?? '')
   order.ranks.set(revision, ranked)
   return ranked
 }

@@ -7,6 +7,8 @@ export interface MovesInput {
   /** The plan before; of what it does not name, what replicas hold counts (I12). */
   readonly previous: KeptCopies
   readonly nowMs: number
+  /** When copies that nobody planned were wanted last: now after a start, when it is not known who calls them. */
+  readonly heldNeededAtMs?: number
   /** How long a request is open, in the mean, as counted. */
   readonly residenceSeconds: number
 }
@@ -73,10 +75,10 @@ function rankOf(
   return [...kept.keys(), ...order.filter((host) => !kept.has(host))]
 }
 
-/** Of what was not planned the past is what replicas have, after a start or a cold call: as if it had been wanted until now. */
+/** Of what was not planned the past is what replicas have: after a start, after a cold call, and when all fitted before. */
 function copiesBefore(
   ask: ResidencyAsk,
-  { previous, hosts, nowMs }: MovesInput,
+  { previous, hosts, nowMs, heldNeededAtMs = nowMs }: MovesInput,
 ): readonly KeptCopy[] {
   const { revision } = ask
   const before = previous.get(revision) ?? []
@@ -85,7 +87,7 @@ function copiesBefore(
   }
   return hosts
     .filter(({ holds }) => holds(revision))
-    .map(({ name }) => ({ replica: name, neededAtMs: nowMs }))
+    .map(({ name }) => ({ replica: name, neededAtMs: heldNeededAtMs }))
 }
 
 /** Promised, or called. */

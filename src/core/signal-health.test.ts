@@ -53,6 +53,11 @@ describe('signals under traffic', () => {
       want: undefined,
     },
     {
+      name: 'are not judged by requests of a moment: engines are done with them before they count them',
+      sample: (at) => ({ arrivals: at * 500, engines: [engine(0)] }),
+      want: undefined,
+    },
+    {
       name: 'are not judged while a gateway is silent',
       sample: (at) => ({ isFresh: at !== 9, engines: [engine(0)] }),
       want: undefined,

@@ -28,6 +28,9 @@ const leastSamples = 6
 /** Requests that came meanwhile: with fewer, numbers that stand still may be true. */
 const leastArrivals = 10
 
+/** Requests that are over within a step of the engine are never among those that it says are running: no judgement by them. */
+const leastSeconds = 1
+
 /** The samples that are to be kept for the next look. */
 export function keepSamples(
   before: readonly SignalSample[],
@@ -53,7 +56,8 @@ export function judgeSignals(samples: readonly SignalSample[]): SignalProblem | 
     return undefined
   }
   const came = last.arrivals - first.arrivals
-  if (came >= leastArrivals && samples.every(({ running }) => running > 0) && areInert(samples)) {
+  const isTraffic = came >= leastArrivals && samples.every(({ running }) => running > 0)
+  if (isTraffic && residenceSeconds(samples, came) >= leastSeconds && areInert(samples)) {
     return {
       reason: 'EngineLoadInert',
       message: `For a minute gateways have had requests at the engines (${last.running} now, ${came} came), and the load that agents read from their engines is not moved by it (${saidBy(last)} requests): are the engines’ metrics those of engine.version?`,
@@ -66,6 +70,12 @@ export function judgeSignals(samples: readonly SignalSample[]): SignalProblem | 
     }
   }
   return undefined
+}
+
+/** Little's law: requests at once by requests a second. */
+function residenceSeconds(samples: readonly SignalSample[], came: number): number {
+  const sum = samples.reduce((total, { running }) => total + running, 0)
+  return (sum / samples.length) * (windowMs / 1000 / came)
 }
 
 /** All zero, or the same all the time and far from what gateways count. */

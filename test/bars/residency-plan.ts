@@ -1,6 +1,6 @@
 // How long one residency plan takes: a thousand adapters with Zipf demand on a hundred replicas whose host caches take a
 // tenth of them, one plan after another as demand wanders; what replicas have follows the plan. CPU time of this thread.
-//   node bin/run.mjs test/bars/residency-plan.ts [--adapters 1000] [--replicas 100] [--plans 40]
+//   node bin/run.mjs test/bars/residency-plan.ts [--adapters 1000] [--replicas 100] [--plans 40] [--noise 0.1]
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import type { KeptCopies, ResidencyAsk } from '../../src/core/residency-ask.ts'
@@ -14,12 +14,14 @@ const { values } = parseArgs({
     adapters: { type: 'string', default: '1000' },
     replicas: { type: 'string', default: '100' },
     plans: { type: 'string', default: '40' },
+    noise: { type: 'string', default: '0.1' },
   },
 })
-const [adapters, replicas, plans] = [
+const [adapters, replicas, plans, noise] = [
   Number(values.adapters),
   Number(values.replicas),
   Number(values.plans),
+  Number(values.noise),
 ]
 const random = randomFrom(6)
 const has = Array.from({ length: replicas }, () => new Set<string>())
@@ -63,7 +65,7 @@ process.exitCode = isKept ? 0 : 1
 
 function demand(): readonly ResidencyAsk[] {
   return Array.from({ length: adapters }, (_, at) => {
-    const rate = (50 / (at + 1)) * (0.7 + 0.6 * random())
+    const rate = (50 / (at + 1)) * (1 - noise + 2 * noise * random())
     return { revision: `a${at}`, least: 1, most: replicas, rate, open: rate * 5 }
   })
 }
