@@ -1,3 +1,4 @@
+import { ActiveAdapters } from './active-adapters.ts'
 import type {
   ModelAdapter,
   ModelGauges,
@@ -5,9 +6,10 @@ import type {
   ModelRequest,
   Sequence,
 } from './model-types.ts'
-import { PrefixCache } from './prefix-cache.ts'
+import { blockTokens, PrefixCache } from './prefix-cache.ts'
+import { WaitingQueue, type Waiting } from './waiting-queue.ts'
 
-export interface BatchSequence<R extends ModelRequest> extends Sequence<R> {
+export interface BatchSequence<R extends ModelRequest> extends Sequence<R>, Waiting {
   startedMs: number | undefined
   firstTokenMs: number | undefined
   generated: number
@@ -18,28 +20,38 @@ export interface BatchSequence<R extends ModelRequest> extends Sequence<R> {
   prefillLeft: number
   /** Tokens computed in the present step. */
   scheduled: number
-  kvTokens: number
-  /** Waits because its adapter would be one too many. */
-  isDeferred: boolean
+  kvBlocks: number
+  isRunning: boolean
 }
 
 /** What became of a sequence in a step: still reading its prompt, one token more, or its last. */
 export type Progress = 'Prefill' | 'Token' | 'Last'
 
-/** Who runs and who waits: admission, KV space, preemption and the prefix cache. Knows nothing of time or weights. */
+/**
+ * Who runs and who waits, as vllm/v1/core/sched/scheduler.py has it: the token budget of a step goes to running requests
+ * first, and only what is left lets waiting ones in. Knows nothing of time or weights.
+ */
 export class Batch<R extends ModelRequest> {
   readonly #options: ModelOptions
   readonly #prefixes: PrefixCache
+  readonly #blocks: number
   readonly #sequences = new Map<R, BatchSequence<R>>()
+  readonly #active = new ActiveAdapters()
+  readonly #waiting = new WaitingQueue<BatchSequence<R>>()
   #running: BatchSequence<R>[] = []
-  #waiting: BatchSequence<R>[] = []
-  #kvUsed = 0
+  #usedBlocks = 0
   #preemptions = 0
   #prefixQueries = 0
   #prefixHits = 0
+  /** Of the last admission: up to where the queue was looked through, and whether slots ran out meanwhile. */
+  #lookedUpTo = 0
+  #hadNoSlot = false
+  #skipped = 0
+  readonly #releasedSince = new Set<number>()
 
   constructor(options: ModelOptions) {
     this.#options = options
+    this.#blocks = Math.max(1, Math.floor(options.kvTokens / blockTokens))
     this.#prefixes = new PrefixCache(options.kvTokens)
   }
 
@@ -49,29 +61,39 @@ export class Batch<R extends ModelRequest> {
 
   /** Running before waiting. */
   get all(): readonly BatchSequence<R>[] {
-    return [...this.#running, ...this.#waiting]
+    return [...this.#running, ...this.#waiting.all]
   }
 
   get gauges(): ModelGauges {
-    const deferred = this.#waiting.filter(({ isDeferred }) => isDeferred).length
+    const deferred = this.deferred
     return {
       running: this.#running.length,
       waiting: this.#waiting.length - deferred,
       deferred,
-      kvCacheUsage: this.#kvUsed / this.#options.kvTokens,
+      kvCacheUsage: this.#usedBlocks / this.#blocks,
       preemptions: this.#preemptions,
       prefixQueries: this.#prefixQueries,
       prefixHits: this.#prefixHits,
     }
   }
 
-  has(request: R): boolean {
-    return this.#sequences.has(request)
+  /** Waiting requests that the step decided on walked over. */
+  get skipped(): number {
+    return this.#skipped
+  }
+
+  /** Requests that wait for a slot still since they were skipped. */
+  get deferred(): number {
+    return this.#hadNoSlot
+      ? this.#waiting.countBefore(this.#lookedUpTo, (line) => this.#wasDeferred(line))
+      : 0
   }
 
   add(request: R, nowMs: number): void {
     const sequence: BatchSequence<R> = {
       request,
+      line: request.adapter?.id ?? 0,
+      order: 0,
       arrivedMs: nowMs,
       startedMs: undefined,
       firstTokenMs: undefined,
@@ -81,11 +103,11 @@ export class Batch<R extends ModelRequest> {
       preemptions: 0,
       prefillLeft: request.promptTokens,
       scheduled: 0,
-      kvTokens: 0,
-      isDeferred: false,
+      kvBlocks: 0,
+      isRunning: false,
     }
     this.#sequences.set(request, sequence)
-    this.#waiting.push(sequence)
+    this.#waiting.add(sequence)
   }
 
   /** Takes a request out wherever it is, with its KV space. Undefined when it is not there any more. */
@@ -93,9 +115,10 @@ export class Batch<R extends ModelRequest> {
     const sequence = this.#sequences.get(request)
     if (sequence !== undefined) {
       this.#sequences.delete(request)
-      this.#waiting = this.#waiting.filter((other) => other !== sequence)
-      this.#running = this.#running.filter((other) => other !== sequence)
-      this.#free(sequence)
+      if (!this.#waiting.remove(sequence)) {
+        this.#running = this.#running.filter((other) => other !== sequence)
+        this.#stop(sequence)
+      }
     }
     return sequence
   }
@@ -104,65 +127,43 @@ export class Batch<R extends ModelRequest> {
     const requests = [...this.#sequences.keys()]
     this.#sequences.clear()
     this.#running = []
-    this.#waiting = []
-    this.#kvUsed = 0
+    this.#waiting.clear()
+    this.#active.clear()
+    this.#usedBlocks = 0
     return requests
   }
 
-  /** Distinct adapters of running requests, by id. */
-  activeAdapters(): Map<number, ModelAdapter> {
-    const active = new Map<number, ModelAdapter>()
-    for (const { request } of this.#running) {
-      if (request.adapter !== undefined) {
-        active.set(request.adapter.id, request.adapter)
-      }
-    }
-    return active
+  /** Distinct adapters of running requests, by id; a live view. */
+  activeAdapters(): ReadonlyMap<number, ModelAdapter> {
+    return this.#active.byId
   }
 
-  /**
-   * First come first served; who lacks a LoRA slot is skipped, who lacks room stops everybody behind. Returns the
-   * adapters that are active then.
-   */
-  admit(): ReadonlyMap<number, ModelAdapter> {
-    this.#preemptForRoom()
-    const active = this.activeAdapters()
-    if (this.#waiting.length === 0) {
-      return active
-    }
-    const left: BatchSequence<R>[] = []
-    let isFull = false
-    for (const sequence of this.#waiting) {
-      const { adapter } = sequence.request
-      isFull ||= !this.#hasRoom(sequence)
-      const noSlot =
-        adapter !== undefined && !active.has(adapter.id) && active.size >= this.#options.maxLoras
-      sequence.isDeferred = noSlot && !isFull
-      if (isFull || noSlot) {
-        left.push(sequence)
-        continue
-      }
-      if (adapter !== undefined) {
-        active.set(adapter.id, adapter)
-      }
-      this.#enter(sequence)
-    }
-    this.#waiting = left
-    return active
+  /** Another whenever the set of active adapters is another. */
+  get activeVersion(): number {
+    return this.#active.version
   }
 
-  /** Shares a step's token budget out; returns the prompt tokens in it. */
-  schedule(): number {
-    let budget = this.#options.maxNumBatchedTokens
-    let prefill = 0
-    for (const sequence of this.#running) {
-      sequence.scheduled = Math.min(budget, Math.max(1, sequence.prefillLeft))
-      budget -= sequence.scheduled
-      if (sequence.prefillLeft > 0) {
-        prefill += sequence.scheduled
-      }
+  /** Decides the next step. Who lacks a LoRA slot is skipped, who lacks room stops everybody behind. */
+  schedule(): void {
+    const preemptions = this.#preemptions
+    const budget = this.#scheduleRunning()
+    this.#lookedUpTo = 0
+    this.#hadNoSlot = false
+    this.#skipped = 0
+    this.#releasedSince.clear()
+    // Somebody just made room: nobody may take it in the same step.
+    if (this.#preemptions === preemptions && this.#waiting.length > 0) {
+      this.#admit(budget)
     }
-    return prefill
+  }
+
+  /** Prompt tokens in the step decided on. */
+  get prefillTokens(): number {
+    let tokens = 0
+    for (const { prefillLeft, scheduled } of this.#running) {
+      tokens += prefillLeft > 0 ? scheduled : 0
+    }
+    return tokens
   }
 
   /** What the step did for one running sequence. After `Last` it is out of the batch. */
@@ -175,35 +176,94 @@ export class Batch<R extends ModelRequest> {
       this.#prefixes.add(sequence.request.blocks)
     }
     sequence.generated += 1
-    sequence.kvTokens += 1
-    this.#kvUsed += 1
     sequence.firstTokenMs ??= nowMs
     if (sequence.generated < sequence.request.outputTokens) {
       return 'Token'
     }
     this.#sequences.delete(sequence.request)
-    this.#free(sequence)
+    this.#stop(sequence)
     return 'Last'
   }
 
   /** Drops from the running those whose last token came: once a step, not once a request. */
   sweep(): void {
-    if (this.#running.some(({ request }) => !this.#sequences.has(request))) {
-      this.#running = this.#running.filter(({ request }) => this.#sequences.has(request))
+    if (this.#running.some(({ isRunning }) => !isRunning)) {
+      this.#running = this.#running.filter(({ isRunning }) => isRunning)
     }
   }
 
+  /** Returns the tokens left in the step's budget. */
+  #scheduleRunning(): number {
+    let budget = this.#options.maxNumBatchedTokens
+    for (let at = 0; at < this.#running.length; at += 1) {
+      const sequence = this.#running[at]
+      if (sequence !== undefined) {
+        const tokens = Math.min(budget, Math.max(1, sequence.prefillLeft))
+        sequence.scheduled = tokens > 0 && this.#grow(sequence) ? tokens : 0
+        budget -= sequence.scheduled
+      }
+    }
+    return budget
+  }
+
+  /** KV space for all tokens so far: puts the youngest back, to be computed anew, until there is some. */
+  #grow(sequence: BatchSequence<R>): boolean {
+    const more = blocksOf(sequence) - sequence.kvBlocks
+    while (more > 0 && this.#usedBlocks + more > this.#blocks && this.#running.length > 1) {
+      const victim = this.#running.pop()
+      if (victim !== undefined) {
+        this.#preempt(victim)
+      }
+      if (victim === sequence) {
+        return false
+      }
+    }
+    sequence.kvBlocks += more
+    this.#usedBlocks += more
+    return true
+  }
+
+  #preempt(victim: BatchSequence<R>): void {
+    this.#stop(victim)
+    victim.prefillLeft = victim.request.promptTokens + victim.generated
+    victim.scheduled = 0
+    victim.preemptions += 1
+    this.#preemptions += 1
+    this.#waiting.putBack(victim)
+  }
+
+  #admit(tokens: number): void {
+    let budget = tokens
+    while (budget > 0 && this.#running.length < this.#options.maxNumSeqs) {
+      const sequence = this.#nextWaiting()
+      this.#lookedUpTo = sequence?.order ?? this.#waiting.nextOrder
+      if (sequence === undefined || !this.#hasRoom(sequence)) {
+        break
+      }
+      this.#enter(sequence)
+      sequence.scheduled = Math.min(budget, sequence.prefillLeft)
+      budget -= sequence.scheduled
+    }
+    this.#hadNoSlot = this.#active.size >= this.#options.maxLoras
+    // Looked through to the end, whoever is left was skipped.
+    const isThrough = this.#lookedUpTo === this.#waiting.nextOrder
+    this.#skipped = isThrough ? this.#waiting.length : this.deferred
+  }
+
+  #nextWaiting(): BatchSequence<R> | undefined {
+    return this.#active.size < this.#options.maxLoras
+      ? this.#waiting.first()
+      : this.#waiting.firstOf(this.#active.byId)
+  }
+
   #hasRoom(sequence: BatchSequence<R>): boolean {
-    const tokens = sequence.request.promptTokens + sequence.generated + 1
     return (
-      this.#running.length < this.#options.maxNumSeqs &&
-      (this.#running.length === 0 ||
-        this.#kvUsed + tokens + this.#running.length <= this.#options.kvTokens)
+      this.#running.length === 0 || this.#usedBlocks + blocksOf(sequence) <= this.#blocks
     )
   }
 
   #enter(sequence: BatchSequence<R>): void {
-    const { blocks, promptTokens } = sequence.request
+    const { adapter, blocks, promptTokens } = sequence.request
     const cached = this.#prefixes.cachedTokens(blocks, promptTokens)
     if (sequence.startedMs === undefined) {
       sequence.cachedTokens = cached
@@ -211,28 +271,31 @@ export class Batch<R extends ModelRequest> {
     this.#prefixQueries += promptTokens
     this.#prefixHits += cached
     sequence.prefillLeft -= cached
-    sequence.kvTokens = promptTokens + sequence.generated
-    this.#kvUsed += sequence.kvTokens
+    sequence.kvBlocks = blocksOf(sequence)
+    sequence.isRunning = true
+    this.#usedBlocks += sequence.kvBlocks
+    this.#active.add(adapter)
+    this.#waiting.remove(sequence)
     this.#running.push(sequence)
   }
 
-  /** Every running request grows by a token: puts the youngest back, to be computed anew, until that fits. */
-  #preemptForRoom(): void {
-    while (this.#kvUsed + this.#running.length > this.#options.kvTokens) {
-      const victim = this.#running.length > 1 ? this.#running.pop() : undefined
-      if (victim === undefined) {
-        return
-      }
-      this.#free(victim)
-      victim.prefillLeft = victim.request.promptTokens + victim.generated
-      victim.preemptions += 1
-      this.#preemptions += 1
-      this.#waiting.unshift(victim)
+  #stop(sequence: BatchSequence<R>): void {
+    const { adapter } = sequence.request
+    this.#usedBlocks -= sequence.kvBlocks
+    sequence.kvBlocks = 0
+    sequence.isRunning = false
+    this.#active.remove(adapter)
+    if (adapter !== undefined && !this.#active.has(adapter.id)) {
+      this.#releasedSince.add(adapter.id)
     }
   }
 
-  #free(sequence: BatchSequence<R>): void {
-    this.#kvUsed -= sequence.kvTokens
-    sequence.kvTokens = 0
+  #wasDeferred(line: number): boolean {
+    return line !== 0 && !this.#active.has(line) && !this.#releasedSince.has(line)
   }
+}
+
+/** KV blocks that its prompt and what it has generated take. */
+function blocksOf<R extends ModelRequest>({ request, generated }: BatchSequence<R>): number {
+  return Math.ceil((request.promptTokens + generated) / blockTokens)
 }

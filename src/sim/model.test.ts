@@ -210,7 +210,8 @@ describe('the model of vLLM', () => {
       lab.run(before)
       return (lab.model.nextEventMs() ?? 0) - before
     }
-    expect(stepMs(8) - stepMs(1)).toBeCloseTo(7 * h100Llama8b.perAdapterMs, 6)
+    const { perAdapterMs, perAdapterRequestMs = 0 } = h100Llama8b
+    expect(stepMs(8) - stepMs(1)).toBeCloseTo(7 * (perAdapterMs + 8 * perAdapterRequestMs), 6)
   })
 
   it('computes a prompt in chunks of its token budget', () => {
@@ -234,7 +235,7 @@ describe('the model of vLLM', () => {
   })
 
   it('preempts the youngest when the KV cache is full, and lets it end later', () => {
-    const lab = new Lab({ kvTokens: 120 })
+    const lab = new Lab({ kvTokens: 160 })
     lab.ask('old', undefined, { promptTokens: 50, outputTokens: 40 })
     lab.ask('young', undefined, { promptTokens: 50, outputTokens: 40 })
     lab.runToEnd()

@@ -11,6 +11,7 @@ import type {
   Sequence,
 } from './model-types.ts'
 import { Poison } from './poison.ts'
+import { stepMs } from './step-cost.ts'
 
 interface Load {
   readonly adapter: ModelAdapter
@@ -174,13 +175,17 @@ export class VllmModel<R extends ModelRequest> {
       this.#state = { state: 'Loading', endMs: nowMs + diskToHostMs + hostToSlotMs, load }
       return
     }
-    const active = this.#batch.admit()
+    this.#batch.schedule()
     if (this.#batch.running.length > 0) {
-      this.#readMissing(active, nowMs)
+      this.#readMissing(this.#batch.activeAdapters(), nowMs)
     }
   }
 
   #readMissing(active: ReadonlyMap<number, ModelAdapter>, nowMs: number): void {
+    if (this.#adapters.areAsLastUsed(this.#batch.activeVersion)) {
+      this.#step(active, nowMs, 0)
+      return
+    }
     const missing = [...active.values()].filter(({ id }) => !this.#adapters.inHost(id))
     if (missing.length === 0) {
       this.#step(active, nowMs, 0)
@@ -193,24 +198,21 @@ export class VllmModel<R extends ModelRequest> {
     }
   }
 
-  /** One step: the formula of LatencyProfile, and the loading that has to happen inside. */
+  /** One step, with the loading that has to happen inside. */
   #step(active: ReadonlyMap<number, ModelAdapter>, nowMs: number, reads: number): void {
-    const { profile, maxLoras } = this.#options
-    let copies = 0
-    for (const id of active.keys()) {
-      copies += this.#adapters.activate(id) ? 1 : 0
+    const copies = this.#adapters.activateAll(active.keys(), this.#batch.activeVersion)
+    const work = {
+      requests: this.#batch.running.length,
+      adapters: active.size,
+      slots: this.#options.maxLoras,
+      prefillTokens: this.#batch.prefillTokens,
+      skipped: this.#batch.skipped,
+      copies,
+      reads,
     }
-    const prefill = this.#batch.schedule()
-    const durationMs =
-      profile.stepMs +
-      profile.perRequestMs * this.#batch.running.length +
-      profile.perAdapterMs * active.size +
-      (profile.perAdapterRequestMs ?? 0) * active.size * this.#batch.running.length +
-      profile.perSlotMs * maxLoras +
-      profile.perPrefillTokenMs * Math.max(0, prefill - profile.freePrefillTokens) +
-      profile.hostToSlotMs * copies +
-      profile.diskToHostMs * reads
+    const durationMs = stepMs(this.#options.profile, work)
     this.#state = { state: 'Stepping', endMs: nowMs + durationMs }
+    this.#listener.stepping?.(work, nowMs, durationMs)
     this.#tellStarted(nowMs)
   }
 
@@ -233,7 +235,7 @@ export class VllmModel<R extends ModelRequest> {
   #finishStep(nowMs: number): void {
     for (const sequence of this.#batch.running) {
       // A listener may have aborted it since.
-      if (sequence.scheduled > 0 && this.#batch.has(sequence.request)) {
+      if (sequence.scheduled > 0 && sequence.isRunning) {
         this.#compute(sequence, nowMs)
       }
     }

@@ -14,6 +14,8 @@ export interface LatencyProfile {
   readonly perPrefillTokenMs: number
   /** Prefill tokens a step carries for nothing, because it is bound by reading the weights. */
   readonly freePrefillTokens: number
+  /** For each waiting request that the scheduler walks over at every step because its adapter has no slot. */
+  readonly perSkippedMs?: number
   /** Copy of one adapter from host memory into a GPU slot; stalls the step. */
   readonly hostToSlotMs: number
   /** Read of one adapter from its path into host memory; stalls the step. */
