@@ -1,4 +1,4 @@
-import type { LatencyProfile } from './profile.ts'
+import type { LatencyProfile } from './profiles/latency-profile.ts'
 
 /** What one step has to do. */
 export interface StepWork {

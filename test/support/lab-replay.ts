@@ -1,13 +1,17 @@
-import type { ModelAdapter, ModelListener, ModelOptions, Sequence } from '../../src/sim/model-types.ts'
+import type { ModelAdapter, ModelListener, ModelOptions } from '../../src/sim/model-types.ts'
 import { VllmModel } from '../../src/sim/model.ts'
-import type { StepWork } from '../../src/sim/step-cost.ts'
 import type { Arrival } from './lab-arrivals.ts'
+import { MeanWork } from './mean-work.ts'
 
-/** What the callers of a replay did and saw. */
+/** How a replay's callers behave, and what stands between them and the engine. */
 export interface Front {
-  /** Requests inside at most; those beyond are lost. */
+  /** Requests inside at most. */
   readonly mostOutstanding: number
-  /** When something that happens at `nowMs` in the engine or at the socket gets through the API server. */
+  /** What happens to those beyond: `Lost`, or each sent as soon as another ends, whatever its time of arrival. */
+  readonly beyond: 'Lost' | 'SentLater'
+  /** Milliseconds from a caller to the engine. */
+  readonly overheadMs: number
+  /** When something that happens at `nowMs` gets through the API server. */
   passes(nowMs: number): number
 }
 
@@ -16,201 +20,196 @@ export interface ReplayFigures {
   readonly outputTokensPerS: number
   readonly ttftMeanMs: number
   readonly ttftP50Ms: number
+  /** Without the front: from the engine's door. */
+  readonly engineTtftMeanMs: number
   readonly tpotMeanMs: number
+  /** Mean over time. */
   readonly runningMean: number
-  /** Mean work of the steps between a request's tokens, mean over requests: what TPOT is linear in. */
+  /** Between a request's tokens, mean over requests: what TPOT is linear in. */
   readonly work: MeanWork
 }
 
-/** Per step. */
-export interface MeanWork {
-  steps: number
-  requests: number
-  adapters: number
-  adapterRequests: number
-  prefillTokens: number
-  copies: number
-  adapterPrefill: number
-  skipped: number
-}
-
 interface Replayed {
-  readonly arrival: Arrival
+  readonly sentMs: number
+  readonly arrivedMs: number
   readonly adapter: ModelAdapter
   readonly promptTokens: number
   readonly outputTokens: number
   readonly blocks: readonly number[]
-  firstMs: number
   seenMs: number
   before: MeanWork
 }
 
-export const directFront: Front = { mostOutstanding: 25_000, passes: (nowMs) => nowMs }
-
-/** Plays arrivals against the engine model, until `untilMs`; figures count from `fromMs`. */
+/** Plays arrivals, in order, against the engine model until `untilMs`. Every adapter is in host memory. */
 export function replay(
   arrivals: Iterable<Arrival>,
   engine: ModelOptions,
   untilMs: number,
-  front: Front = directFront,
-  adapters = 4096,
+  front: Front,
 ): ReplayFigures {
-  return new Replay(engine, untilMs, front, adapters).run(arrivals)
+  return new Replay(arrivals, engine, untilMs, front).run()
 }
 
 class Replay {
-  readonly #engine: ModelOptions
+  readonly #arrivals: Iterator<Arrival>
   readonly #untilMs: number
   readonly #front: Front
   readonly #model: VllmModel<Replayed>
-  readonly #adapters: readonly ModelAdapter[]
+  readonly #adapters: ModelAdapter[] = []
+  /** Sent, on their way to the engine. */
+  readonly #underWay: { readonly atMs: number; readonly request: Replayed }[] = []
   readonly #ttfts: number[] = []
-  readonly #work = noWork()
-  readonly #sum = noWork()
+  readonly #work = new MeanWork()
+  readonly #sum = new MeanWork()
   #outstanding = 0
   #tokens = 0
+  #engineTtftMs = 0
   #tpotMs = 0
   #timed = 0
   #runningMs = 0
 
-  constructor(engine: ModelOptions, untilMs: number, front: Front, adapters: number) {
-    this.#engine = engine
+  constructor(arrivals: Iterable<Arrival>, engine: ModelOptions, untilMs: number, front: Front) {
+    this.#arrivals = arrivals[Symbol.iterator]()
     this.#untilMs = untilMs
     this.#front = front
-    this.#model = new VllmModel(engine, this.#listener())
-    this.#adapters = Array.from({ length: adapters }, (_, index) => {
-      const adapter = { id: index + 1, name: `a${index}`, path: '' }
-      this.#model.preload(adapter)
-      return adapter
-    })
+    this.#model = new VllmModel({ ...engine, maxCpuLoras: 10_000 }, this.#listener())
   }
 
-  run(arrivals: Iterable<Arrival>): ReplayFigures {
-    for (const arrival of arrivals) {
-      const atMs = this.#front.passes(arrival.atMs)
-      this.#runUntil(Math.min(atMs, this.#untilMs))
-      if (atMs >= this.#untilMs) {
-        break
-      }
-      if (this.#outstanding < this.#front.mostOutstanding) {
-        this.#submit(arrival, atMs)
+  run(): ReplayFigures {
+    if (this.#front.beyond === 'Lost') {
+      this.#open()
+    } else {
+      for (let at = 0; at < this.#front.mostOutstanding; at += 1) {
+        this.#sendNext(0)
       }
     }
     this.#runUntil(this.#untilMs)
-    const timed = Math.max(1, this.#timed)
-    this.#ttfts.sort((left, right) => left - right)
-    return {
-      completed: this.#ttfts.length,
-      outputTokensPerS: (this.#tokens / this.#untilMs) * 1000,
-      ttftMeanMs: this.#ttfts.reduce((sum, value) => sum + value, 0) / this.#ttfts.length,
-      ttftP50Ms: this.#ttfts[this.#ttfts.length >> 1] ?? 0,
-      tpotMeanMs: this.#tpotMs / timed,
-      runningMean: this.#runningMs / this.#untilMs,
-      work: scaled(this.#sum, 1 / timed),
+    return this.#figures()
+  }
+
+  #open(): void {
+    for (let next = this.#arrivals.next(); next.done !== true; next = this.#arrivals.next()) {
+      const { atMs } = next.value
+      if (atMs >= this.#untilMs) {
+        return
+      }
+      this.#runUntil(atMs)
+      if (this.#outstanding < this.#front.mostOutstanding) {
+        this.#send(next.value, atMs)
+      }
     }
+  }
+
+  #sendNext(nowMs: number): void {
+    const next = this.#arrivals.next()
+    if (next.done !== true) {
+      this.#send(next.value, nowMs)
+    }
+  }
+
+  #send(arrival: Arrival, nowMs: number): void {
+    this.#outstanding += 1
+    const atMs = this.#front.passes(nowMs) + this.#front.overheadMs
+    const request = {
+      sentMs: nowMs,
+      arrivedMs: atMs,
+      adapter: this.#adapter(arrival.adapter),
+      promptTokens: arrival.inputTokens,
+      outputTokens: arrival.outputTokens,
+      blocks: [],
+      seenMs: 0,
+      before: this.#work,
+    }
+    this.#underWay.push({ atMs, request })
+  }
+
+  #adapter(index: number): ModelAdapter {
+    const known = this.#adapters[index]
+    if (known !== undefined) {
+      return known
+    }
+    const adapter = { id: index + 1, name: `a${index}`, path: '' }
+    this.#adapters[index] = adapter
+    this.#model.preload(adapter)
+    return adapter
   }
 
   #runUntil(untilMs: number): void {
     for (;;) {
-      const next = this.#model.nextEventMs()
-      if (next === undefined || next > untilMs) {
+      const arrivalMs = this.#underWay[0]?.atMs ?? Infinity
+      const engineMs = this.#model.nextEventMs() ?? Infinity
+      if (Math.min(arrivalMs, engineMs) > untilMs) {
         return
       }
-      this.#model.advance(next)
+      if (arrivalMs <= engineMs) {
+        const { atMs, request } = this.#underWay.shift() ?? { atMs: 0, request: undefined }
+        if (request !== undefined) {
+          this.#model.submit(request, atMs)
+        }
+      } else {
+        this.#model.advance(engineMs)
+      }
     }
-  }
-
-  #submit(arrival: Arrival, atMs: number): void {
-    const adapter = this.#adapters[arrival.adapter]
-    if (adapter === undefined) {
-      throw new Error(`no adapter ${arrival.adapter}`)
-    }
-    this.#outstanding += 1
-    const request = {
-      arrival,
-      adapter,
-      promptTokens: arrival.inputTokens,
-      outputTokens: arrival.outputTokens,
-      blocks: [],
-      firstMs: 0,
-      seenMs: 0,
-      before: this.#work,
-    }
-    this.#model.submit(request, atMs)
   }
 
   #listener(): ModelListener<Replayed> {
     const nothing = (): void => {}
     return {
       started: nothing,
-      stepping: (work, _nowMs, durationMs) => this.#step(work, durationMs),
-      token: (sequence, nowMs, last) => this.#token(sequence, nowMs, last),
-      readAdapter: (adapter) => {
-        throw new Error(`${adapter.name} is not in host memory`)
+      stepping: (work, _nowMs, durationMs) => {
+        this.#work.add(work)
+        this.#runningMs += work.requests * durationMs
       },
+      token: ({ request, generated }, nowMs, last) => {
+        if (generated === 1) {
+          this.#first(request, nowMs)
+        }
+        if (last) {
+          this.#last(request, nowMs)
+        }
+      },
+      readAdapter: nothing,
       loaded: nothing,
       stepped: nothing,
       died: nothing,
     }
   }
 
-  #step({ requests, adapters, prefillTokens, copies, skipped }: StepWork, durationMs: number): void {
-    const work = this.#work
-    work.steps += 1
-    work.requests += requests
-    work.adapters += adapters
-    work.adapterRequests += adapters * requests
-    work.prefillTokens += prefillTokens
-    work.copies += copies
-    work.skipped += skipped
-    work.adapterPrefill += adapters * prefillTokens
-    this.#runningMs += requests * durationMs
+  #first(request: Replayed, nowMs: number): void {
+    request.seenMs = this.#front.passes(nowMs)
+    request.before = this.#work.copy()
   }
 
-  #token({ request, generated }: Sequence<Replayed>, nowMs: number, last: boolean): void {
-    if (generated === 1) {
-      request.firstMs = nowMs
-      request.seenMs = this.#front.passes(nowMs)
-      request.before = { ...this.#work }
+  #last(request: Replayed, nowMs: number): void {
+    const { sentMs, seenMs, arrivedMs, outputTokens, before } = request
+    this.#outstanding -= 1
+    this.#tokens += outputTokens
+    this.#ttfts.push(seenMs - sentMs)
+    this.#engineTtftMs += seenMs - arrivedMs
+    if (outputTokens > 1) {
+      const gaps = outputTokens - 1
+      this.#timed += 1
+      this.#tpotMs += (this.#front.passes(nowMs) - seenMs) / gaps
+      this.#sum.addDifference(this.#work, before, 1 / gaps)
     }
-    if (last) {
-      this.#outstanding -= 1
-      this.#tokens += generated
-      this.#ttfts.push(request.seenMs - request.arrival.atMs)
-      if (generated > 1) {
-        this.#time(request, nowMs, generated - 1)
-      }
+    if (this.#front.beyond === 'SentLater') {
+      this.#sendNext(nowMs)
     }
   }
 
-  #time(request: Replayed, nowMs: number, gaps: number): void {
-    this.#timed += 1
-    this.#tpotMs += (this.#front.passes(nowMs) - request.seenMs) / gaps
-    for (const key of keys) {
-      this.#sum[key] += (this.#work[key] - request.before[key]) / gaps
+  #figures(): ReplayFigures {
+    const ttfts = Float64Array.from(this.#ttfts).sort()
+    const completed = Math.max(1, ttfts.length)
+    const timed = Math.max(1, this.#timed)
+    return {
+      completed: ttfts.length,
+      outputTokensPerS: (this.#tokens / this.#untilMs) * 1000,
+      ttftMeanMs: ttfts.reduce((sum, value) => sum + value, 0) / completed,
+      ttftP50Ms: ttfts[ttfts.length >> 1] ?? 0,
+      engineTtftMeanMs: this.#engineTtftMs / completed,
+      tpotMeanMs: this.#tpotMs / timed,
+      runningMean: this.#runningMs / this.#untilMs,
+      work: this.#sum.scaled(1 / timed),
     }
   }
-}
-
-function noWork(): MeanWork {
-  return {
-    steps: 0,
-    requests: 0,
-    adapters: 0,
-    adapterRequests: 0,
-    prefillTokens: 0,
-    copies: 0,
-    adapterPrefill: 0,
-    skipped: 0,
-  }
-}
-
-const keys = ['steps', 'requests', 'adapters', 'adapterRequests', 'prefillTokens', 'copies', 'adapterPrefill', 'skipped'] as const
-
-function scaled(work: MeanWork, factor: number): MeanWork {
-  const out = noWork()
-  for (const key of keys) {
-    out[key] = work[key] * factor
-  }
-  return out
 }

@@ -21,6 +21,7 @@ export interface LabRunRow {
   readonly ttftP50S: number
   readonly tpotMeanMs: number
   readonly runningMean: number
+  readonly waitingMean: number
 }
 
 /** Reads vllm-lora-runs.csv, or an excerpt with the same columns. */
@@ -51,6 +52,7 @@ function rowOf(cell: (column: string) => string): LabRunRow {
     ttftP50S: number('ttft_p50_s'),
     tpotMeanMs: number('tpot_mean_ms'),
     runningMean: number('running_mean'),
+    waitingMean: number('waiting_mean'),
   }
 }
 
