@@ -1,28 +1,8 @@
 import { ActiveAdapters } from './active-adapters.ts'
-import type {
-  ModelAdapter,
-  ModelGauges,
-  ModelOptions,
-  ModelRequest,
-  Sequence,
-} from './model-types.ts'
+import { blocksOf, newSequence, type BatchSequence } from './batch-sequence.ts'
+import type { ModelAdapter, ModelGauges, ModelOptions, ModelRequest } from './model-types.ts'
 import { blockTokens, PrefixCache } from './prefix-cache.ts'
 import { WaitingQueue, type Waiting } from './waiting-queue.ts'
-
-export interface BatchSequence<R extends ModelRequest> extends Sequence<R>, Waiting {
-  startedMs: number | undefined
-  firstTokenMs: number | undefined
-  generated: number
-  cachedTokens: number
-  garbled: boolean
-  preemptions: number
-  /** Prompt tokens (after a preemption: generated ones too) still to compute. */
-  prefillLeft: number
-  /** Tokens computed in the present step. */
-  scheduled: number
-  kvBlocks: number
-  isRunning: boolean
-}
 
 /** What became of a sequence in a step: still reading its prompt, one token more, or its last. */
 export type Progress = 'Prefill' | 'Token' | 'Last'
@@ -90,22 +70,7 @@ export class Batch<R extends ModelRequest> {
   }
 
   add(request: R, nowMs: number): void {
-    const sequence: BatchSequence<R> = {
-      request,
-      line: request.adapter?.id ?? 0,
-      order: 0,
-      arrivedMs: nowMs,
-      startedMs: undefined,
-      firstTokenMs: undefined,
-      generated: 0,
-      cachedTokens: 0,
-      garbled: false,
-      preemptions: 0,
-      prefillLeft: request.promptTokens,
-      scheduled: 0,
-      kvBlocks: 0,
-      isRunning: false,
-    }
+    const sequence = newSequence(request, nowMs)
     this.#sequences.set(request, sequence)
     this.#waiting.add(sequence)
   }
@@ -293,9 +258,4 @@ export class Batch<R extends ModelRequest> {
   #wasDeferred(line: number): boolean {
     return line !== 0 && !this.#active.has(line) && !this.#releasedSince.has(line)
   }
-}
-
-/** KV blocks that its prompt and what it has generated take. */
-function blocksOf<R extends ModelRequest>({ request, generated }: BatchSequence<R>): number {
-  return Math.ceil((request.promptTokens + generated) / blockTokens)
 }

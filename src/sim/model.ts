@@ -1,6 +1,7 @@
 import { BugError } from '../errors.ts'
 import { AdapterCaches, type Harm } from './adapter-caches.ts'
-import { Batch, type BatchSequence } from './batch.ts'
+import type { BatchSequence } from './batch-sequence.ts'
+import { Batch } from './batch.ts'
 import type {
   ModelAdapter,
   ModelGauges,

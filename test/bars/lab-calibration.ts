@@ -62,7 +62,7 @@ function fit(rows: readonly LabRunRow[], start: LatencyProfile): LatencyProfile 
   const chosen = (['stable', 'queueing', 'overloaded', 'client_capped'] as const).flatMap(
     (regime) => {
       const own = rows.filter((row) => row.regime === regime)
-      return spread(own, { stable: 24, queueing: 14, overloaded: 6, client_capped: 14 }[regime])
+      return spread(own, { stable: 22, queueing: 14, overloaded: 10, client_capped: 10 }[regime])
     },
   )
   const points = chosen.map((row) => ({
@@ -72,7 +72,7 @@ function fit(rows: readonly LabRunRow[], start: LatencyProfile): LatencyProfile 
     isSaturated: isSaturated(row),
     replay: (profile: LatencyProfile) => replayMiddle(row, profile),
   }))
-  return fitProfile(points, start, { rounds: 4, perRequestMs })
+  return fitProfile(points, start, { rounds: 3, perRequestMs })
 }
 
 function printFit({ name, profile }: Group, rows: readonly LabRunRow[]): void {

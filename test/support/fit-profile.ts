@@ -21,7 +21,8 @@ export interface FitOptions {
 /**
  * Finds the milliseconds of a step. TPOT is linear in the work of the steps that it spans, but which work that is depends on
  * how long steps take. So each point is replayed with its own factor on the profile, which is moved until the replay
- * takes the measured time; then least squares of relative errors over the work of all points that are near; and again.
+ * takes the measured time; then least squares of relative errors over the work of all points that are near; and again. A
+ * point counts as much more as the engine's feedback makes of an error there.
  */
 export function fitProfile(
   points: readonly FitPoint[],
@@ -71,8 +72,11 @@ function solved(
     const known = profile.hostToSlotMs * work.copies + (perRequestMs ?? 0) * work.requests
     return 1 - known / tpotMeanMs
   })
+  const weights = replays.map((replayed) => amplification(profile, replayed))
+  const weighed = rows.map((row, at) => row.map((value) => value * (weights[at] ?? 1)))
+  const wanted = targets.map((value, at) => value * (weights[at] ?? 1))
   const [step = 0, request = 0, adapter = 0, adapterRequest = 0, slot = 0, prefill = 0, skip = 0] =
-    leastSquares(rows, targets)
+    leastSquares(weighed, wanted)
   return {
     ...profile,
     stepMs: step,
@@ -83,6 +87,27 @@ function solved(
     perPrefillTokenMs: prefill,
     perSkippedMs: skip,
   }
+}
+
+/**
+ * A step that takes 1 % longer meets 1 % more requests and prompts, and more adapters as long as slots are left: TPOT grows
+ * by 1 / (1 − g) %, g the part of the step that grows with it.
+ */
+function amplification(profile: LatencyProfile, { point, figures }: Replayed): number {
+  const { steps, requests, adapters, adapterRequests, prefillTokens } = figures.work
+  if (point.isSaturated) {
+    return 1
+  }
+  const perAdapterRequestMs = profile.perAdapterRequestMs ?? 0
+  const hasSlots = adapters < 0.95 * point.slots * steps
+  // Of adapters that come and go, about so much: A = Σ (1 − e^(−load)) grows slower than the load.
+  const adapterPart = hasSlots ? 0.6 : 0
+  const growingMs =
+    profile.perRequestMs * requests +
+    profile.perPrefillTokenMs * prefillTokens +
+    perAdapterRequestMs * adapterRequests * (1 + adapterPart) +
+    profile.perAdapterMs * adapters * adapterPart
+  return 1 / Math.max(0.25, 1 - growingMs / figures.tpotMeanMs)
 }
 
 function predictedMs(

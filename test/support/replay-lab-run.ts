@@ -19,7 +19,7 @@ export function replayLabRun(row: LabRunRow, profile: LatencyProfile): ReplayFig
  */
 export function replayMiddle(row: LabRunRow, profile: LatencyProfile): ReplayFigures {
   const isSteady = row.regime === 'stable'
-  const untilMs = isSteady ? 600_000 : 400_000
+  const untilMs = 300_000
   const inside = Math.min(row.waitingMean, 20_000) + row.runningMean
   const front: Front = isSteady ? openFront : { ...openFront, mostOutstanding: inside }
   const arrivals = fromTheMiddle(arrivalsOf(row, seed, untilMs), isSteady ? 0 : inside)
