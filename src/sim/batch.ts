@@ -2,7 +2,7 @@ import { ActiveAdapters } from './active-adapters.ts'
 import { blocksOf, newSequence, type BatchSequence } from './batch-sequence.ts'
 import type { ModelAdapter, ModelGauges, ModelOptions, ModelRequest } from './model-types.ts'
 import { blockTokens, PrefixCache } from './prefix-cache.ts'
-import { WaitingQueue, type Waiting } from './waiting-queue.ts'
+import { WaitingQueue } from './waiting-queue.ts'
 
 /** What became of a sequence in a step: still reading its prompt, one token more, or its last. */
 export type Progress = 'Prefill' | 'Token' | 'Last'
@@ -64,9 +64,9 @@ export class Batch<R extends ModelRequest> {
 
   /** Requests that wait for a slot still since they were skipped. */
   get deferred(): number {
-    return this.#hadNoSlot
-      ? this.#waiting.countBefore(this.#lookedUpTo, (line) => this.#wasDeferred(line))
-      : 0
+    const wasDeferred = (line: number): boolean =>
+      line !== 0 && !this.#active.has(line) && !this.#releasedSince.has(line)
+    return this.#hadNoSlot ? this.#waiting.countBefore(this.#lookedUpTo, wasDeferred) : 0
   }
 
   add(request: R, nowMs: number): void {
@@ -200,7 +200,8 @@ export class Batch<R extends ModelRequest> {
   #admit(tokens: number): void {
     let budget = tokens
     while (budget > 0 && this.#running.length < this.#options.maxNumSeqs) {
-      const sequence = this.#nextWaiting()
+      const hasSlot = this.#active.size < this.#options.maxLoras
+      const sequence = hasSlot ? this.#waiting.first() : this.#waiting.firstOf(this.#active.byId)
       this.#lookedUpTo = sequence?.order ?? this.#waiting.nextOrder
       if (sequence === undefined || !this.#hasRoom(sequence)) {
         break
@@ -215,16 +216,8 @@ export class Batch<R extends ModelRequest> {
     this.#skipped = isThrough ? this.#waiting.length : this.deferred
   }
 
-  #nextWaiting(): BatchSequence<R> | undefined {
-    return this.#active.size < this.#options.maxLoras
-      ? this.#waiting.first()
-      : this.#waiting.firstOf(this.#active.byId)
-  }
-
   #hasRoom(sequence: BatchSequence<R>): boolean {
-    return (
-      this.#running.length === 0 || this.#usedBlocks + blocksOf(sequence) <= this.#blocks
-    )
+    return this.#running.length === 0 || this.#usedBlocks + blocksOf(sequence) <= this.#blocks
   }
 
   #enter(sequence: BatchSequence<R>): void {
@@ -253,9 +246,5 @@ export class Batch<R extends ModelRequest> {
     if (adapter !== undefined && !this.#active.has(adapter.id)) {
       this.#releasedSince.add(adapter.id)
     }
-  }
-
-  #wasDeferred(line: number): boolean {
-    return line !== 0 && !this.#active.has(line) && !this.#releasedSince.has(line)
   }
 }

@@ -1,10 +1,10 @@
 // The lab against public one-hour runs of a real vLLM with adapters on an H100: constants are fitted on about half of the
 // runs of each model and rank, and every figure printed is of the other half.
-//   node bin/run.mjs test/bars/lab-calibration.ts --data FOLDER [--quick] [--part 0.2] [--group llama-16,qwen-32] [--rows]
+//   node bin/run.mjs test/bars/lab-calibration.ts --data FOLDER [--quick] [--part 1] [--saturated 0.2] [--group llama-16,qwen-32] [--rows]
 //   node bin/run.mjs test/bars/lab-calibration.ts --data FOLDER --fit [--group llama-16]
 // The second form fits anew and prints the constants; the first takes those of src/sim/profiles. `--quick` is for a minute,
-// `--part` the part of the saturated runs that is replayed: they are the slowest and the most alike. FOLDER (or
-// LORAPLEX_LAB_DATA) holds vllm-lora-runs.csv.
+// `--part` the part of the held-out runs that is replayed, `--saturated` that of the saturated ones, which are the slowest and
+// the most alike. FOLDER (or LORAPLEX_LAB_DATA) holds vllm-lora-runs.csv.
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -187,14 +187,16 @@ function cliff(group: Group, rows: readonly LabRunRow[]): void {
   })
   for (const own of spread(loads, 2)) {
     const rps = own[0]?.rates.reduce((sum, rate) => sum + rate, 0) ?? 0
-    console.log(`cliff ${group.name}: ${own[0]?.rates.length} adapters, ${rps.toFixed(1)} requests/s`)
+    console.log(
+      `cliff ${group.name}: ${own[0]?.rates.length} adapters, ${rps.toFixed(1)} requests/s`,
+    )
     for (const row of own.toSorted((left, right) => left.slots - right.slots)) {
       const lab = replayLabRun(row, profileOf(group.profile))
       const [real, simulated] = [row.ttftMeanS, lab.ttftMeanMs / 1000]
       console.log(
         `  ${row.slots} slots: mean TTFT ${real.toFixed(2)} s, lab ${simulated.toFixed(2)} s; ` +
           `TPOT ${row.tpotMeanMs.toFixed(1)} ms, lab ${lab.tpotMeanMs.toFixed(1)} ms` +
-          `${isForFit(row) ? ' (run of the fit)' : ''}`,
+          (isForFit(row) ? ' (run of the fit)' : ''),
       )
     }
   }
@@ -205,7 +207,8 @@ function main(): boolean {
     options: {
       data: { type: 'string', default: process.env['LORAPLEX_LAB_DATA'] ?? '' },
       group: { type: 'string', default: groups.map(({ name }) => name).join() },
-      part: { type: 'string', default: '0.2' },
+      part: { type: 'string', default: '1' },
+      saturated: { type: 'string', default: '0.2' },
       quick: { type: 'boolean', default: false },
       rows: { type: 'boolean', default: false },
       fit: { type: 'boolean', default: false },
@@ -220,7 +223,11 @@ function main(): boolean {
   const wanted = groups.filter(({ name }) => values.group.split(',').includes(name))
   const counts = values.quick
     ? { stable: 0.06, queueing: 0.06, saturated: 0.01 }
-    : { stable: 1, queueing: 1, saturated: Number(values.part) }
+    : {
+        stable: Number(values.part),
+        queueing: Number(values.part),
+        saturated: Number(values.saturated),
+      }
   let isMet = true
   for (const group of wanted) {
     const rows = all.filter(({ model, rank }) => model === group.model && rank === group.rank)

@@ -11,6 +11,7 @@ import type { Engine } from '../../src/engine/types.ts'
 
 const fixtures = join(import.meta.dirname, '..', 'fixtures')
 const apiKey = 'pool-key'
+const startupTimeoutMs = 600_000
 
 /** A real `vllm serve` of the tiny model on this CPU, with one good adapter under as many names as wanted. */
 export class CpuVllm {
@@ -40,7 +41,7 @@ export class CpuVllm {
       apiKey,
       stateFolder: folder,
       command: () => ({ file: vllm.path, ...launchArguments(settings(slots, adapters), place) }),
-      startupTimeoutMs: 600_000,
+      startupTimeoutMs,
       restartGraceMs: 10_000,
     })
     const started = new CpuVllm(engine, folder, `http://127.0.0.1:${port}`)
@@ -60,7 +61,11 @@ export class CpuVllm {
   }
 
   async #load(adapters: number): Promise<void> {
+    const deadlineMs = performance.now() + startupTimeoutMs
     while (this.#engine.state.state !== 'Ready') {
+      if (performance.now() > deadlineMs) {
+        throw new Error(`vLLM is ${this.#engine.state.state} after ${startupTimeoutMs} ms`)
+      }
       await delay(200)
     }
     const client = createEngineClient(this.#engine.address)
@@ -89,7 +94,13 @@ function settings(maxLoras: number, maxCpuLoras: number) {
     tensorParallel: 1,
     pipelineParallel: 1,
     dataParallel: 1,
-    extraArgs: ['--max-num-seqs', '64', '--max-num-batched-tokens', '2048', '--no-enable-prefix-caching'],
+    extraArgs: [
+      '--max-num-seqs',
+      '64',
+      '--max-num-batched-tokens',
+      '2048',
+      '--no-enable-prefix-caching',
+    ],
     drainTimeoutSeconds: 1,
   } as const
 }

@@ -48,7 +48,9 @@ function solve(matrix: number[][], right: number[]): number[] {
     for (let other = 0; other < size; other += 1) {
       const factor = rows[other]?.[column] ?? 0
       if (other !== column && factor !== 0) {
-        rows[other] = (rows[other] ?? []).map((value, at) => value - factor * (rows[column]?.[at] ?? 0))
+        rows[other] = (rows[other] ?? []).map(
+          (value, at) => value - factor * (rows[column]?.[at] ?? 0),
+        )
       }
     }
   }

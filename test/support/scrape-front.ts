@@ -26,7 +26,7 @@ export function scrapeFront(row: LabRunRow, untilMs: number): Front {
   const meanStallMs = Math.max(0, countedMs / row.engineSamples - sampleEveryMs)
   const starts: number[] = []
   const ends: number[] = []
-  for (let atMs = sampleEveryMs; atMs < untilMs; ) {
+  for (let atMs = sampleEveryMs; atMs < untilMs;) {
     starts.push(atMs)
     const endMs = atMs + (2 * meanStallMs * atMs) / untilMs
     ends.push(endMs)

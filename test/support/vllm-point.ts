@@ -50,6 +50,9 @@ export async function measurePoint(
   return caller.figures()
 }
 
+/** Fewer say nothing about a mean. */
+const fewestAnswers = 5
+
 interface Answer {
   readonly tokens: number
   readonly ttftMs: number
@@ -98,6 +101,11 @@ class PointCaller {
 
   figures(): VllmFigures {
     const timed = this.#answers.filter(({ tokens }) => tokens > 1)
+    if (timed.length < fewestAnswers) {
+      throw new Error(
+        `only ${timed.length} answers in ${this.#seconds} s: the machine is too busy, or --seconds too few`,
+      )
+    }
     return {
       completed: this.#answers.length,
       outputTokensPerS: sumOf(this.#answers.map(({ tokens }) => tokens)) / this.#seconds,

@@ -5,11 +5,11 @@ import type { LatencyProfile } from './latency-profile.ts'
 export const h100Qwen7bRank32: LatencyProfile = {
   ...h100Qwen7b,
   name: 'h100-qwen-7b-rank-32',
-  stepMs: 13.9,
-  perAdapterMs: 0.4216,
-  perAdapterRequestMs: 0.000_736,
-  perSlotMs: 0.0223,
-  perPrefillTokenMs: 0.041,
-  perSkippedMs: 0.001_03,
+  stepMs: 14.52,
+  perAdapterMs: 0.3128,
+  perAdapterRequestMs: 0.000_811,
+  perSlotMs: 0.0487,
+  perPrefillTokenMs: 0.0459,
+  perSkippedMs: 0.001_124,
   diskToHostMs: 22,
 }
