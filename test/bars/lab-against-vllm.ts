@@ -101,6 +101,7 @@ function fit(measured: readonly Measured[]): { profile: LatencyProfile; overhead
       slots: point.slots,
       tpotMeanMs,
       isSaturated,
+      weight: 1,
       replay: (profile) => replayOf(one, profile, 8),
     }
   })

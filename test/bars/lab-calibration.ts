@@ -70,6 +70,7 @@ function fit(rows: readonly LabRunRow[], start: LatencyProfile): LatencyProfile 
     slots: row.slots,
     tpotMeanMs: row.tpotMeanMs,
     isSaturated: isSaturated(row),
+    weight: bars.tpot.saturated / bars.tpot[kindOf(row)],
     replay: (profile: LatencyProfile) => replayMiddle(row, profile),
   }))
   return fitProfile(points, start, { rounds: 3, perRequestMs })

@@ -9,6 +9,8 @@ export interface FitPoint {
   readonly tpotMeanMs: number
   /** The batch is full whatever a step costs; else a slower step makes a larger batch, and so an even slower step. */
   readonly isSaturated: boolean
+  /** How much it counts: 1, or more where less error is allowed. */
+  readonly weight: number
   replay(profile: LatencyProfile): ReplayFigures
 }
 
@@ -72,7 +74,7 @@ function solved(
     const known = profile.hostToSlotMs * work.copies + (perRequestMs ?? 0) * work.requests
     return 1 - known / tpotMeanMs
   })
-  const weights = replays.map((replayed) => amplification(profile, replayed))
+  const weights = replays.map((one) => one.point.weight * amplification(profile, one))
   const weighed = rows.map((row, at) => row.map((value) => value * (weights[at] ?? 1)))
   const wanted = targets.map((value, at) => value * (weights[at] ?? 1))
   const [step = 0, request = 0, adapter = 0, adapterRequest = 0, slot = 0, prefill = 0, skip = 0] =

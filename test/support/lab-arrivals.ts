@@ -24,22 +24,14 @@ const inputSpread = { cv: 1.2, longest: 1024 }
 const outputSpread = { cv: 0.61, longest: 1024 }
 
 /**
- * The load of a run: each adapter's caller sends its first request at once, as vLLM's own benchmark does, then one after
- * exponential gaps. Lengths are log-normal with the run's means.
+ * The load of a run: each adapter's requests come after exponential gaps, lengths are log-normal with the run's means. That
+ * every caller begins at once, as vLLM's own benchmark does, the runs do not show: with 96 slots and 256 adapters the
+ * mean TTFT would be 0.45 s, measured are 0.18 s, and 0.13 s come out without.
  */
 export function* arrivalsOf(row: LabRunRow, seed: number, untilMs: number): Generator<Arrival> {
   const random = createRandom(seed)
   const input = lengthsOf(row.meanInputTokens, inputSpread)
   const output = lengthsOf(row.meanOutputTokens, outputSpread)
-  const arrival = (atMs: number, adapter: number): Arrival => ({
-    atMs,
-    adapter,
-    inputTokens: input(random),
-    outputTokens: output(random),
-  })
-  for (const adapter of row.rates.keys()) {
-    yield arrival(0, adapter)
-  }
   const cumulative = cumulativeOf(row.rates)
   const meanGapMs = 1000 / (cumulative.at(-1) ?? 1)
   for (let atMs = 0; ;) {
@@ -47,7 +39,12 @@ export function* arrivalsOf(row: LabRunRow, seed: number, untilMs: number): Gene
     if (atMs >= untilMs) {
       return
     }
-    yield arrival(atMs, drawIndex(random, cumulative))
+    yield {
+      atMs,
+      adapter: drawIndex(random, cumulative),
+      inputTokens: input(random),
+      outputTokens: output(random),
+    }
   }
 }
 

@@ -53,6 +53,7 @@ export function replay(
 class Replay {
   readonly #arrivals: Iterator<Arrival>
   readonly #untilMs: number
+  readonly #freePrefillTokens: number
   readonly #front: Front
   readonly #model: VllmModel<Replayed>
   readonly #adapters: ModelAdapter[] = []
@@ -71,6 +72,7 @@ class Replay {
   constructor(arrivals: Iterable<Arrival>, engine: ModelOptions, untilMs: number, front: Front) {
     this.#arrivals = arrivals[Symbol.iterator]()
     this.#untilMs = untilMs
+    this.#freePrefillTokens = engine.profile.freePrefillTokens
     this.#front = front
     this.#model = new VllmModel({ ...engine, maxCpuLoras: 10_000 }, this.#listener())
   }
@@ -157,7 +159,7 @@ class Replay {
     return {
       started: nothing,
       stepping: (work, _nowMs, durationMs) => {
-        this.#work.add(work)
+        this.#work.add(work, this.#freePrefillTokens)
         this.#runningMs += work.requests * durationMs
       },
       token: ({ request, generated }, nowMs, last) => {

@@ -6,16 +6,18 @@ export class MeanWork {
   requests = 0
   adapters = 0
   adapterRequests = 0
+  /** Beyond those that a step carries for nothing. */
   prefillTokens = 0
   skipped = 0
   copies = 0
 
-  add({ requests, adapters, prefillTokens, skipped, copies }: StepWork): void {
+  add(work: StepWork, freePrefillTokens: number): void {
+    const { requests, adapters, prefillTokens, skipped, copies } = work
     this.steps += 1
     this.requests += requests
     this.adapters += adapters
     this.adapterRequests += adapters * requests
-    this.prefillTokens += prefillTokens
+    this.prefillTokens += Math.max(0, prefillTokens - freePrefillTokens)
     this.skipped += skipped
     this.copies += copies
   }

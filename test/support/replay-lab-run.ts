@@ -42,13 +42,11 @@ function engineOf(row: LabRunRow, profile: LatencyProfile) {
   }
 }
 
-/** Without everybody's first request at once; the first `inside` others are there from the start. */
+/** The first `inside` are there from the start. */
 function* fromTheMiddle(arrivals: Iterable<Arrival>, inside: number): Generator<Arrival> {
   let count = 0
   for (const arrival of arrivals) {
-    if (arrival.atMs > 0) {
-      count += 1
-      yield count <= inside ? { ...arrival, atMs: 0 } : arrival
-    }
+    count += 1
+    yield count <= inside ? { ...arrival, atMs: 0 } : arrival
   }
 }
