@@ -12,6 +12,9 @@ export class AdapterCaches {
   readonly #slots: Lru<number, true>
   readonly #host: Lru<number, Harm>
 
+  /** The set of adapters that was used last; undefined once something else came in between. */
+  #lastUsed: number | undefined
+
   constructor(maxLoras: number, maxCpuLoras: number) {
     this.#slots = new Lru(maxLoras)
     this.#host = new Lru(maxCpuLoras)
@@ -28,6 +31,7 @@ export class AdapterCaches {
 
   /** Puts weights just read into host memory; what is evicted there leaves its slot too. */
   hold(id: number, harm: Harm): void {
+    this.#lastUsed = undefined
     const evicted = this.#host.set(id, harm)
     if (evicted !== undefined) {
       this.#slots.delete(evicted)
@@ -36,11 +40,29 @@ export class AdapterCaches {
 
   /** True when the weights had to be copied into a slot. */
   activate(id: number): boolean {
+    this.#lastUsed = undefined
     if (this.#slots.touch(id) !== undefined) {
       return false
     }
     this.#slots.set(id, true)
     return true
+  }
+
+  /** For a step with these adapters, a set known as `version`; returns how many had to be copied into a slot. */
+  activateAll(ids: Iterable<number>, version: number): number {
+    let copies = 0
+    if (!this.areAsLastUsed(version)) {
+      for (const id of ids) {
+        copies += this.activate(id) ? 1 : 0
+      }
+      this.#lastUsed = version
+    }
+    return copies
+  }
+
+  /** Using them once more would change nothing. */
+  areAsLastUsed(version: number): boolean {
+    return this.#lastUsed === version
   }
 
   get onGpu(): readonly number[] {

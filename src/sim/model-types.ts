@@ -1,5 +1,6 @@
 import type { Harm } from './adapter-caches.ts'
 import type { LatencyProfile } from './profile.ts'
+import type { StepWork } from './step-cost.ts'
 
 export interface ModelOptions {
   readonly profile: LatencyProfile
@@ -49,6 +50,8 @@ export interface Sequence<R extends ModelRequest> {
 export interface ModelListener<R extends ModelRequest> {
   /** First time in a batch; from now on its adapter's weights are in the engine. */
   started(sequence: Sequence<R>, nowMs: number): void
+  /** A step begins, with this work, and will last so long. */
+  stepping?(work: StepWork, nowMs: number, durationMs: number): void
   /** One more token, `generated` in all; `last` when it was the end. */
   token(sequence: Sequence<R>, nowMs: number, last: boolean): void
   /** Weights are needed from `adapter.path`. The engine stands still until `adapterRead`. */

@@ -210,7 +210,8 @@ describe('the model of vLLM', () => {
       lab.run(before)
       return (lab.model.nextEventMs() ?? 0) - before
     }
-    expect(stepMs(8) - stepMs(1)).toBeCloseTo(7 * h100Llama8b.perAdapterMs, 6)
+    const { perAdapterMs, perAdapterRequestMs = 0 } = h100Llama8b
+    expect(stepMs(8) - stepMs(1)).toBeCloseTo(7 * (perAdapterMs + 8 * perAdapterRequestMs), 6)
   })
 
   it('computes a prompt in chunks of its token budget', () => {
@@ -234,12 +235,45 @@ describe('the model of vLLM', () => {
   })
 
   it('preempts the youngest when the KV cache is full, and lets it end later', () => {
-    const lab = new Lab({ kvTokens: 120 })
+    const lab = new Lab({ kvTokens: 160 })
     lab.ask('old', undefined, { promptTokens: 50, outputTokens: 40 })
     lab.ask('young', undefined, { promptTokens: 50, outputTokens: 40 })
     lab.runToEnd()
     expect(lab.model.gauges.preemptions).toBeGreaterThan(0)
     expect(lab.indexOf('ended young 40')).toBeGreaterThan(lab.indexOf('ended old 40'))
+  })
+
+  it('lets nobody in whose prompt finds no token left in the step', () => {
+    const lab = new Lab({ maxNumBatchedTokens: 100 })
+    lab.ask('long', undefined, { promptTokens: 250, outputTokens: 5 })
+    lab.ask('behind', undefined, { promptTokens: 10, outputTokens: 5 })
+    lab.run(tiny.stepMs)
+    expect(lab.model.gauges).toMatchObject({ running: 1, waiting: 1, deferred: 0 })
+    lab.runToEnd()
+    expect(lab.indexOf('started behind')).toBeLessThan(lab.indexOf('token long 1'))
+  })
+
+  it('takes KV space in whole blocks', () => {
+    const lab = new Lab({ kvTokens: 160 })
+    lab.ask('one', undefined, { promptTokens: 17, outputTokens: 20 })
+    lab.run(1)
+    expect(lab.model.gauges.kvCacheUsage).toBe(0.2)
+  })
+
+  it('is held up by every waiting request that it walks over', () => {
+    const stepMs = (walkedOver: number) => {
+      const lab = new Lab({ profile: { ...tiny, perSkippedMs: 1 }, maxLoras: 1 })
+      lab.model.preload(adapter(1))
+      lab.ask('running', adapter(1), { outputTokens: 9 })
+      for (let at = 0; at < walkedOver; at++) {
+        lab.ask(`skipped ${at}`, adapter(2))
+      }
+      lab.run(lab.model.nextEventMs() ?? 0)
+      const before = lab.nowMs
+      lab.run(lab.model.nextEventMs() ?? 0)
+      return lab.nowMs - before
+    }
+    expect(stepMs(7) - stepMs(0)).toBeCloseTo(7, 6)
   })
 
   it('garbles neighbours after an adapter with NaN weights ran, and stops after a while', () => {

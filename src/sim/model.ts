@@ -1,6 +1,7 @@
 import { BugError } from '../errors.ts'
 import { AdapterCaches, type Harm } from './adapter-caches.ts'
-import { Batch, type BatchSequence } from './batch.ts'
+import type { BatchSequence } from './batch-sequence.ts'
+import { Batch } from './batch.ts'
 import type {
   ModelAdapter,
   ModelGauges,
@@ -11,6 +12,7 @@ import type {
   Sequence,
 } from './model-types.ts'
 import { Poison } from './poison.ts'
+import { stepMs } from './step-cost.ts'
 
 interface Load {
   readonly adapter: ModelAdapter
@@ -54,8 +56,6 @@ export class VllmModel<R extends ModelRequest> {
   readonly #poison = new Poison()
   readonly #loads: Load[] = []
   #state: State = idle
-  /** The batch's `activeVersion` whose adapters are all in slots, the latest used in their order: nothing is left to do. */
-  #settledVersion = -1
 
   constructor(options: ModelOptions, listener: ModelListener<R>) {
     this.#options = options
@@ -83,7 +83,7 @@ export class VllmModel<R extends ModelRequest> {
 
   /** Distinct adapters among running requests, by id: what `maxLoras` bounds. */
   get runningAdapters(): ReadonlyMap<number, ModelAdapter> {
-    return this.#batch.activeAdapters
+    return this.#batch.activeAdapters()
   }
 
   get caches(): { readonly onGpu: readonly number[]; readonly inHostMemory: readonly number[] } {
@@ -120,7 +120,7 @@ export class VllmModel<R extends ModelRequest> {
 
   /** In host memory from the start, for nothing. */
   preload(adapter: ModelAdapter): void {
-    this.#hold(adapter.id, 'None')
+    this.#adapters.hold(adapter.id, 'None')
   }
 
   /** Runs every step that ends by `nowMs`. */
@@ -149,9 +149,9 @@ export class VllmModel<R extends ModelRequest> {
       this.kill(nowMs)
       return
     }
-    this.#hold(id, outcome.harm)
+    this.#adapters.hold(id, outcome.harm)
     if (state.missing.size === 0) {
-      this.#activate(this.#batch.activeAdapters, Math.max(state.startMs, nowMs), state.reads)
+      this.#step(this.#batch.activeAdapters(), Math.max(state.startMs, nowMs), state.reads)
     }
   }
 
@@ -176,25 +176,20 @@ export class VllmModel<R extends ModelRequest> {
       this.#state = { state: 'Loading', endMs: nowMs + diskToHostMs + hostToSlotMs, load }
       return
     }
-    this.#batch.admit()
+    this.#batch.schedule()
     if (this.#batch.running.length > 0) {
-      this.#readMissing(this.#batch.activeAdapters, nowMs)
+      this.#readMissing(this.#batch.activeAdapters(), nowMs)
     }
   }
 
-  #hold(id: number, harm: Harm): void {
-    this.#adapters.hold(id, harm)
-    this.#settledVersion = -1
-  }
-
   #readMissing(active: ReadonlyMap<number, ModelAdapter>, nowMs: number): void {
-    if (this.#settledVersion === this.#batch.activeVersion) {
-      this.#step(active.size, nowMs, 0, 0)
+    if (this.#adapters.areAsLastUsed(this.#batch.activeVersion)) {
+      this.#step(active, nowMs, 0)
       return
     }
     const missing = [...active.values()].filter(({ id }) => !this.#adapters.inHost(id))
     if (missing.length === 0) {
-      this.#activate(active, nowMs, 0)
+      this.#step(active, nowMs, 0)
       return
     }
     const ids = new Set(missing.map(({ id }) => id))
@@ -204,31 +199,21 @@ export class VllmModel<R extends ModelRequest> {
     }
   }
 
-  #activate(active: ReadonlyMap<number, ModelAdapter>, nowMs: number, reads: number): void {
-    let copies = 0
-    for (const id of active.keys()) {
-      copies += this.#adapters.activate(id) ? 1 : 0
+  /** One step, with the loading that has to happen inside. */
+  #step(active: ReadonlyMap<number, ModelAdapter>, nowMs: number, reads: number): void {
+    const copies = this.#adapters.activateAll(active.keys(), this.#batch.activeVersion)
+    const work = {
+      requests: this.#batch.running.length,
+      adapters: active.size,
+      slots: this.#options.maxLoras,
+      prefillTokens: this.#batch.prefillTokens,
+      skipped: this.#batch.skipped,
+      copies,
+      reads,
     }
-    if (copies === 0 && reads === 0) {
-      this.#settledVersion = this.#batch.activeVersion
-    }
-    this.#step(active.size, nowMs, copies, reads)
-  }
-
-  /** One step: the formula of LatencyProfile, and the loading that has to happen inside. */
-  #step(active: number, nowMs: number, copies: number, reads: number): void {
-    const { profile, maxLoras } = this.#options
-    const prefill = this.#batch.schedule()
-    const durationMs =
-      profile.stepMs +
-      profile.perRequestMs * this.#batch.running.length +
-      profile.perAdapterMs * active +
-      (profile.perAdapterRequestMs ?? 0) * active * this.#batch.running.length +
-      profile.perSlotMs * maxLoras +
-      profile.perPrefillTokenMs * Math.max(0, prefill - profile.freePrefillTokens) +
-      profile.hostToSlotMs * copies +
-      profile.diskToHostMs * reads
+    const durationMs = stepMs(this.#options.profile, work)
     this.#state = { state: 'Stepping', endMs: nowMs + durationMs }
+    this.#listener.stepping?.(work, nowMs, durationMs)
     this.#tellStarted(nowMs)
   }
 
@@ -243,7 +228,7 @@ export class VllmModel<R extends ModelRequest> {
   }
 
   #finishLoad({ adapter, harm }: Load, nowMs: number): void {
-    this.#hold(adapter.id, harm)
+    this.#adapters.hold(adapter.id, harm)
     this.#adapters.activate(adapter.id)
     this.#listener.loaded(adapter, nowMs)
   }
@@ -251,7 +236,7 @@ export class VllmModel<R extends ModelRequest> {
   #finishStep(nowMs: number): void {
     for (const sequence of this.#batch.running) {
       // A listener may have aborted it since.
-      if (sequence.scheduled > 0 && !sequence.hasLeft) {
+      if (sequence.scheduled > 0 && sequence.isRunning) {
         this.#compute(sequence, nowMs)
       }
     }

@@ -1,48 +1,10 @@
-/**
- * What a step of the engine costs, in milliseconds and tokens. Only numbers: the form is fixed in model.ts as
- * `stepMs + perRequestMs·B + perAdapterMs·A + perSlotMs·S + perPrefillTokenMs·(prefill tokens beyond freePrefillTokens)`,
- * B running requests, A distinct adapters among them, S = max_loras.
- */
-export interface LatencyProfile {
-  readonly name: string
-  readonly stepMs: number
-  readonly perRequestMs: number
-  readonly perAdapterMs: number
-  /** For each running request and distinct adapter: kernels go over both. */
-  readonly perAdapterRequestMs?: number
-  readonly perSlotMs: number
-  readonly perPrefillTokenMs: number
-  /** Prefill tokens a step carries for nothing, because it is bound by reading the weights. */
-  readonly freePrefillTokens: number
-  /** Copy of one adapter from host memory into a GPU slot; stalls the step. */
-  readonly hostToSlotMs: number
-  /** Read of one adapter from its path into host memory; stalls the step. */
-  readonly diskToHostMs: number
-  /** KV cache in tokens before any LoRA slot is reserved. */
-  readonly kvTokens: number
-  /** KV tokens that one slot costs per rank of max_lora_rank. */
-  readonly kvTokensPerSlotRank: number
-}
+import { h100Llama8bRank32 } from './profiles/h100-llama-8b-rank-32.ts'
+import { h100Llama8b } from './profiles/h100-llama-8b.ts'
+import { h100Qwen7bRank32 } from './profiles/h100-qwen-7b-rank-32.ts'
+import { h100Qwen7b } from './profiles/h100-qwen-7b.ts'
+import type { LatencyProfile } from './profiles/latency-profile.ts'
 
-/**
- * Llama-3.1-8B in bf16 on one H100 (64 GB). Step: fitted by replaying 101 public runs at rank 16 (F. Agulló et al.,
- * arXiv:2508.08343) in the lab; TPOT is off by 4.3 % on average in stable ones and 6.5 % in those that queue.
- * Loads: 6.4 ms host to slot, 92 ms disk to host at rank 16. KV: 302,000 tokens at 8 slots, 758 lost per rank-16 slot.
- */
-export const h100Llama8b: LatencyProfile = {
-  name: 'h100-llama-8b',
-  stepMs: 12.9,
-  perRequestMs: 0.044,
-  perAdapterMs: 0.456,
-  perAdapterRequestMs: 0.000_42,
-  perSlotMs: 0.0195,
-  perPrefillTokenMs: 0.055,
-  freePrefillTokens: 0,
-  hostToSlotMs: 6.4,
-  diskToHostMs: 92,
-  kvTokens: 308_000,
-  kvTokensPerSlotRank: 47,
-}
+export { h100Llama8b, type LatencyProfile }
 
 /** A model of a few million parameters: quick enough for tests, slow enough that streams overlap and slots contend. */
 export const tiny: LatencyProfile = {
@@ -74,7 +36,14 @@ export const instant: LatencyProfile = {
   kvTokensPerSlotRank: 0,
 }
 
-export const profiles: readonly LatencyProfile[] = [h100Llama8b, tiny, instant]
+export const profiles: readonly LatencyProfile[] = [
+  h100Llama8b,
+  h100Llama8bRank32,
+  h100Qwen7b,
+  h100Qwen7bRank32,
+  tiny,
+  instant,
+]
 
 export function profileNamed(name: string): LatencyProfile | undefined {
   return profiles.find((profile) => profile.name === name)

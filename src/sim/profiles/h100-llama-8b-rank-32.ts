@@ -1,0 +1,15 @@
+import { h100Llama8b } from './h100-llama-8b.ts'
+import type { LatencyProfile } from './latency-profile.ts'
+
+/** As h100Llama8b at `max_lora_rank` 32, fitted on half of the runs at that rank. Loads: 141 ms disk to host. */
+export const h100Llama8bRank32: LatencyProfile = {
+  ...h100Llama8b,
+  name: 'h100-llama-8b-rank-32',
+  stepMs: 14.26,
+  perAdapterMs: 0.5253,
+  perAdapterRequestMs: 0.000_581,
+  perSlotMs: 0,
+  perPrefillTokenMs: 0.0422,
+  perSkippedMs: 0.001_143,
+  diskToHostMs: 141,
+}
