@@ -1,5 +1,10 @@
-import { ActiveAdapters } from './active-adapters.ts'
-import type { ModelGauges, ModelOptions, ModelRequest, Sequence } from './model-types.ts'
+import type {
+  ModelAdapter,
+  ModelGauges,
+  ModelOptions,
+  ModelRequest,
+  Sequence,
+} from './model-types.ts'
 import { PrefixCache } from './prefix-cache.ts'
 
 export interface BatchSequence<R extends ModelRequest> extends Sequence<R> {
@@ -30,11 +35,10 @@ export class Batch<R extends ModelRequest> {
   readonly #sequences = new Map<R, BatchSequence<R>>()
   #running: BatchSequence<R>[] = []
   #waiting: BatchSequence<R>[] = []
-  readonly #active = new ActiveAdapters()
-  /** Everybody who waits lacks a slot as long as the version of `active` is this; -1: has to be looked at. */
-  #deferredVersion = -1
-  /** KV tokens that the largest of them needs. */
-  #deferredTokens = 0
+  /** Adapters of running requests with how many, kept up to date because every step asks. */
+  readonly #active = new Map<number, ModelAdapter>()
+  readonly #activeCounts = new Map<number, number>()
+  #activeVersion = 0
   #kvUsed = 0
   #preemptions = 0
   #prefixQueries = 0
@@ -85,7 +89,6 @@ export class Batch<R extends ModelRequest> {
     }
     this.#sequences.set(request, sequence)
     this.#waiting.push(sequence)
-    this.#deferredVersion = -1
   }
 
   /** Takes a request out wherever it is, with its KV space. Undefined when it is not there any more. */
@@ -97,7 +100,7 @@ export class Batch<R extends ModelRequest> {
       this.#waiting = this.#waiting.filter((other) => other !== sequence)
       if (this.#running.includes(sequence)) {
         this.#running = this.#running.filter((other) => other !== sequence)
-        this.#active.drop(sequence.request.adapter)
+        this.#deactivate(sequence)
       }
       this.#free(sequence)
     }
@@ -110,6 +113,8 @@ export class Batch<R extends ModelRequest> {
       sequence.hasLeft = true
     }
     this.#active.clear()
+    this.#activeCounts.clear()
+    this.#activeVersion += 1
     this.#sequences.clear()
     this.#running = []
     this.#waiting = []
@@ -117,17 +122,23 @@ export class Batch<R extends ModelRequest> {
     return requests
   }
 
-  get active(): ActiveAdapters {
+  /** Distinct adapters of running requests, by id, as they are now: the map changes with them. */
+  get activeAdapters(): ReadonlyMap<number, ModelAdapter> {
     return this.#active
+  }
+
+  /** Changes whenever `activeAdapters` does. */
+  get activeVersion(): number {
+    return this.#activeVersion
   }
 
   /** First come first served; who lacks a LoRA slot is skipped, who lacks room stops everybody behind. */
   admit(): void {
     this.#preemptForRoom()
-    if (this.#waiting.length === 0 || this.#nobodyGained()) {
+    if (this.#waiting.length === 0) {
       return
     }
-    const active = this.#active.byId
+    const active = this.#active
     const left: BatchSequence<R>[] = []
     let isFull = false
     for (const sequence of this.#waiting) {
@@ -143,13 +154,6 @@ export class Batch<R extends ModelRequest> {
       this.#enter(sequence)
     }
     this.#waiting = left
-    this.#deferredVersion = isFull ? -1 : this.#active.version
-    this.#deferredTokens = isFull ? 0 : mostTokensOf(left)
-  }
-
-  /** All who wait lacked a slot and had room when they were last looked at, and neither has changed since. */
-  #nobodyGained(): boolean {
-    return this.#deferredVersion === this.#active.version && this.#hasRoomFor(this.#deferredTokens)
   }
 
   /** Shares a step's token budget out; returns the prompt tokens in it. */
@@ -184,7 +188,7 @@ export class Batch<R extends ModelRequest> {
     }
     this.#sequences.delete(sequence.request)
     sequence.hasLeft = true
-    this.#active.drop(sequence.request.adapter)
+    this.#deactivate(sequence)
     this.#free(sequence)
     return 'Last'
   }
@@ -197,10 +201,7 @@ export class Batch<R extends ModelRequest> {
   }
 
   #hasRoom(sequence: BatchSequence<R>): boolean {
-    return this.#hasRoomFor(tokensOf(sequence))
-  }
-
-  #hasRoomFor(tokens: number): boolean {
+    const tokens = sequence.request.promptTokens + sequence.generated + 1
     return (
       this.#running.length < this.#options.maxNumSeqs &&
       (this.#running.length === 0 ||
@@ -220,7 +221,33 @@ export class Batch<R extends ModelRequest> {
     sequence.kvTokens = promptTokens + sequence.generated
     this.#kvUsed += sequence.kvTokens
     this.#running.push(sequence)
-    this.#active.add(sequence.request.adapter)
+    this.#activate(sequence)
+  }
+
+  #activate({ request: { adapter } }: BatchSequence<R>): void {
+    if (adapter === undefined) {
+      return
+    }
+    const count = this.#activeCounts.get(adapter.id) ?? 0
+    this.#activeCounts.set(adapter.id, count + 1)
+    if (count === 0) {
+      this.#active.set(adapter.id, adapter)
+      this.#activeVersion += 1
+    }
+  }
+
+  #deactivate({ request: { adapter } }: BatchSequence<R>): void {
+    if (adapter === undefined) {
+      return
+    }
+    const left = (this.#activeCounts.get(adapter.id) ?? 0) - 1
+    if (left > 0) {
+      this.#activeCounts.set(adapter.id, left)
+      return
+    }
+    this.#activeCounts.delete(adapter.id)
+    this.#active.delete(adapter.id)
+    this.#activeVersion += 1
   }
 
   /** Every running request grows by a token: puts the youngest back, to be computed anew, until that fits. */
@@ -231,12 +258,11 @@ export class Batch<R extends ModelRequest> {
         return
       }
       this.#free(victim)
-      this.#active.drop(victim.request.adapter)
+      this.#deactivate(victim)
       victim.prefillLeft = victim.request.promptTokens + victim.generated
       victim.preemptions += 1
       this.#preemptions += 1
       this.#waiting.unshift(victim)
-      this.#deferredVersion = -1
     }
   }
 
@@ -244,17 +270,4 @@ export class Batch<R extends ModelRequest> {
     this.#kvUsed -= sequence.kvTokens
     sequence.kvTokens = 0
   }
-}
-
-/** KV tokens after its next step. */
-function tokensOf({ request, generated }: BatchSequence<ModelRequest>): number {
-  return request.promptTokens + generated + 1
-}
-
-function mostTokensOf(sequences: readonly BatchSequence<ModelRequest>[]): number {
-  let most = 0
-  for (const sequence of sequences) {
-    most = Math.max(most, tokensOf(sequence))
-  }
-  return most
 }

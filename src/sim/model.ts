@@ -54,7 +54,7 @@ export class VllmModel<R extends ModelRequest> {
   readonly #poison = new Poison()
   readonly #loads: Load[] = []
   #state: State = idle
-  /** The version of active adapters that are all in slots, the latest used in their order: nothing is left to do. */
+  /** The batch's `activeVersion` whose adapters are all in slots, the latest used in their order: nothing is left to do. */
   #settledVersion = -1
 
   constructor(options: ModelOptions, listener: ModelListener<R>) {
@@ -83,7 +83,7 @@ export class VllmModel<R extends ModelRequest> {
 
   /** Distinct adapters among running requests, by id: what `maxLoras` bounds. */
   get runningAdapters(): ReadonlyMap<number, ModelAdapter> {
-    return this.#batch.active.byId
+    return this.#batch.activeAdapters
   }
 
   get caches(): { readonly onGpu: readonly number[]; readonly inHostMemory: readonly number[] } {
@@ -151,7 +151,7 @@ export class VllmModel<R extends ModelRequest> {
     }
     this.#hold(id, outcome.harm)
     if (state.missing.size === 0) {
-      this.#activate(this.#batch.active.byId, Math.max(state.startMs, nowMs), state.reads)
+      this.#activate(this.#batch.activeAdapters, Math.max(state.startMs, nowMs), state.reads)
     }
   }
 
@@ -178,7 +178,7 @@ export class VllmModel<R extends ModelRequest> {
     }
     this.#batch.admit()
     if (this.#batch.running.length > 0) {
-      this.#readMissing(this.#batch.active.byId, nowMs)
+      this.#readMissing(this.#batch.activeAdapters, nowMs)
     }
   }
 
@@ -188,7 +188,7 @@ export class VllmModel<R extends ModelRequest> {
   }
 
   #readMissing(active: ReadonlyMap<number, ModelAdapter>, nowMs: number): void {
-    if (this.#settledVersion === this.#batch.active.version) {
+    if (this.#settledVersion === this.#batch.activeVersion) {
       this.#step(active.size, nowMs, 0, 0)
       return
     }
@@ -210,7 +210,7 @@ export class VllmModel<R extends ModelRequest> {
       copies += this.#adapters.activate(id) ? 1 : 0
     }
     if (copies === 0 && reads === 0) {
-      this.#settledVersion = this.#batch.active.version
+      this.#settledVersion = this.#batch.activeVersion
     }
     this.#step(active.size, nowMs, copies, reads)
   }
