@@ -9,7 +9,10 @@ import type { Ticket } from '../../src/gateway/admission/ticket.ts'
 import { createManyAdapters, type Call, type ManyAdapters } from '../many-adapters.ts'
 import { Measure, type Report } from '../report.ts'
 
-const sizes = { tenants: 1000, adaptersEach: 10, replicas: 100 }
+/** As many adapters as a pool is made for. */
+const pool = { tenants: 100, adaptersEach: 10, replicas: 100 }
+/** As many as a control plane is made for, in one pool. */
+const large = { ...pool, tenants: 1000 }
 /** Requests under way: each pick is followed by the end of one that began so many before. */
 const underWay = 1024
 
@@ -17,12 +20,14 @@ const underWay = 1024
 export async function pickSuite(quick: boolean, rounds: number): Promise<Report> {
   const picks = quick ? 20_000 : 200_000
   const variants = [
-    [2, new Measure('2 copies each', 'µs a pick', 1, { kind: 'AtMost', value: 30 })],
+    [{ ...pool, copies: 2 }, aMeasure('1,000 adapters, 2 copies each', 20)],
+    [{ ...pool, copies: 20 }, aMeasure('1,000 adapters, 20 copies each', 20)],
+    [{ ...large, copies: 2 }, aMeasure('10,000 adapters, 2 copies each', 30)],
     // Two thousand adapters a replica: more than an engine holds.
-    [20, new Measure('20 copies each', 'µs a pick', 1)],
+    [{ ...large, copies: 20 }, aMeasure('10,000 adapters, 20 copies each')],
   ] as const
-  for (const [copies, measure] of variants) {
-    const many = await createManyAdapters({ ...sizes, copies })
+  for (const [sizes, measure] of variants) {
+    const many = await createManyAdapters(sizes)
     const picker = new Picker(many)
     picker.run(picks / 10) // compiles
     for (let round = 0; round < rounds; round += 1) {
@@ -33,15 +38,19 @@ export async function pickSuite(quick: boolean, rounds: number): Promise<Report>
     }
     await many.close()
   }
-  const adapters = sizes.tenants * sizes.adaptersEach
   return {
     suite: 'pick',
-    title: `${adapters} adapters of ${sizes.tenants} tenants on ${sizes.replicas} replicas, ${picks} picks at random × ${rounds} rounds`,
+    title: `adapters of ${pool.tenants} and ${large.tenants} tenants on ${pool.replicas} replicas, ${picks} picks at random × ${rounds} rounds`,
     measures: variants.map(([, measure]) => measure),
     notes: [
       'CPU time of this process: key (hashed each time), name, and a place among all replicas, and its end.',
     ],
   }
+}
+
+function aMeasure(name: string, atMost?: number): Measure {
+  const bar = atMost === undefined ? undefined : ({ kind: 'AtMost', value: atMost } as const)
+  return new Measure(name, 'µs a pick', 1, bar)
 }
 
 class Picker {

@@ -23,6 +23,13 @@ const alerts: Readonly<Record<string, Alert>> = {
     severity: 'critical',
     words: 'Requests of pool {{ $labels.pool }} wait, and no engine of it is ready.',
   },
+  LoraplexSignalMissing: {
+    when: 'max by (pool, reason) (loraplex_scaling_signal_missing) == 1',
+    lasting: '2m',
+    severity: 'warning',
+    words:
+      'What is asked of pool {{ $labels.pool }} is not known, or not to be believed ({{ $labels.reason }}): until it is, no replica of it goes.',
+  },
   LoraplexNoLeader: {
     when: '(sum(loraplex_controller_leading) or vector(0)) == 0',
     lasting: '5m',

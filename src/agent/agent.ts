@@ -29,7 +29,7 @@ import {
   type AgentSnapshot,
 } from './options.ts'
 import { ResidencyLoop } from './residency-loop.ts'
-import { SlotDesk } from './slot-desk.ts'
+import { gatewayTerms, SlotDesk } from './slot-desk.ts'
 import { StateFeed } from './state-feed.ts'
 import { Stocker } from './stocker.ts'
 
@@ -408,7 +408,7 @@ class EngineAgent implements Agent {
       engineProcess: process?.identity ?? '',
       engineVersion: process?.version ?? '',
       simulated: process?.simulated ?? false,
-      shares: true,
+      ...gatewayTerms,
       ...(process?.maxModelLen === undefined ? {} : { maxModelLen: process.maxModelLen }),
     }
   }
@@ -422,7 +422,7 @@ class EngineAgent implements Agent {
       running: this.#metrics?.running ?? 0,
       waiting: this.#metrics?.waiting ?? 0,
       kvCacheUsage: this.#metrics?.kvCacheUsage ?? 0,
-      slots: { total: this.#desk.table.total, used: this.#desk.table.used },
+      ...this.#desk.load,
     }
   }
 

@@ -64,3 +64,34 @@ describe('gateways of one engine', () => {
     expect(desk.call(call('g1'))?.places).toBe(32)
   })
 })
+
+describe('what gateways have at the engine', () => {
+  test('is told of each by its name, and is at most 100 ms old', () => {
+    desk.call({ ...call('g1', { inFlight: 3, queuedPromptTokens: 40, remainingTokens: 500 }) })
+    expect(desk.loads.gateways).toEqual({
+      g1: { inFlight: 3, queuedPromptTokens: 40, remainingTokens: 500 },
+    })
+    desk.call(call('g2', { inFlight: 2 }))
+    expect(desk.loads.gateways).not.toHaveProperty('g2')
+    now = 100
+    expect(desk.loads.gateways['g2']).toEqual({
+      inFlight: 2,
+      queuedPromptTokens: 0,
+      remainingTokens: 0,
+    })
+  })
+
+  test('is told of a gateway from before there were shares, too, and of none that is gone', () => {
+    desk.call({ gateway: 'old', wanted: [], inFlight: { a: 2, b: 0 } })
+    expect(desk.loads).toMatchObject({ gateways: { old: { inFlight: 2 } }, adapters: 1 })
+    now = 16_000
+    expect(desk.loads).toEqual({ gateways: {}, adapters: 0 })
+  })
+
+  test('counts an adapter once, and says which of one’s own others run', () => {
+    desk.call({ ...call('g1'), inFlight: { a: 2, b: 1, c: 0 } })
+    const answer = desk.call({ ...call('g2'), wanted: ['c', 'b'], inFlight: { a: 1 } })
+    expect(answer?.active).toEqual(['b', 'a'])
+    expect(desk.loads.adapters).toBe(2)
+  })
+})

@@ -1,4 +1,4 @@
-import type { LeaseRequest, ShareAnswer, ShareReport } from '../api/agent-protocol.ts'
+import type { GatewayLoad, LeaseRequest, ShareAnswer, ShareReport } from '../api/agent-protocol.ts'
 import { dividePlaces } from '../core/divide-places.ts'
 import { EngineWindow, type EngineLoad } from '../core/engine-window.ts'
 import type { Clock } from './clock.ts'
@@ -14,10 +14,24 @@ interface GatewayAccount {
   calledAtMs: number
   now: number
   inFlight: number
+  queuedPromptTokens: number
+  remainingTokens: number
+  /** Revisions in flight. */
+  active: ReadonlySet<string>
   waits: ShareReport['waits']
   /** What the others served since its last call, by tenant. */
   owed: Map<string, number>
 }
+
+/** What all gateways have at an engine, as it is told to each of them. */
+interface ToldLoads {
+  readonly gateways: Readonly<Record<string, GatewayLoad>>
+  /** Distinct adapters in flight. */
+  readonly adapters: number
+}
+
+/** Loads change with every call; gateways are told of them at most so often. */
+const tellEveryMs = 100
 
 /** Between the gateways of one engine: how many requests each may have there, and what each of them served. */
 export class PlaceDesk {
@@ -25,6 +39,8 @@ export class PlaceDesk {
   readonly #times: PlaceDeskTimes
   readonly #window = new EngineWindow()
   readonly #gateways = new Map<string, GatewayAccount>()
+  #told: ToldLoads = { gateways: {}, adapters: 0 }
+  #toldAtMs = Number.NEGATIVE_INFINITY
 
   constructor(clock: Clock, times: PlaceDeskTimes) {
     this.#clock = clock
@@ -38,6 +54,9 @@ export class PlaceDesk {
     const account = this.#accountOf(gateway)
     account.calledAtMs = this.#clock.now()
     account.inFlight = share?.inFlight ?? sum(Object.values(request.inFlight))
+    account.queuedPromptTokens = share?.queuedPromptTokens ?? 0
+    account.remainingTokens = share?.remainingTokens ?? 0
+    account.active = activeOf(request)
     account.waits = share?.waits ?? []
     if (share === undefined) {
       account.owed.clear()
@@ -53,7 +72,19 @@ export class PlaceDesk {
       served: Object.fromEntries(owed),
       turns: this.#turnsOfOthers(gateway),
       now: this.#nowOfOthers(gateway),
+      active: this.#activeOfOthers(request),
     }
+  }
+
+  /** At most `tellEveryMs` old. */
+  get loads(): ToldLoads {
+    const nowMs = this.#clock.now()
+    if (nowMs - this.#toldAtMs >= tellEveryMs) {
+      this.#expire()
+      this.#toldAtMs = nowMs
+      this.#told = this.#loads()
+    }
+    return this.#told
   }
 
   /** The engine was looked at. */
@@ -64,6 +95,26 @@ export class PlaceDesk {
   /** Another engine process. */
   reset(): void {
     this.#window.reset()
+  }
+
+  #loads(): ToldLoads {
+    const gateways: Record<string, GatewayLoad> = {}
+    const adapters = new Set<string>()
+    for (const [name, account] of this.#gateways) {
+      const { inFlight, queuedPromptTokens, remainingTokens, active } = account
+      gateways[name] = { inFlight, queuedPromptTokens, remainingTokens }
+      for (const revision of active) {
+        adapters.add(revision)
+      }
+    }
+    return { gateways, adapters: adapters.size }
+  }
+
+  #activeOfOthers({ gateway, wanted, inFlight }: LeaseRequest): readonly string[] {
+    const others = [...this.#gateways].filter(([name]) => name !== gateway)
+    return [...wanted, ...Object.keys(inFlight)].filter((revision) =>
+      others.some(([, { active }]) => active.has(revision)),
+    )
   }
 
   #placesOf(gateway: string): number {
@@ -107,6 +158,9 @@ export class PlaceDesk {
       calledAtMs: 0,
       now: 0,
       inFlight: 0,
+      queuedPromptTokens: 0,
+      remainingTokens: 0,
+      active: none,
       waits: [],
       owed: new Map<string, number>(),
     }
@@ -126,6 +180,12 @@ export class PlaceDesk {
       }
     }
   }
+}
+
+const none: ReadonlySet<string> = new Set()
+
+function activeOf({ inFlight }: LeaseRequest): ReadonlySet<string> {
+  return new Set(Object.keys(inFlight).filter((revision) => (inFlight[revision] ?? 0) > 0))
 }
 
 function sum(values: readonly number[]): number {

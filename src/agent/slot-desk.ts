@@ -1,9 +1,15 @@
-import type { LeaseAnswer, LeaseRequest } from '../api/agent-protocol.ts'
+import type { HelloMessage, LeaseAnswer, LeaseRequest, LoadMessage } from '../api/agent-protocol.ts'
 import type { EngineLoad } from '../core/engine-window.ts'
 import { SlotTable, type SlotSettings, type SlotView } from '../core/slots.ts'
 import { Bell } from './bell.ts'
 import type { Clock } from './clock.ts'
 import { PlaceDesk } from './place-desk.ts'
+
+/** What a desk does for gateways, for the hello. */
+export const gatewayTerms = {
+  shares: true,
+  tellsLoads: true,
+} as const satisfies Partial<HelloMessage>
 
 export interface SlotDeskOptions {
   readonly settings: SlotSettings
@@ -30,6 +36,12 @@ export class SlotDesk {
 
   get table(): Pick<SlotTable, 'used' | 'total' | 'waiting'> {
     return this.#table
+  }
+
+  /** As the state stream tells it: slots, and what all gateways have at the engine. */
+  get load(): Pick<LoadMessage, 'slots' | 'gateways' | 'adapters'> {
+    const { total, used } = this.#table
+    return { slots: { total, used }, ...this.#places.loads }
   }
 
   lease(request: LeaseRequest): LeaseAnswer {

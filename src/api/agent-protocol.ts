@@ -57,6 +57,9 @@ export type EnsureAnswer =
 export const shareReport = z.strictObject({
   /** Requests at the engine now, the base's with them. */
   inFlight: z.int().min(0),
+  /** As in `GatewayLoad`; only to an agent whose hello says that it `tellsLoads`. */
+  queuedPromptTokens: z.int().min(0).optional(),
+  remainingTokens: z.int().min(0).optional(),
   /** By tenant: what it was charged since the last answer, in tokens by weight; less than nothing where it was too much. */
   served: z.record(z.string(), z.number()),
   /** Virtual time, see FairShare. */
@@ -90,6 +93,8 @@ export interface ShareAnswer {
   readonly turns: Readonly<Record<string, number>>
   /** The furthest virtual time of the other gateways. */
   readonly now: number
+  /** Of the revisions that the request names: those that other gateways have in flight; absent: an older agent. */
+  readonly active?: readonly string[]
 }
 
 /**
@@ -154,6 +159,8 @@ export interface HelloMessage {
   readonly simulated: boolean
   /** It divides places among gateways; absent: an agent from before it did. */
   readonly shares?: boolean
+  /** It tells each gateway what the others have at the engine; absent: an agent from before it did. */
+  readonly tellsLoads?: boolean
   /** Tokens that a prompt and its answer have together, as the engine says; absent: it does not, or an older agent. */
   readonly maxModelLen?: number
 }
@@ -162,6 +169,15 @@ export interface ResidencyMessage {
   readonly type: 'residency'
   readonly revision: string
   readonly residency: ResidencyState
+}
+
+/** One gateway's work at an engine. */
+export interface GatewayLoad {
+  readonly inFlight: number
+  /** Of prompts without a first token. */
+  readonly queuedPromptTokens: number
+  /** Expected of answers that have begun or will. */
+  readonly remainingTokens: number
 }
 
 export interface LoadMessage {
@@ -174,6 +190,10 @@ export interface LoadMessage {
   readonly waiting: number
   readonly kvCacheUsage: number
   readonly slots: { readonly total: number; readonly used: number }
+  /** What gateways have there, by the name that they call with, at most 100 ms old; absent: an older agent. */
+  readonly gateways?: Readonly<Record<string, GatewayLoad>>
+  /** Distinct adapters in flight, of all gateways. */
+  readonly adapters?: number
 }
 
 /** The grants of these gateways changed since their last answer: they had better call `lease` now than in 100 ms. */

@@ -71,6 +71,16 @@ export const conditionReasons: Readonly<Record<Kind, Readonly<Record<string, Con
         GatewaySilent: 'The message names gateways that are ready and say nothing.',
       },
     },
+    SignalInert: {
+      meaning:
+        'There only while it is true, which is bad: gateways and engines have contradicted each other for a minute, so what scaling and placement go by cannot be believed.',
+      reasons: {
+        EngineLoadInert:
+          'Requests go to the engines, and the load that agents read there is not moved by it: metrics of another version, or an agent cut off.',
+        DemandInert:
+          'Engines have requests, and gateways say that they sent none: somebody calls the engines beside them.',
+      },
+    },
     TwoScalers: {
       meaning:
         'There only while it is true, which is bad: somebody else writes how many replicas there are. In a cluster only.',

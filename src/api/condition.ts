@@ -41,6 +41,8 @@ export interface ModelPoolStatus extends CommonStatus {
   /** Label selector of the replica pods, as text: an autoscaler on `/scale` reads it. */
   readonly selector?: string
   readonly engine?: { readonly version: string; readonly simulated: boolean }
+  /** What the pool's own use says about its spec; there once enough was seen. */
+  readonly advice?: { readonly maxLoras: number; readonly message: string }
   readonly adapters: { readonly routable: number; readonly wanted: number }
 }
 

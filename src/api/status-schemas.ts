@@ -38,6 +38,13 @@ export const statusSchemas: Readonly<Record<Kind, z.ZodType>> = {
     desiredReplicas: count,
     selector: z.string().max(512),
     engine: z.object({ version: z.string().max(64), simulated: z.boolean() }),
+    advice: z.object({
+      maxLoras: count.meta({
+        description:
+          'What `lora.maxLoras` had better be: slots that were enough 99 % of the busy time, and a tenth more.',
+      }),
+      message: z.string().max(1024),
+    }),
     adapters: share,
   }),
   LoraAdapter: statusOf<'LoraAdapter'>({

@@ -72,6 +72,12 @@ export const columnsOf: {
           : `${engine.version}${engine.simulated ? ' (simulated)' : ''}`
       },
     },
+    {
+      title: 'ADVISED-SLOTS',
+      wide: true,
+      cell: ({ metadata }, view) =>
+        String(view.statusOf('ModelPool', keyOf(metadata))?.advice?.maxLoras ?? unknown),
+    },
     { title: 'MODEL', wide: true, cell: ({ spec }) => spec.model.uri },
     ...tail('ModelPool'),
   ],

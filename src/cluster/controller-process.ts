@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import { labels } from '../api/cluster-names.ts'
 import type { ReaderTiming } from '../controller/claim-reader/claim-readers.ts'
 import { ensureInstallationSecret } from '../controller/installation-secret.ts'
+import { addScalingMetrics } from '../controller/scaling-metrics.ts'
 import { podType, type PodObject } from '../controller/model-pool/kube-shapes.ts'
 import { createPoolCaches, type PoolCaches } from '../controller/model-pool/pool-caches.ts'
 import type { AgentRollout } from '../core/rollout.ts'
@@ -133,6 +134,9 @@ async function assemble(options: ControllerProcessOptions, signal: AbortSignal, 
   }
   const isLeading = (): boolean => state.election?.leadership !== undefined
   const parts = follow(options, isLeading, closers)
+  addScalingMetrics(parts.registry, () =>
+    isLeading() ? (state.session?.controller.signals() ?? []) : [],
+  )
   const admin = await createAdminServer({
     logger: options.logger,
     auth: await createAdminAuth(options.adminAuth, parts.transport),

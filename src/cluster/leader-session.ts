@@ -72,9 +72,11 @@ export class LeaderSession {
       mayAct: mayWrite,
       demandOf: (poolKey) => {
         const demand = this.desk.demandOf(poolKey)
-        return { ...demand, isFresh: demand.isFresh && !this.#isStale() }
+        const isKnown = !this.#isStale() && !this.controller.isInert(poolKey)
+        return { ...demand, isFresh: demand.isFresh && isKnown }
       },
       isJudging: (poolKey) => this.controller.isJudging(poolKey),
+      rateOf: (poolKey, revision) => this.controller.rateOf(poolKey, revision),
       logger,
       events: this.#events,
     })
@@ -128,6 +130,8 @@ export class LeaderSession {
       },
       baseOf: (pool) => baseKeyOf(keyOf(pool.metadata), pool.spec.model.uri),
       acknowledged: (poolKey) => this.desk.acknowledged(poolKey),
+      traffic: (poolKey) => this.desk.trafficOf(poolKey),
+      demandOf: (poolKey) => this.desk.demandOf(poolKey),
       onPass: (_controller, tookMs) => this.#options.onPass?.(tookMs),
       term: () => leadership.term,
       mayAct: () => leadership.mayWrite(),

@@ -40,6 +40,9 @@ function revisions(count: number, loadedOn: readonly string[]): readonly WantedR
     digest: at.toString(16).padStart(64, '0'),
     sizeBytes: 1,
     loadedOn,
+    onDisk: [],
+    least: 1,
+    most: 1,
   }))
 }
 

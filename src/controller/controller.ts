@@ -12,14 +12,16 @@ import { keptDigests } from '../core/kept-digests.ts'
 import { presentContentOf } from '../core/present-content.ts'
 import { findNameConflicts, mayAttach, type NameConflicts } from '../core/resolve.ts'
 import { judgeSource, type SourceCredentials } from '../core/source-policy.ts'
-import { groupByPool, planPoolStatus } from '../core/statuses.ts'
+import { groupByPool, planPoolStatus, type PoolFacts } from '../core/statuses.ts'
 import type { ResourceSource } from '../resources/resource-source.ts'
 import { CatalogueSender } from './catalogue-sender.ts'
 import type { SourceOrigin } from '../wire/depot-protocol.ts'
 import { AdapterPlans } from './lora-adapter/adapter-plans.ts'
 import { AdapterIntake, type IntakeRequest, type IntakeTools } from './lora-adapter/intake.ts'
 import type { PoolReplicas } from './model-pool/pool-replicas.ts'
+import { ResidencyPlans, type ResidencyPlansOptions } from './residency-plans.ts'
 import { PassSchedule } from './pass-schedule.ts'
+import { PoolSignals, type PoolSignal, type PoolSignalsOptions } from './pool-signals.ts'
 import { TimeSlice } from './time-slice.ts'
 import { ReplicaGroups, type ReplicaGroup } from './replica-groups.ts'
 import { TenantStatuses } from './tenant-statuses.ts'
@@ -35,6 +37,10 @@ export interface ControllerOptions {
   readonly intake: Omit<IntakeTools, 'onChange'>
   /** Revisions of a pool that every gateway said it can route to. */
   readonly acknowledged: (poolKey: string) => ReadonlySet<string>
+  /** What is asked of a pool's revisions; without it they are kept as their specs promise. */
+  readonly traffic?: ResidencyPlansOptions['traffic']
+  /** What is asked of a pool as a whole; without it nobody can say whether signals agree. */
+  readonly demandOf?: PoolSignalsOptions['demandOf']
   /** Where the preflight finds the base's headers; default: the path of `model.uri`. */
   readonly baseOf?: (pool: ModelPool) => string
   /** Statuses or replicas may have changed: gateways have to know. Called after every pass. */
@@ -49,6 +55,8 @@ export interface ControllerOptions {
 
 /** Worked out once for all adapters of a pass. */
 interface Gathered {
+  /** Pools of which nothing is said yet. */
+  readonly silent: ReadonlySet<string>
   readonly groups: ReadonlyMap<string, ReplicaGroup>
   readonly conflicts: NameConflicts
   readonly quotas: ReadonlyMap<string, QuotaGrant>
@@ -70,6 +78,8 @@ export class Controller {
   readonly #plans = new AdapterPlans()
   readonly #quotas = new AdapterQuotas()
   readonly #tenants: TenantStatuses
+  readonly #residency: ResidencyPlans
+  readonly #signals: PoolSignals
   readonly #now: () => Date
   readonly #unwatch: (() => void)[] = []
   #closed = false
@@ -84,6 +94,16 @@ export class Controller {
     this.#intake = new AdapterIntake({ ...options.intake, onChange: () => this.kick() })
     this.#replicas = options.replicas
     this.#tenants = new TenantStatuses(options.source)
+    this.#residency = new ResidencyPlans({
+      traffic: options.traffic,
+      onChange: () => this.kick(),
+    })
+    this.#signals = new PoolSignals({
+      pools: () => options.source.current().snapshot.pools,
+      replicas: options.replicas,
+      demandOf: options.demandOf,
+      onChange: () => this.kick(),
+    })
     this.#catalogues = new CatalogueSender({
       term: options.term,
       warn: (fields, message) => options.logger.warn(fields, message),
@@ -95,6 +115,8 @@ export class Controller {
       this.#options.source.watch(() => this.kick()),
       this.#replicas.watch(() => this.kick()),
     )
+    this.#residency.start()
+    this.#signals.start()
     this.kick()
   }
 
@@ -106,6 +128,21 @@ export class Controller {
   /** Whether a pool has a revision that only a running replica can judge: that is demand for one. */
   isJudging(poolKey: string): boolean {
     return this.#judging.has(poolKey)
+  }
+
+  /** What scaling goes by, for whoever wants to go by it too. */
+  signals(): readonly PoolSignal[] {
+    return this.#signals.all()
+  }
+
+  /** Gateways and engines contradict each other: nothing may go on what they say. */
+  isInert(poolKey: string): boolean {
+    return this.#signals.problemOf(poolKey) !== undefined
+  }
+
+  /** Requests a second for a revision; undefined: it is neither promised nor asked for. */
+  rateOf(poolKey: string, revision: string): number | undefined {
+    return this.#residency.rateOf(poolKey, revision)
   }
 
   /** Content that the depot has no longer, by pool. */
@@ -130,6 +167,8 @@ export class Controller {
   async close(graceMs: number): Promise<void> {
     this.#closed = true
     this.#schedule.close()
+    this.#residency.close()
+    this.#signals.close()
     this.#unwatch.forEach((unwatch) => unwatch())
     this.#catalogues.close()
     this.#intake.close()
@@ -161,24 +200,33 @@ export class Controller {
       desiredReplicas.set(poolKey, this.#replicas.factsOf(poolKey).desiredReplicas)
     }
     const conflicts = this.#conflictsOf(snapshot)
-    const wanted = await this.#reconcileAdapters(snapshot, {
-      groups,
-      conflicts,
-      quotas,
-      acknowledged,
-      desiredReplicas,
-    })
+    const silent = new Set(
+      Array.from(snapshot.pools.keys()).filter(
+        (poolKey) => !this.#residency.mayJudge(poolKey, groups.get(poolKey)?.replicas ?? []),
+      ),
+    )
+    const gathered = { silent, groups, conflicts, quotas, acknowledged, desiredReplicas }
+    let wanted = await this.#reconcileAdapters(snapshot, gathered)
+    const slice = new TimeSlice()
+    await slice.next()
+    if (this.#mayAct && this.#residency.settle(snapshot, wanted, groups)) {
+      // Adapters that nothing of it concerns cost nothing the second time.
+      wanted = await this.#reconcileAdapters(snapshot, gathered)
+    }
     // After the plans: what is beyond a quota leaves in their statuses what was known of it.
     this.#intake.retain({
       has: (key) => snapshot.adapters.has(key) && quotas.get(key)?.excess === undefined,
     })
     const steps = [
-      () => this.#catalogues.send(states, wanted),
+      () =>
+        this.#catalogues.send(
+          states.filter(({ poolKey }) => !silent.has(poolKey)),
+          wanted,
+        ),
       () => this.#writePoolStatuses(snapshot, groups),
       () => this.#tenants.write(snapshot, this.#now()),
       () => this.#options.onPass(this, performance.now() - startMs),
     ]
-    const slice = new TimeSlice()
     for (const step of steps) {
       if (slice.isOver) {
         await slice.next()
@@ -208,8 +256,11 @@ export class Controller {
           break
         }
       }
-      const plan = this.#reconcileAdapter(adapter, snapshot, gathered)
       const poolKey = poolKeyOf(adapter)
+      if (gathered.silent.has(poolKey)) {
+        continue
+      }
+      const plan = this.#reconcileAdapter(adapter, snapshot, gathered)
       for (const one of plan.wanted) {
         wanted.get(poolKey)?.push(one)
       }
@@ -257,6 +308,7 @@ export class Controller {
         previous: source.status('LoraAdapter', key),
         replicas: group?.replicas ?? [],
         desiredReplicas: desiredReplicas.get(poolKey),
+        placementOf: (revision) => this.#residency.of(poolKey)?.placementOf(revision),
         isAcknowledged: (revision) => routable?.has(revision) === true,
         now: this.#now(),
       },
@@ -320,6 +372,17 @@ export class Controller {
     return baseOf === undefined ? options : { ...options, baseModelPath: baseOf(pool) }
   }
 
+  #factsOf(poolKey: string): PoolFacts {
+    const facts = this.#replicas.factsOf(poolKey)
+    const problem = this.#signals.problemOf(poolKey)
+    return problem === undefined
+      ? facts
+      : {
+          ...facts,
+          verdicts: [...facts.verdicts, { type: 'SignalInert', status: 'True', ...problem }],
+        }
+  }
+
   #writePoolStatuses(snapshot: ResourceSnapshot, groups: ReadonlyMap<string, ReplicaGroup>): void {
     const { source } = this.#options
     const now = this.#now()
@@ -338,7 +401,8 @@ export class Controller {
               ? undefined
               : { version: known.engineVersion, simulated: known.simulated },
           failure: this.#replicas.failureOf(key),
-          facts: this.#replicas.factsOf(key),
+          facts: this.#factsOf(key),
+          advice: this.#signals.adviceOf(key),
           adapters: adapters.get(key) ?? [],
           previous: source.status('ModelPool', key),
           now,

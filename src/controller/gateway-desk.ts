@@ -1,4 +1,6 @@
 import type { DemandMessage, GatewayMessage } from '../api/gateway-protocol.ts'
+import type { RevisionTraffic } from '../core/adapter-demand.ts'
+import { ArrivalCounts } from './arrival-counts.ts'
 import type { PoolDemand, Silence } from './model-pool/autoscaler.ts'
 
 interface GatewayRecord {
@@ -20,6 +22,7 @@ const heldMs = 60_000
 /** What all gateways said last: demand by pool, and which revisions each can route to. */
 export class GatewayDesk {
   readonly #gateways = new Map<string, GatewayRecord>()
+  readonly #arrivals = new ArrivalCounts()
   readonly #now: () => number
   /** When any gateway said what is asked. */
   #heardAtMs: number
@@ -47,6 +50,7 @@ export class GatewayDesk {
 
   remove(name: string): void {
     this.#gateways.delete(name)
+    this.#arrivals.forget(name)
   }
 
   names(): readonly string[] {
@@ -65,6 +69,7 @@ export class GatewayDesk {
         if (gateway.process !== message.gateway) {
           gateway.process = message.gateway
           gateway.demand = {}
+          this.#arrivals.forget(name)
         }
         gateway.routable.clear()
         return 'Nothing'
@@ -72,6 +77,7 @@ export class GatewayDesk {
         gateway.heardAtMs = this.#now()
         this.#heardAtMs = gateway.heardAtMs
         gateway.demand = message.pools
+        this.#arrivals.take(name, message.pools)
         return 'Demand'
       case 'routable':
         gateway.routable.set(message.poolKey, new Set(message.revisions))
@@ -97,6 +103,11 @@ export class GatewayDesk {
       }
     }
     return { ...sum, isFresh, silence: this.#silence() }
+  }
+
+  /** By revision, since this was asked last. Undefined while not everybody speaks: what was known before holds then. */
+  trafficOf(poolKey: string): ReadonlyMap<string, RevisionTraffic> | undefined {
+    return this.demandOf(poolKey).isFresh ? this.#arrivals.drain(poolKey) : undefined
   }
 
   /** Since the last time this was asked, another gateway fell silent for good, or speaks again. */

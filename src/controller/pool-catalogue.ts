@@ -1,9 +1,10 @@
 import type { CatalogueEntry } from '../api/agent-protocol.ts'
 import type { WantedRevision } from '../core/adapter-plan.ts'
 
-/** The two forms in which a revision stands in catalogues; a pool's replicas share them. */
+/** The forms in which a revision stands in catalogues; a pool's replicas share them. */
 interface Forms {
   readonly loaded: CatalogueEntry
+  readonly onDisk: CatalogueEntry
   readonly allowed: CatalogueEntry
 }
 
@@ -84,15 +85,22 @@ function merge(wanted: readonly WantedRevision[]): ReadonlyMap<string, WantedRev
       one.revision,
       held === undefined
         ? one
-        : { ...held, loadedOn: [...new Set([...held.loadedOn, ...one.loadedOn])] },
+        : {
+            ...held,
+            loadedOn: [...new Set([...held.loadedOn, ...one.loadedOn])],
+            onDisk: [...new Set([...held.onDisk, ...one.onDisk])],
+          },
     )
   }
   return revisions
 }
 
 function entryOf(one: WantedRevision, replica: string): CatalogueEntry {
-  const { loaded, allowed } = formsOf(one)
-  return one.loadedOn.includes(replica) ? loaded : allowed
+  const { loaded, onDisk, allowed } = formsOf(one)
+  if (one.loadedOn.includes(replica)) {
+    return loaded
+  }
+  return one.onDisk.includes(replica) ? onDisk : allowed
 }
 
 function formsOf(wanted: WantedRevision): Forms {
@@ -103,6 +111,7 @@ function formsOf(wanted: WantedRevision): Forms {
   const { revision, digest, sizeBytes } = wanted
   const made: Forms = {
     loaded: { revision, digest, sizeBytes, want: 'Loaded' },
+    onDisk: { revision, digest, sizeBytes, want: 'OnDisk' },
     allowed: { revision, digest, sizeBytes, want: 'Allowed' },
   }
   forms.set(wanted, made)

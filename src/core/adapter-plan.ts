@@ -54,9 +54,20 @@ export interface AdapterSnapshot {
   readonly replicas: readonly ReplicaSnapshot[]
   /** What a cluster's autoscaler wants now; undefined where the spec alone says it. */
   readonly desiredReplicas?: number | undefined
+  /** Where the pool's plan keeps a revision loaded; undefined: wherever it may be. */
+  readonly placementOf?: ((revision: string) => RevisionPlacement | undefined) | undefined
   /** Every gateway that must know can route to this revision. */
   readonly isAcknowledged: (revision: string) => boolean
   readonly now: Date
+}
+
+/** What a plan by demand has for one revision; the same value for as long as nothing of it changes. */
+export interface RevisionPlacement {
+  readonly loadedOn: readonly string[]
+  /** Replicas that have its files ready. */
+  readonly onDisk: readonly string[]
+  /** The host caches have no room for all the copies that are promised. */
+  readonly isShort: boolean
 }
 
 /** What the catalogues of a pool's replicas have of one revision: all may fetch it, some keep it loaded. */
@@ -65,6 +76,10 @@ export interface WantedRevision {
   readonly digest: string
   readonly sizeBytes: number
   readonly loadedOn: readonly string[]
+  readonly onDisk: readonly string[]
+  /** Copies that are promised, and the most that may be: between them demand decides. */
+  readonly least: number
+  readonly most: number
 }
 
 export interface AdapterPlan {
@@ -245,15 +260,24 @@ function planResidence(
   )
   const sizeBytes =
     intake.state === 'Accepted' ? intake.sizeBytes : (snapshot.previous?.sizeBytes ?? 0)
-  const copiesOf = (role: RevisionStatus['role']): number =>
-    !isOnDemand(snapshot) ? copies : role === 'Candidate' ? 1 : 0
-  return revisions.map(({ revision, digest, role }) => ({
-    revision,
-    digest,
-    sizeBytes,
-    loadedOn: rankReplicas(revision, replicas).slice(0, copiesOf(role)),
-  }))
+  const onDemand = isOnDemand(snapshot)
+  return revisions.map(({ revision, digest, role }) => {
+    const placed = snapshot.placementOf?.(revision)
+    const judged = role === 'Candidate' ? 1 : 0
+    const all = onDemand ? judged : copies
+    return {
+      revision,
+      digest,
+      sizeBytes,
+      loadedOn: placed?.loadedOn ?? rankReplicas(revision, replicas).slice(0, all),
+      onDisk: placed?.onDisk ?? nowhere,
+      least: onDemand ? judged : Math.max(minCopiesOf(snapshot), judged),
+      most: Math.max(copies, judged),
+    }
+  })
 }
+
+const nowhere: readonly string[] = []
 
 function judge(
   snapshot: AdapterSnapshot,
@@ -345,12 +369,22 @@ function judgeResident(
     return yes('OnDemand', withShortage(snapshot, words))
   }
   if (routable >= Math.max(1, Math.min(minCopiesOf(snapshot), snapshot.replicas.length))) {
-    const words = `${routable} of ${copies.wanted} copies are routable.`
+    const words =
+      routable > copies.wanted
+        ? `${routable} copies are routable, ${copies.wanted} are kept so.`
+        : `${routable} of ${copies.wanted} copies are routable.`
     return yes('Routable', withShortage(snapshot, words))
+  }
+  if (failure === undefined && snapshot.placementOf?.(newest.revision)?.isShort === true) {
+    return no('HostCacheFull', noRoomWords(snapshot))
   }
   return failure === undefined
     ? no('Loading', `${routable} of ${copies.wanted} copies are routable.`)
     : no(failure.reason, failure.message)
+}
+
+function noRoomWords(snapshot: AdapterSnapshot): string {
+  return `The host caches of the pool’s replicas (lora.maxCpuLoras) have no room for the ${minCopiesOf(snapshot)} copies of residency.minCopies beside those of other adapters: raise lora.maxCpuLoras, add replicas, or lower minCopies.`
 }
 
 /** `Ready` is folded from the others, in the order in which a person would mend them. */

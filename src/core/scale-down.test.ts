@@ -13,6 +13,7 @@ const pod = (name: string, more: Partial<PodView> = {}): PodView => ({
   isDraining: false,
   inFlight: 0,
   soleCopies: 0,
+  soleLoad: 0,
   ...more,
 })
 
@@ -43,8 +44,18 @@ describe('from more replicas to fewer', () => {
     },
     {
       name: 'but rather one whose adapters others have too',
-      input: given([pod('a', { inFlight: 3 }), pod('b', { inFlight: 1, soleCopies: 1 })]),
+      input: given([pod('a', { inFlight: 3 }), pod('b', { inFlight: 1, soleCopies: 3 })]),
       want: { action: 'Mark', pod: 'a' },
+    },
+    {
+      name: 'an adapter that is asked for weighs more than many that nobody calls',
+      input: given([pod('a', { soleCopies: 1, soleLoad: 2 }), pod('b', { soleCopies: 20 })]),
+      want: { action: 'Mark', pod: 'b' },
+    },
+    {
+      name: 'a busy replica without sole copies may disturb more than one with a few',
+      input: given([pod('a', { inFlight: 40 }), pod('b', { inFlight: 1, soleCopies: 2 })]),
+      want: { action: 'Mark', pod: 'b' },
     },
     {
       name: 'and before all one that serves nothing',

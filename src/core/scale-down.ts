@@ -11,8 +11,10 @@ export interface PodView {
   /** Its agent says that it drains. */
   readonly isDraining: boolean
   readonly inFlight: number
-  /** Revisions that are routable here and nowhere else. */
+  /** Revisions that are routable here and nowhere else, of those that are promised or asked for. */
   readonly soleCopies: number
+  /** What is asked of those, in requests a second. */
+  readonly soleLoad: number
 }
 
 export interface ScaleDownInput {
@@ -70,13 +72,23 @@ export function planScaleDown(input: ScaleDownInput): ScaleDownAction {
   return first === undefined ? choose(pods) : advance(first, pods, input, nowMs)
 }
 
-/** Those that serve nothing first, then those that nobody would miss, then the least busy, then the youngest. */
+/** A copy elsewhere has to be there before the leaving one goes, and requests come for it meanwhile: so many seconds' worth. */
+const rehomeSeconds = rehomeMs / 1000
+
+/**
+ * Requests that are disturbed when it goes: those in flight, which a drain waits for, those that come for adapters that only
+ * it has while others load them, and one for each such load, for which all streams of another replica stand still.
+ */
+function disturbanceOf({ inFlight, soleCopies, soleLoad }: PodView): number {
+  return inFlight + soleCopies + soleLoad * rehomeSeconds
+}
+
+/** Those that serve nothing first, then those whose going disturbs least, then the youngest. */
 function choose(pods: readonly PodView[]): ScaleDownAction {
   const [victim] = pods.toSorted(
     (left, right) =>
       Number(left.isReady) - Number(right.isReady) ||
-      Number(left.soleCopies > 0) - Number(right.soleCopies > 0) ||
-      left.inFlight - right.inFlight ||
+      disturbanceOf(left) - disturbanceOf(right) ||
       left.soleCopies - right.soleCopies ||
       right.createdMs - left.createdMs ||
       (left.name < right.name ? -1 : 1),

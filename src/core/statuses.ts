@@ -66,6 +66,8 @@ export interface PoolSnapshot {
   /** Why no engine could be made, if so. */
   readonly failure: string | undefined
   readonly facts: PoolFacts
+  /** Undefined: not enough was seen yet; what an earlier controller saw of this spec holds. */
+  readonly advice?: ModelPoolStatus['advice']
   readonly adapters: readonly LoraAdapterStatus[]
   readonly previous: ModelPoolStatus | undefined
   readonly now: Date
@@ -73,6 +75,9 @@ export interface PoolSnapshot {
 
 export function planPoolStatus(snapshot: PoolSnapshot): ModelPoolStatus {
   const { pool, replicas, engine, adapters, previous, now, facts } = snapshot
+  const advice =
+    snapshot.advice ??
+    (previous?.observedGeneration === pool.metadata.generation ? previous.advice : undefined)
   const { verdicts, ...counts } = facts
   const ready = replicas.filter((replica) => replica.ready)
   const wanted = pool.spec.engine.endpoints.length || (counts.desiredReplicas ?? pool.spec.replicas)
@@ -89,6 +94,7 @@ export function planPoolStatus(snapshot: PoolSnapshot): ModelPoolStatus {
     readyReplicas: ready.length,
     ...counts,
     ...(engine === undefined ? {} : { engine }),
+    ...(advice === undefined ? {} : { advice }),
     adapters: { routable: adapters.filter(isReady).length, wanted: adapters.length },
   }
 }

@@ -26,6 +26,7 @@ export const printerColumns: Readonly<Record<Kind, readonly PrinterColumn[]>> = 
     { name: 'Replicas', type: 'integer', jsonPath: '.status.readyReplicas' },
     { name: 'Adapters', type: 'integer', jsonPath: '.status.adapters.routable' },
     { name: 'Engine', type: 'string', jsonPath: '.status.engine.version' },
+    { name: 'Advised-Slots', type: 'integer', jsonPath: '.status.advice.maxLoras', priority: 1 },
     { name: 'Model', type: 'string', jsonPath: '.spec.model.uri', priority: 1 },
     ...tail,
   ],

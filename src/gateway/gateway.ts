@@ -22,6 +22,7 @@ import { poolFactsOf } from './pool-facts.ts'
 import type { PoolState } from './admission/pool-state.ts'
 import { defaultAdmissionLimits, type AdmissionLimits } from './admission/queue-bounds.ts'
 import { Quarantine } from './quarantine/quarantine.ts'
+import { PromptPrefixes } from './prefix/prompt-prefixes.ts'
 import { PromptCounter } from './prompt-counter.ts'
 import { ReplicaView, type GatewayReplica } from './replica-view.ts'
 import { RequestIds } from './request-ids.ts'
@@ -64,6 +65,7 @@ export class Gateway {
   readonly #loading: LoadingRoom
   readonly #quarantine: Quarantine
   readonly #counter = new PromptCounter()
+  readonly #prefixes = new PromptPrefixes()
   /** Replicas that left the list while requests ran there. */
   readonly #retired = new Set<ReplicaView>()
   readonly #timers: readonly NodeJS.Timeout[]
@@ -377,6 +379,7 @@ export class Gateway {
         target,
         charge,
         cacheSalt: this.#salts.of(caller.tenant),
+        prefix: this.#prefixes.of(caller.tenant, target.revision, request),
         patience,
         admission,
         retries,
@@ -432,6 +435,7 @@ export class Gateway {
       now: () => performance.now(),
       order: this.#poolOf(replica.poolKey).admission,
       onProcessEnded: (life) => this.#quarantine.ended(life),
+      onRoutable: (revision) => this.#pools.get(replica.poolKey)?.admission.movedIn(revision),
       onChange: () => this.#pools.get(replica.poolKey)?.admission.pump(),
     })
   }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { LeaseAnswer } from '../api/agent-protocol.ts'
+import { aWork } from '../../test/support/a-work.ts'
 import { ScriptedAgent } from '../../test/support/scripted-agent.ts'
 import { ReplicaView } from './replica-view.ts'
 
@@ -91,18 +92,18 @@ describe('a request can go to a replica', () => {
 
   test('only so many at once', async () => {
     await routableAndGranted('a')
-    view.acquire('a')
-    view.acquire(undefined)
-    view.acquire('a')
+    view.acquire(aWork('a'))
+    view.acquire(aWork(undefined))
+    view.acquire(aWork('a'))
     expect([view.placementOf('a'), view.placementOf(undefined)]).toEqual(['Full', 'Full'])
-    view.release('a')
+    view.release(aWork('a'), true)
     expect(view.placementOf('a')).toBe('Now')
     expect(view.inFlight).toBe(2)
   })
 
   test('no more once it left the list, while what runs there goes on', async () => {
     await routableAndGranted('a')
-    view.acquire('a')
+    view.acquire(aWork('a'))
     view.retire()
     expect([view.placementOf('a'), view.placementOf(undefined)]).toEqual(['Down', 'Down'])
     view.renewLease()
@@ -185,8 +186,8 @@ describe('a lease', () => {
     await routableAndGranted('a')
     view.wantSlot('b')
     await settled()
-    view.acquire('a')
-    view.acquire('a')
+    view.acquire(aWork('a'))
+    view.acquire(aWork('a'))
     view.renewLease()
     expect(agent.leases.at(-1)?.inFlight).toEqual({ a: 2, b: 0 })
   })
@@ -196,8 +197,8 @@ describe('a lease', () => {
     view.wantSlot('b')
     await settled()
     now += 1500
-    view.acquire('a')
-    view.release('a')
+    view.acquire(aWork('a'))
+    view.release(aWork('a'), true)
     now += 1500
     const answer = answersByHand()
     view.renewLease()
@@ -221,7 +222,7 @@ describe('a lease', () => {
 
   test('goes on admitting to a busy grant meanwhile', async () => {
     await routableAndGranted('a')
-    view.acquire('a')
+    view.acquire(aWork('a'))
     answersByHand()
     view.renewLease()
     expect(view.placementOf('a')).toBe('Now')
@@ -229,12 +230,12 @@ describe('a lease', () => {
 
   test('admits nothing new to what was reclaimed, and gives it back when it is idle', async () => {
     await routableAndGranted('a')
-    view.acquire('a')
+    view.acquire(aWork('a'))
     const answer = answersByHand()
     view.renewLease()
     await answer({ granted: ['a'], reclaimed: ['a'] })
     expect(view.placementOf('a')).toBe('NeedsSlot')
-    view.release('a')
+    view.release(aWork('a'), true)
     expect(agent.leases.at(-1)).toMatchObject({ wanted: [], inFlight: {} })
     await answer({})
     expect(view.placementOf('a')).toBe('NeedsSlot')
@@ -271,7 +272,7 @@ describe('a lease', () => {
 
   test('that failed means nothing new until the next answer', async () => {
     await routableAndGranted('a')
-    view.acquire('a')
+    view.acquire(aWork('a'))
     const works = agent.leaseAnswers
     agent.leaseAnswers = () => Promise.reject(new Error('gone'))
     view.renewLease()

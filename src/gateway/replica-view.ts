@@ -3,13 +3,17 @@ import type { Pool } from 'undici'
 import type {
   AgentLink,
   HelloMessage,
-  LeaseAnswer,
   ResidencyState,
   StateMessage,
 } from '../api/agent-protocol.ts'
 import type { EngineAddress } from '../engine/types.ts'
 import { connectEngine } from './relay/connect-engine.ts'
 import { PlaceShare, type PoolOrder } from './admission/place-share.ts'
+import type { RouteOption } from '../core/choose-replica.ts'
+import { PrefixAffinity, type PromptPrefix } from '../core/prefix-affinity.ts'
+import { ReplicaLoad } from './replica/replica-load.ts'
+import { SlotLease, type SlotState } from './replica/slot-lease.ts'
+import type { Work } from './replica/work.ts'
 
 /** One replica as the gateway is told of it; what it has, it learns from the agent's stream. */
 export interface GatewayReplica {
@@ -25,6 +29,26 @@ export interface GatewayReplica {
 /** Whether a request for a revision can go to a replica now, and if not, what is missing. */
 export type Placement = 'Now' | 'NeedsSlot' | 'NotRoutable' | 'Down' | 'Full'
 
+/** A replica's own entry in choices, written anew for each request. */
+export interface ReplicaOption extends RouteOption {
+  readonly view: ReplicaView
+}
+
+/** What a request is to whichever replica takes it. */
+export interface ReplicaAsk {
+  readonly promptTokens: number
+  /** Expected. */
+  readonly outputTokens: number
+  readonly prefix: PromptPrefix | undefined
+}
+
+/** A revision that is routable at one replica. */
+export interface Copy extends SlotState {
+  readonly view: ReplicaView
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
 export interface ReplicaViewOptions {
   readonly gateway: string
   /** Requests at one engine at once; more wait here, where order and fairness are decided (DESIGN 2.7). */
@@ -33,17 +57,13 @@ export interface ReplicaViewOptions {
   readonly now: () => number
   /** Something changed that a waiting request may be waiting for. */
   readonly onChange: (view: ReplicaView) => void
+  /** `isRoutable` says something else of this revision now. Called before `onChange`. */
+  readonly onRoutable?: (revision: string) => void
   /** An engine process is gone, see `lifeOf`. */
   readonly onProcessEnded?: (life: string) => void
   /** In which order the pool's tenants are served; absent: this gateway takes no part in it. */
   readonly order?: PoolOrder
 }
-
-/**
- * A grant that was not used for so long is given back: a slot that only looks taken keeps other adapters' requests from
- * being spread to this replica. Getting it again costs one short call.
- */
-const idleGrantMs = 2000
 
 /** The gateway's picture of one replica: residency and load from its agent, slots by lease, in-flight counts its own. */
 export class ReplicaView {
@@ -53,19 +73,12 @@ export class ReplicaView {
   readonly #options: ReplicaViewOptions
   readonly #unwatch: () => void
   readonly #residency = new Map<string, ResidencyState>()
-  readonly #inFlight = new Map<string, number>()
-  readonly #wanted = new Set<string>()
-  /** Wanted once, for nobody who waits. */
-  readonly #invited = new Set<string>()
-  readonly #frozen = new Set<string>()
+  readonly #load = new ReplicaLoad()
+  /** Of this engine process; absent: it has read none. */
+  #prefixes: PrefixAffinity | undefined
+  readonly #option: Writable<ReplicaOption>
   readonly #share: PlaceShare
-  /** When a granted revision was last of use, or came. */
-  readonly #usedAt = new Map<string, number>()
-  #granted: ReadonlySet<string> = new Set()
-  #reclaimed: ReadonlySet<string> = new Set()
-  #leaseEnd = 0
-  #leaseCall: 'Idle' | 'Out' | 'OutAndAgain' = 'Idle'
-  #nextLease: NodeJS.Immediate | undefined
+  readonly #lease: SlotLease<Copy>
   #engineProcess = ''
   #simulated = false
   #maxModelLen: number | undefined
@@ -73,12 +86,9 @@ export class ReplicaView {
   #draining = false
   #trials = 0
   #detail = 'no word from the agent yet'
-  #total = 0
-  #freeSlots = 0
   #stateVersion = 0
   #heard = false
   #retired = false
-  #closed = false
   #connections: Pool | undefined
   #requestHeaders: string[] = []
 
@@ -90,6 +100,27 @@ export class ReplicaView {
       .slice(0, 32)
     this.#options = options
     this.#share = new PlaceShare({ order: undefined, ...options })
+    this.#lease = new SlotLease({
+      gateway: options.gateway,
+      link: replica.link,
+      load: this.#load,
+      share: this.#share,
+      now: options.now,
+      couldTake: this.#couldTake,
+      onChange: () => options.onChange(this),
+    })
+    this.#option = {
+      view: this,
+      inFlight: 0,
+      queuedPromptTokens: 0,
+      remainingTokens: 0,
+      slotsUsed: 0,
+      isActive: false,
+      needsLoad: false,
+      uncachedTokens: 0,
+      outputTokens: 0,
+      rank: rankOf(options.gateway, replica.name),
+    }
     this.#unwatch = replica.link.watchState((message) => this.#onMessage(message))
   }
 
@@ -144,13 +175,41 @@ export class ReplicaView {
     return this.#detail
   }
 
+  /** This gateway's own requests at the engine. */
   get inFlight(): number {
-    return this.#total
+    return this.#load.own
+  }
+
+  /** Other gateways send there, too. */
+  get isShared(): boolean {
+    return this.#load.isShared
+  }
+
+  /** What a request would find here; void with the next call. */
+  optionFor(ask: ReplicaAsk, isActive: boolean, needsLoad: boolean): ReplicaOption {
+    const option = this.#option
+    const load = this.#load
+    option.inFlight = load.inFlight
+    option.queuedPromptTokens = load.queuedPromptTokens
+    option.remainingTokens = load.remainingTokens
+    option.slotsUsed = load.slotsUsed
+    option.isActive = isActive
+    option.needsLoad = needsLoad
+    option.uncachedTokens = this.uncachedTokens(ask)
+    option.outputTokens = ask.outputTokens
+    return option
   }
 
   /** Slots that nobody had when the agent last spoke. */
   get freeSlots(): number {
-    return this.#freeSlots
+    return this.#lease.freeSlots
+  }
+
+  /** Of its prompt, what the engine has not read for this tenant and adapter before. */
+  uncachedTokens({ promptTokens, prefix }: ReplicaAsk): number {
+    return prefix === undefined || this.#prefixes === undefined
+      ? promptTokens
+      : promptTokens * (1 - this.#prefixes.knownPart(prefix))
   }
 
   get connections(): Pool | undefined {
@@ -176,8 +235,8 @@ export class ReplicaView {
 
   /** Requests at the engine, by revision; `undefined` is the base. */
   *running(): Iterable<readonly [revision: string | undefined, count: number]> {
-    let base = this.#total
-    for (const entry of this.#inFlight) {
+    let base = this.#load.own
+    for (const entry of this.#load.byRevision()) {
       base -= entry[1]
       yield entry
     }
@@ -189,61 +248,84 @@ export class ReplicaView {
     return this.#stateVersion
   }
 
+  /** Proved there; it may lack a slot. */
+  isRoutable(revision: string): boolean {
+    return this.#residency.get(revision)?.state === 'Routable'
+  }
+
   /** `undefined` is the base model, which takes no slot. */
   placementOf(revision: string | undefined): Placement {
     if (!this.ready) {
       return 'Down'
     }
     if (revision !== undefined) {
-      if (this.#residency.get(revision)?.state !== 'Routable') {
+      if (!this.isRoutable(revision)) {
         return 'NotRoutable'
       }
-      if (!this.#hasSlot(revision) || this.#frozen.has(revision)) {
+      if (!this.#lease.lets(revision)) {
         return 'NeedsSlot'
       }
     }
     return this.hasRoom ? 'Now' : 'Full'
   }
 
+  /** The same of a revision that is routable here, without looking it up. */
+  placementThere({ hasSlot }: Copy): Exclude<Placement, 'NotRoutable'> {
+    if (!this.ready) {
+      return 'Down'
+    }
+    if (!hasSlot || !this.#lease.lasts) {
+      return 'NeedsSlot'
+    }
+    return this.hasRoom ? 'Now' : 'Full'
+  }
+
+  /** Of a revision that is routable here; void when it is not any more. */
+  copyOf(revision: string): Copy {
+    return this.#lease.stateOf(revision, () => ({
+      view: this,
+      revision,
+      hasSlot: false,
+      isActive: false,
+    }))
+  }
+
   /** One request more may go to the engine. */
   get hasRoom(): boolean {
-    return this.ready && this.#total < this.#share.places
+    return this.ready && this.#load.own < this.#share.places
   }
 
   /** Nothing but a place at the engine is missing, or an answer that is on its way. */
   readonly #couldTake = (revision: string | undefined): boolean =>
     this.ready &&
-    (revision === undefined ||
-      (this.#residency.get(revision)?.state === 'Routable' && this.#hasSlot(revision)))
+    (revision === undefined || (this.isRoutable(revision) && this.#lease.has(revision)))
 
-  #hasSlot(revision: string): boolean {
-    return (
-      this.#granted.has(revision) &&
-      !this.#reclaimed.has(revision) &&
-      this.#options.now() < this.#leaseEnd
-    )
-  }
-
-  acquire(revision: string | undefined): void {
-    this.#total += 1
-    if (revision !== undefined) {
-      this.#inFlight.set(revision, (this.#inFlight.get(revision) ?? 0) + 1)
+  acquire(work: Work, prefix?: PromptPrefix): void {
+    this.#load.begin(work)
+    if (prefix !== undefined) {
+      this.#prefixes ??= new PrefixAffinity()
+      this.#prefixes.note(prefix)
+    }
+    if (work.revision !== undefined) {
+      this.#lease.refresh(work.revision)
     }
   }
 
-  release(revision: string | undefined): void {
-    this.#total -= 1
-    if (revision !== undefined) {
-      const left = (this.#inFlight.get(revision) ?? 1) - 1
-      if (left > 0) {
-        this.#inFlight.set(revision, left)
-      } else {
-        this.#inFlight.delete(revision)
-        this.#usedAt.set(revision, this.#options.now())
-        if (this.#reclaimed.has(revision)) {
-          this.renewLease()
-        }
-      }
+  /** Its first token came. */
+  read(work: Work): void {
+    this.#load.read(work)
+  }
+
+  /** So many tokens of it are still expected. */
+  expect(work: Work, tokens: number): void {
+    this.#load.expect(work, tokens)
+  }
+
+  release(work: Work, isAnswered: boolean): void {
+    const { revision } = work
+    this.#load.end(work, isAnswered)
+    if (revision !== undefined && this.#load.countOf(revision) === 0) {
+      this.#lease.idle(revision)
     }
     this.#options.onChange(this)
   }
@@ -255,146 +337,43 @@ export class ReplicaView {
 
   /** Somebody waits who lacks nothing but a place here. */
   wantPlace(): void {
-    this.#share.ask(() => this.renewLease())
+    this.#share.ask(() => this.#lease.renew())
   }
 
   /** Asks for a slot; `onChange` tells when it came. */
   wantSlot(revision: string): void {
-    if (!this.#wanted.has(revision)) {
-      this.#wanted.add(revision)
-      this.renewLease()
-    }
+    this.#lease.want(revision)
   }
 
   /** Asks once, and only for a slot that nobody has, so that requests to come may go here, too. */
   inviteIntoFreeSlot(revision: string): void {
-    if (this.#freeSlots > 0 && !this.#wanted.has(revision)) {
-      this.#invited.add(revision)
-      this.wantSlot(revision)
-    }
+    this.#lease.invite(revision)
   }
 
   /** Nobody waits for this revision here any more. */
   unwantSlot(revision: string): void {
-    this.#wanted.delete(revision)
+    this.#lease.unwant(revision)
   }
 
   /** Renews what is in use, asks for what is wanted, gives back what was reclaimed and is idle. */
   renewLease(): void {
-    if (this.#closed) {
-      return
-    }
-    if (this.#leaseCall !== 'Idle') {
-      this.#leaseCall = 'OutAndAgain'
-      return
-    }
-    const inFlight: Record<string, number> = {}
-    const wanted = [...this.#wanted]
-    for (const revision of this.#granted) {
-      const count = this.#inFlight.get(revision) ?? 0
-      if (count > 0 || this.#isToKeep(revision)) {
-        inFlight[revision] = count
-      } else {
-        this.#frozen.add(revision)
-      }
-    }
-    for (const [revision, count] of this.#inFlight) {
-      inFlight[revision] = count
-    }
-    const isIdle =
-      wanted.length === 0 && Object.keys(inFlight).length === 0 && this.#granted.size === 0
-    if (isIdle && !this.#share.hasNews(this.#total)) {
-      return
-    }
-    this.#leaseCall = 'Out'
-    // The agent may take an idle slot on the word of this report, so nothing starts on it until the answer is here.
-    for (const [revision, count] of Object.entries(inFlight)) {
-      if (count === 0) {
-        this.#frozen.add(revision)
-      }
-    }
-    const sentAt = this.#options.now()
-    const share = this.#share.report(
-      this.#total,
-      [...wanted, ...Object.keys(inFlight)],
-      this.#couldTake,
-    )
-    const request = { gateway: this.#options.gateway, wanted, inFlight }
-    this.replica.link.lease(share === undefined ? request : { ...request, share }).then(
-      (answer) => this.#onLease(answer, sentAt),
-      () => {
-        this.#leaseEnd = 0 // an agent out of reach: nothing new there
-        this.#share.failed()
-        this.#afterLease()
-      },
-    )
+    this.#lease.renew()
   }
 
   /** The replica left the list: nothing new goes there, what runs there ends by itself (I4). Then `close`. */
   retire(): void {
     this.#retired = true
-    this.#wanted.clear()
+    this.#lease.unwant()
   }
 
   /** Cuts what is still running there. */
   close(): Promise<void> {
     this.#unwatch()
-    this.#closed = true
-    clearImmediate(this.#nextLease)
+    this.#lease.close()
     this.#share.close()
     const connections = this.#connections
     this.#connections = undefined
     return connections === undefined ? Promise.resolve() : connections.destroy()
-  }
-
-  /** Of a grant with nothing in flight. */
-  #isToKeep(revision: string): boolean {
-    const usedAt = this.#usedAt.get(revision) ?? Number.NEGATIVE_INFINITY
-    return !this.#reclaimed.has(revision) && this.#options.now() - usedAt < idleGrantMs
-  }
-
-  #onLease(answer: LeaseAnswer, sentAt: number): void {
-    this.#share.answered(answer.share)
-    for (const revision of answer.granted) {
-      if (!this.#granted.has(revision)) {
-        this.#usedAt.set(revision, sentAt)
-      }
-    }
-    this.#granted = new Set(answer.granted)
-    for (const revision of this.#usedAt.keys()) {
-      if (!this.#granted.has(revision)) {
-        this.#usedAt.delete(revision)
-      }
-    }
-    this.#reclaimed = new Set(answer.reclaimed)
-    this.#leaseEnd = sentAt + answer.ttlMs
-    for (const revision of answer.granted) {
-      if (!this.#reclaimed.has(revision)) {
-        this.#wanted.delete(revision)
-      }
-    }
-    for (const revision of this.#invited) {
-      this.#wanted.delete(revision)
-    }
-    this.#invited.clear()
-    if (answer.reclaimed.some((revision) => !this.#inFlight.has(revision))) {
-      this.#leaseCall = 'OutAndAgain'
-    }
-    this.#afterLease()
-  }
-
-  #afterLease(): void {
-    this.#frozen.clear()
-    const again = this.#leaseCall === 'OutAndAgain'
-    this.#leaseCall = 'Idle'
-    this.#options.onChange(this)
-    if (again) {
-      // A turn of the event loop between two calls: an agent in this process answers within one.
-      this.#nextLease ??= setImmediate(() => {
-        this.#nextLease = undefined
-        this.renewLease()
-      })
-    }
   }
 
   #onMessage(message: StateMessage): void {
@@ -405,10 +384,7 @@ export class ReplicaView {
         break
       case 'residency':
         this.#stateVersion += 1
-        this.#residency.set(message.revision, message.residency)
-        if (message.residency.state === 'Absent') {
-          this.#residency.delete(message.revision)
-        }
+        this.#reside(message.revision, message.residency)
         break
       case 'load':
         this.#heard = true
@@ -416,7 +392,8 @@ export class ReplicaView {
         this.#ready = message.ready && !message.draining
         this.#draining = message.draining
         this.#detail = message.detail
-        this.#freeSlots = message.slots.total - message.slots.used
+        this.#lease.freeSlots = message.slots.total - message.slots.used
+        this.#load.hear(this.#options.gateway, message.gateways ?? {}, message.adapters ?? 0)
         break
       case 'slots':
         if (message.gateways.includes(this.#options.gateway)) {
@@ -429,10 +406,38 @@ export class ReplicaView {
     this.#options.onChange(this)
   }
 
-  /** Another process: nothing that was known of the old one holds (I2), and its connections are of no use. */
-  #onHello({ engineProcess, simulated, shares = false, maxModelLen }: HelloMessage): void {
+  #reside(revision: string, residency: ResidencyState): void {
+    const before = this.isRoutable(revision)
+    if (residency.state === 'Absent') {
+      this.#residency.delete(revision)
+    } else {
+      this.#residency.set(revision, residency)
+    }
+    if (this.isRoutable(revision) !== before) {
+      this.#lease.forget(revision)
+      this.#options.onRoutable?.(revision)
+    }
+  }
+
+  #clearResidency(): void {
+    const routable = [...this.routable()]
     this.#residency.clear()
-    this.#share.begin(shares, engineProcess !== this.#engineProcess)
+    this.#lease.forget()
+    for (const revision of routable) {
+      this.#options.onRoutable?.(revision)
+    }
+  }
+
+  /** Another process: nothing that was known of the old one holds (I2), and its connections are of no use. */
+  #onHello({
+    engineProcess,
+    simulated,
+    shares = false,
+    tellsLoads = false,
+    maxModelLen,
+  }: HelloMessage): void {
+    this.#clearResidency()
+    this.#share.begin({ shares, tellsLoads }, engineProcess !== this.#engineProcess)
     this.#simulated = simulated
     // A process that ended says nothing; its successor has the same, as a rule.
     this.#maxModelLen = maxModelLen ?? (engineProcess === '' ? this.#maxModelLen : undefined)
@@ -443,6 +448,8 @@ export class ReplicaView {
       this.#options.onProcessEnded?.(this.lifeOf(this.#engineProcess))
     }
     this.#engineProcess = engineProcess
+    this.#load.forgetOthers()
+    this.#prefixes = undefined
     const old = this.#connections
     this.#connections = undefined
     if (old !== undefined) {
@@ -457,4 +464,9 @@ export class ReplicaView {
       this.#connections = connectEngine(address.url)
     }
   }
+}
+
+/** Of a replica among a gateway's: another order for each gateway (rendezvous hashing). */
+function rankOf(gateway: string, replica: string): number {
+  return createHash('sha256').update(`${gateway} ${replica}`).digest().readUInt32BE()
 }

@@ -2,7 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import { ContentStore } from '../artifacts/content-store.ts'
 import { fetchFromFile } from '../artifacts/file-source.ts'
 import { PreflightPool } from '../artifacts/preflight-pool.ts'
+import { ArrivalCounts } from '../controller/arrival-counts.ts'
 import { Controller } from '../controller/controller.ts'
+import type { PoolDemand } from '../controller/model-pool/autoscaler.ts'
+import { addScalingMetrics } from '../controller/scaling-metrics.ts'
 import { ReplicaSet, type ManagedReplica } from '../controller/model-pool/replica-set.ts'
 import { buildRoutingTable } from '../core/resolve.ts'
 import { reapOrphans } from '../engine/pid-file.ts'
@@ -163,6 +166,7 @@ async function assemble(
     }),
   )
   const term = Date.now()
+  const arrivals = new ArrivalCounts()
   const controller = new Controller({
     source,
     replicas,
@@ -173,10 +177,16 @@ async function assemble(
       preflight: (path, preflightOptions, signal) => preflight.run(path, preflightOptions, signal),
     },
     acknowledged: (poolKey) => gateway.acknowledged(poolKey),
+    traffic: (poolKey) => {
+      arrivals.take('', gateway.demand())
+      return arrivals.drain(poolKey)
+    },
+    demandOf: (poolKey) => demandOf(gateway, poolKey),
     onPass: (self) => inform(gateway, self, replicas, source),
     term: () => term,
     logger,
   })
+  addScalingMetrics(gateway.metrics.registry, () => controller.signals())
   const server = await createGatewayServer({
     gateway,
     logger,
@@ -258,6 +268,17 @@ function inform(
   if (after.size !== before.size || [...after].some((revision) => !before.has(revision))) {
     controller.kick()
   }
+}
+
+/** What the one gateway there is says of a pool. */
+function demandOf(gateway: Gateway, poolKey: string): PoolDemand {
+  const sum = { waiting: 0, running: 0, arrivals: 0, isFresh: true, silence: undefined }
+  for (const { waiting, running, arrivals } of Object.values(gateway.demand()[poolKey] ?? {})) {
+    sum.waiting += waiting
+    sum.running += running
+    sum.arrivals += arrivals
+  }
+  return sum
 }
 
 type ReplicaOfGateway = Parameters<Gateway['setReplicas']>[0][number]

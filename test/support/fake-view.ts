@@ -1,9 +1,16 @@
 import type { EnsureAnswer } from '../../src/api/agent-protocol.ts'
-import type { Placement } from '../../src/gateway/replica-view.ts'
+import type {
+  Copy,
+  Placement,
+  ReplicaAsk,
+  ReplicaOption,
+  ReplicaView,
+} from '../../src/gateway/replica-view.ts'
 
 /** A replica as admission sees it; a test says what may go there and how much fits. */
 export class FakeView {
   readonly engineProcess: string
+  /** Nothing may be remembered of these: a test gives out another array of views each time. */
   readonly placements = new Map<string, Placement>()
   readonly wanted: string[] = []
   readonly invited: string[] = []
@@ -38,6 +45,41 @@ export class FakeView {
     return this.inFlight >= this.room ? 'Full' : (this.placements.get(revision ?? '') ?? 'Now')
   }
 
+  isRoutable(revision: string): boolean {
+    return !['Down', 'NotRoutable'].includes(this.placementOf(revision))
+  }
+
+  placementThere({ revision }: Copy): Placement {
+    return this.placementOf(revision)
+  }
+
+  copyOf(revision: string): Copy {
+    const placement = this.placementOf(revision)
+    const hasSlot = placement === 'Now' || placement === 'Full'
+    return { view: this as unknown as ReplicaView, revision, hasSlot, isActive: hasSlot }
+  }
+
+  uncachedTokens({ promptTokens }: ReplicaAsk): number {
+    return promptTokens
+  }
+
+  optionFor(ask: ReplicaAsk, isActive: boolean, needsLoad: boolean): ReplicaOption {
+    return {
+      view: this as unknown as ReplicaView,
+      inFlight: this.inFlight,
+      queuedPromptTokens: 0,
+      remainingTokens: 0,
+      slotsUsed: 0,
+      isActive,
+      needsLoad,
+      uncachedTokens: ask.promptTokens,
+      outputTokens: ask.outputTokens,
+      rank: 0,
+    }
+  }
+
+  readonly isShared = false
+
   get hasRoom(): boolean {
     return this.ready && this.inFlight < this.room
   }
@@ -56,6 +98,14 @@ export class FakeView {
 
   acquire(): void {
     this.inFlight += 1
+  }
+
+  read(): void {
+    // Prompts are nothing to a view that only counts.
+  }
+
+  expect(): void {
+    // Nor are answers.
   }
 
   wantSlot(revision: string): void {

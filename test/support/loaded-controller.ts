@@ -11,6 +11,8 @@ import type { ResourceSource, ResourceUpdate } from '../../src/resources/resourc
 import { aKey, anAdapter, aPool, aSnapshot, aTenant, sha256 } from './builders.ts'
 
 const poolKey = 'models/llama'
+/** Room for five hundred on each replica with a quarter to spare. */
+const lora = { maxLoras: 8, maxCpuLoras: 1024 }
 const absent: ResidencyState = { state: 'Absent' }
 const routable: ResidencyState = { state: 'Routable' }
 
@@ -27,7 +29,7 @@ export class LoadedController {
 
   constructor(replicas: number) {
     this.#agents = Array.from({ length: replicas }, (_, at) => this.#agent(`models/llama-${at}`))
-    this.#source.put(aSnapshot([aPool('llama').withReplicas(replicas)]))
+    this.#source.put(aSnapshot([aPool('llama').withReplicas(replicas).with({ lora })]))
     this.controller = new Controller({
       source: this.#source,
       replicas: heldReplicas(this.#agents),

@@ -77,6 +77,7 @@ export class ScaleBed implements AsyncDisposable {
       spec: {
         model: { uri: 'file:///models/base' },
         engine: { image: 'vllm/vllm-openai:v0.32.0' },
+        lora: { maxCpuLoras: 1024 },
         allowedNamespaces: { from: 'All' },
         replicas,
       },

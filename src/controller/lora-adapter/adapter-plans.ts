@@ -6,6 +6,7 @@ interface Known {
   readonly parts: readonly unknown[]
   readonly residencies: readonly ResidencyState[]
   readonly acknowledged: readonly boolean[]
+  readonly placements: readonly unknown[]
   readonly plan: AdapterPlan
 }
 
@@ -29,6 +30,7 @@ export class AdapterPlans {
       parts,
       plan,
       residencies: residenciesOf(plan, snapshot),
+      placements: plan.status.revisions.map(({ revision }) => snapshot.placementOf?.(revision)),
       acknowledged: plan.status.revisions.map(({ revision }) => snapshot.isAcknowledged(revision)),
     })
     return plan
@@ -57,7 +59,10 @@ function isSame(known: Known, parts: readonly unknown[], snapshot: AdapterSnapsh
   }
   let at = 0
   for (const [place, { revision }] of known.plan.status.revisions.entries()) {
-    if (known.acknowledged[place] !== snapshot.isAcknowledged(revision)) {
+    if (
+      known.acknowledged[place] !== snapshot.isAcknowledged(revision) ||
+      known.placements[place] !== snapshot.placementOf?.(revision)
+    ) {
       return false
     }
     for (const replica of snapshot.replicas) {

@@ -24,7 +24,7 @@ import { viewRollout } from './pool-view.ts'
 
 export interface ClusterReplicasOptions extends Pick<
   PoolReconcilerOptions,
-  'client' | 'caches' | 'settings' | 'secret' | 'agentRollout' | 'mayAct'
+  'client' | 'caches' | 'settings' | 'secret' | 'agentRollout' | 'mayAct' | 'rateOf'
 > {
   readonly demandOf: (poolKey: string) => PoolDemand
   readonly isJudging: (poolKey: string) => boolean
@@ -170,7 +170,7 @@ export class ClusterReplicas implements PoolReplicas {
   }
 
   #createReconciler(): Reconciler {
-    const { client, caches, settings, secret, agentRollout, mayAct, logger } = this.#options
+    const { client, caches, settings, secret, agentRollout, mayAct, rateOf, logger } = this.#options
     const pools = new PoolReconciler({
       client,
       caches,
@@ -178,6 +178,7 @@ export class ClusterReplicas implements PoolReplicas {
       secret,
       agentRollout,
       mayAct,
+      rateOf,
       replicas: this.#links,
       poolOf: (key) => this.#pools.get(key),
       desiredOf: (key) => this.#autoscaler.desiredOf(key),

@@ -73,6 +73,9 @@ export class PodReplica {
       detail: this.#load?.detail ?? 'Its agent has not been heard yet.',
       engineVersion: this.#hello?.engineVersion ?? '',
       simulated: this.#hello?.simulated ?? false,
+      // The last message of the whole state.
+      isHeard: this.#load !== undefined,
+      load: this.#load,
       residencyOf: (revision) => this.#residency.get(revision) ?? absent,
     }
   }

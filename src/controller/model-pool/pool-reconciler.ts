@@ -33,6 +33,8 @@ export interface PoolReconcilerOptions {
   readonly poolOf: (key: string) => ModelPool | undefined
   /** Of the autoscaler; undefined where the spec says it. */
   readonly desiredOf: (key: string) => number | undefined
+  /** Requests a second for a revision; undefined: it is neither promised nor asked for. */
+  readonly rateOf: (key: string, revision: string) => number | undefined
   readonly onForeignReplicas: (key: string, replicas: number) => void
   readonly onStep: (pool: ModelPool, reason: string, note: string) => void
   /** Unix milliseconds. */
@@ -101,7 +103,7 @@ export class PoolReconciler {
     if (count.foreign !== undefined) {
       this.#options.onForeignReplicas(key, count.foreign)
     }
-    const action = this.#scaleDown(view, pods, count.foreign !== undefined, desired)
+    const action = this.#scaleDown(key, view, pods, count.foreign !== undefined, desired)
     const shrinks = action.action === 'Shrink'
     const kept = await this.#dropOldSecrets(pool, plan, view, pods, signal)
     const wrote = await this.#applier.apply(
@@ -122,6 +124,7 @@ export class PoolReconciler {
   }
 
   #scaleDown(
+    key: string,
     view: DeploymentView | undefined,
     pods: readonly PodObject[],
     isForeign: boolean,
@@ -130,7 +133,7 @@ export class PoolReconciler {
     if (view === undefined || isForeign) {
       return { action: 'Nothing' }
     }
-    const { replicas, now } = this.#options
+    const { replicas, now, rateOf } = this.#options
     return planScaleDown({
       desired,
       deployment: {
@@ -138,7 +141,11 @@ export class PoolReconciler {
         poolRevision: view.poolRevision ?? '',
         isSettled: view.isSettled,
       },
-      pods: viewPods(pods, (podKey) => replicas.get(podKey)),
+      pods: viewPods(
+        pods,
+        (podKey) => replicas.get(podKey),
+        (revision) => rateOf(key, revision),
+      ),
       nowMs: now(),
     })
   }

@@ -1,4 +1,4 @@
-import type { AgentLink } from '../../api/agent-protocol.ts'
+import type { AgentLink, LoadMessage } from '../../api/agent-protocol.ts'
 import type { ModelPool } from '../../api/model-pool.ts'
 import type { ReplicaSnapshot } from '../../core/adapter-plan.ts'
 import type { PoolFacts } from '../../core/statuses.ts'
@@ -12,6 +12,10 @@ export interface ReplicaState extends ReplicaSnapshot {
   readonly detail: string
   readonly engineVersion: string
   readonly simulated: boolean
+  /** False: its agent has not told its whole state yet. */
+  readonly isHeard?: boolean
+  /** What its agent said last of its engine; undefined: nothing yet. */
+  readonly load?: Pick<LoadMessage, 'running' | 'waiting' | 'kvCacheUsage' | 'slots'> | undefined
 }
 
 /** Replicas of all pools, wherever they run: processes of this machine, or pods. */

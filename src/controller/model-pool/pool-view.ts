@@ -39,10 +39,15 @@ export function viewDeployment(live: DeploymentObject, pods: readonly PodObject[
   }
 }
 
-/** The pods as the scale-down sees them, in the API server and through their agents. */
+/**
+ * The pods as the scale-down sees them, in the API server and through their agents.
+ *
+ * @param rateOf requests a second; undefined for a revision that nobody would miss
+ */
 export function viewPods(
   pods: readonly PodObject[],
   replicaOf: (podKey: string) => PodReplica | undefined,
+  rateOf: (revision: string) => number | undefined,
 ): ScaleDownInput['pods'] {
   const staying = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined)
   const copies = new Map<string, number>()
@@ -54,6 +59,9 @@ export function viewPods(
   return pods.map((pod): PodView => {
     const { metadata } = pod
     const replica = replicaOf(keyOfObject(pod))
+    const sole = (replica?.routable() ?? [])
+      .filter((revision) => copies.get(revision) === 1)
+      .flatMap((revision) => rateOf(revision) ?? [])
     const mark = metadata.annotations?.[leavingAnnotation]
     return {
       name: metadata.name,
@@ -64,7 +72,8 @@ export function viewPods(
       markedAtMs: mark === undefined ? undefined : Date.parse(mark) || 0,
       isDraining: replica?.isDraining ?? false,
       inFlight: replica?.inFlight ?? 0,
-      soleCopies: replica?.routable().filter((revision) => copies.get(revision) === 1).length ?? 0,
+      soleCopies: sole.length,
+      soleLoad: sole.reduce((sum, rate) => sum + rate, 0),
     }
   })
 }

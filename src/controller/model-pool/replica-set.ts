@@ -110,6 +110,7 @@ export class ReplicaSet implements PoolReplicas {
       detail: member.load?.detail ?? 'starting',
       engineVersion: member.hello?.engineVersion ?? '',
       simulated: member.hello?.simulated ?? false,
+      load: member.load,
       residencyOf: (revision) => member.residency.get(revision) ?? absent,
     }))
   }

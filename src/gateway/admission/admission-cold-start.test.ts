@@ -19,7 +19,7 @@ beforeEach(() => {
 
 function admission(): PoolAdmission {
   return new PoolAdmission(
-    () => views as unknown as ReplicaView[],
+    () => [...views] as unknown as ReplicaView[],
     defaultAdmissionLimits,
     () => now,
   )

@@ -31,7 +31,7 @@ test('whatever happens, every ticket ends once, nothing goes where it may not, a
       let now = 0
       const views = [new FakeView('p0'), new FakeView('p1')]
       const to = new PoolAdmission(
-        () => views as unknown as ReplicaView[],
+        () => [...views] as unknown as ReplicaView[],
         { ...defaultAdmissionLimits, maxQueued: 6 },
         () => now,
       )

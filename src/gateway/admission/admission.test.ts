@@ -28,7 +28,7 @@ function first(): FakeView {
 
 function admission(limits: Partial<AdmissionLimits> = {}): PoolAdmission {
   return new PoolAdmission(
-    () => views as unknown as ReplicaView[],
+    () => [...views] as unknown as ReplicaView[],
     { ...defaultAdmissionLimits, ...limits },
     () => now,
   )
@@ -308,16 +308,29 @@ describe('what a line lacks is asked for', () => {
 })
 
 describe('a busy adapter', () => {
-  test('is invited to a replica with much less to do', () => {
+  test('is invited to a replica where it would cost less, although it is a further one there', () => {
     views = [new FakeView('p0'), new FakeView('p1')]
     views[1]?.placements.set('a', 'NeedsSlot')
     const to = admission()
-    for (let at = 1; at <= 6; at += 1) {
+    to.submit(ticket('a1'))
+    to.submit(ticket('a2'))
+    expect(views[1]?.invited).toEqual([])
+    to.submit(ticket('a3'))
+    expect(log).toHaveLength(3)
+    expect(views[1]?.invited).toEqual(['a'])
+    expect(first().invited).toEqual([])
+  })
+
+  test('is not invited where no slot is free', () => {
+    views = [new FakeView('p0'), new FakeView('p1')]
+    const other = views[1]
+    other?.placements.set('a', 'NeedsSlot')
+    Object.assign(other ?? {}, { freeSlots: 0 })
+    const to = admission()
+    for (let at = 1; at <= 9; at += 1) {
       to.submit(ticket(`a${at}`))
     }
-    expect(log).toHaveLength(6)
-    expect(views[1]?.invited).toEqual(['a', 'a'])
-    expect(first().invited).toEqual([])
+    expect(other?.invited).toEqual([])
   })
 })
 

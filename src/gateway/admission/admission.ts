@@ -3,8 +3,8 @@ import type { TenantWait } from '../../core/divide-places.ts'
 import { FairShare, type ServedTokens } from '../../core/fair-share.ts'
 import { LoraplexError } from '../../errors.ts'
 import { knownGoneMs } from '../relay/engine-fate.ts'
-import { findPlace } from './find-place.ts'
 import { endOfWait, type PoolWarmth } from './patience.ts'
+import { PoolRouter } from './pool-router.ts'
 import { QueueBounds, type AdmissionLimits } from './queue-bounds.ts'
 import type { ReplicaView } from '../replica-view.ts'
 import type { Served, Ticket } from './ticket.ts'
@@ -23,6 +23,7 @@ export class PoolAdmission {
   readonly #bounds: QueueBounds
   readonly #now: () => number
   readonly #onWait: () => void
+  readonly #router: PoolRouter
   readonly #lines = new WaitingLines()
   readonly #ensuring = new Set<string>()
   /** Tickets at an engine. */
@@ -40,6 +41,7 @@ export class PoolAdmission {
     onWait: () => void = () => undefined,
   ) {
     this.#views = views
+    this.#router = new PoolRouter(views)
     this.#bounds = new QueueBounds(limits)
     this.#now = now
     this.#onWait = onWait
@@ -113,7 +115,7 @@ export class PoolAdmission {
   submit(ticket: Ticket): void {
     const line = this.#lines.find(ticket)
     if (line === undefined) {
-      const view = findPlace(this.#views(), ticket)
+      const view = this.#router.findPlace(ticket)
       if (view !== undefined) {
         this.#place(ticket, view)
         return
@@ -145,16 +147,33 @@ export class PoolAdmission {
     const { served } = ticket
     if (served !== undefined && this.#served.has(served)) {
       view.charge(ticket.tenant, this.fair.progress(served.charge, outputTokens))
+      this.#router.progress(ticket, served, view, outputTokens)
     }
   }
 
-  /** The ticket's place is free again. */
+  /** A ticket's answer has its first token. */
+  begun(ticket: Ticket, view: ReplicaView): void {
+    const { served } = ticket
+    if (served !== undefined && this.#served.has(served)) {
+      view.read(served)
+    }
+  }
+
+  /** The ticket's place is free again. @param tokens undefined where the engine counted none */
   release(ticket: Ticket, view: ReplicaView, tokens: ServedTokens | undefined): void {
     const { served } = ticket
     if (served !== undefined && this.#served.delete(served)) {
       view.charge(ticket.tenant, this.fair.end(served.charge, tokens))
+      if (tokens !== undefined) {
+        this.#router.note(ticket, tokens)
+      }
+      view.release(served, tokens !== undefined)
     }
-    view.release(ticket.revision)
+  }
+
+  /** Another replica has it now, or one has it no more. */
+  movedIn(revision: string): void {
+    this.#router.forget(revision)
   }
 
   /** Places whoever can go now; called at every change of a replica. */
@@ -246,7 +265,7 @@ export class PoolAdmission {
   /** Places the first of a line that has a place; the line then goes behind the tenant's others. */
   #placeNext(line: WaitingLine): boolean {
     for (const [at, ticket] of line.tickets.entries()) {
-      const view = findPlace(this.#views(), ticket)
+      const view = this.#router.findPlace(ticket)
       if (view !== undefined) {
         line.tickets.splice(at, 1)
         this.#lines.putBehind(line)
@@ -267,10 +286,11 @@ export class PoolAdmission {
     const { tenant, weight } = ticket
     const charge = this.fair.begin(tenant, weight, inputOf(ticket))
     leave()
-    ticket.served = { revision: ticket.revision, tenant, charge, seat: nowhere }
-    this.#served.add(ticket.served)
+    const served = { ...this.#router.workOf(ticket, view), tenant, charge, seat: nowhere }
+    ticket.served = served
+    this.#served.add(served)
     view.charge(tenant, charge.amount)
-    view.acquire(ticket.revision)
+    view.acquire(served, ticket.prefix)
     ticket.place(view)
   }
 
@@ -288,35 +308,26 @@ export class PoolAdmission {
     }
   }
 
-  /** Asks the least loaded replica that could serve for what it lacks: a slot first, else the adapter itself. */
+  /** Asks for what it lacks where it would cost least: for a slot first, else for the adapter itself. */
   #askFor(line: WaitingLine, ticket: Ticket | undefined): void {
-    const usable = this.#views().filter(
-      (view) => view.ready && ticket?.tried.has(view.engineProcess) === false,
-    )
-    const byLoad = usable.toSorted(
-      (left, right) => left.inFlight - right.inFlight || right.freeSlots - left.freeSlots,
-    )
     const { revision } = line
-    line.waitsFor = byLoad[0] === undefined ? 'Replica' : 'Place'
-    if (revision === undefined || byLoad[0] === undefined) {
+    const isUp = ticket !== undefined && this.#router.hasUntried(ticket)
+    line.waitsFor = isUp ? 'Place' : 'Replica'
+    if (revision === undefined || !isUp) {
       return
     }
-    const routable = byLoad.find((view) => view.placementOf(revision) === 'NeedsSlot')
+    const routable = this.#router.whereToAskForSlot(ticket)
     if (routable !== undefined) {
       line.waitsFor = 'Slot'
       routable.wantSlot(revision)
-      return
+    } else if (!this.#router.hasFull(ticket)) {
+      line.waitsFor = 'Load'
+      this.#ensure(revision, this.#router.whereToLoad(ticket))
     }
-    if (byLoad.some((view) => view.placementOf(revision) === 'Full')) {
-      line.waitsFor = 'Place'
-      return
-    }
-    line.waitsFor = 'Load'
-    this.#ensure(revision, byLoad[0])
   }
 
-  #ensure(revision: string, view: ReplicaView): void {
-    if (this.#ensuring.has(revision)) {
+  #ensure(revision: string, view: ReplicaView | undefined): void {
+    if (view === undefined || this.#ensuring.has(revision)) {
       return
     }
     this.#ensuring.add(revision)

@@ -1,4 +1,9 @@
-import type { ShareAnswer, ShareReport } from '../../api/agent-protocol.ts'
+import type {
+  GatewayLoad,
+  HelloMessage,
+  ShareAnswer,
+  ShareReport,
+} from '../../api/agent-protocol.ts'
 import type { TenantWait } from '../../core/divide-places.ts'
 import type { FairShare } from '../../core/fair-share.ts'
 
@@ -36,6 +41,7 @@ export class PlaceShare {
   readonly #unsent = new Map<string, number>()
   #sent: Readonly<Record<string, number>> = {}
   #isUnderstood = false
+  #tellsLoads = false
   #toldInFlight = 0
   #places: number | undefined
   #isShared = false
@@ -55,8 +61,12 @@ export class PlaceShare {
   }
 
   /** The agent said hello: it understands shares or does not. */
-  begin(isUnderstood: boolean, isNewProcess: boolean): void {
-    this.#isUnderstood = isUnderstood && this.#options.order !== undefined
+  begin(
+    { shares = false, tellsLoads = false }: Pick<HelloMessage, 'shares' | 'tellsLoads'>,
+    isNewProcess: boolean,
+  ): void {
+    this.#isUnderstood = shares && this.#options.order !== undefined
+    this.#tellsLoads = tellsLoads
     if (isNewProcess) {
       this.#places = undefined
     }
@@ -79,7 +89,7 @@ export class PlaceShare {
 
   /** What goes with the next call; then either `answered` or `failed`. */
   report(
-    inFlight: number,
+    load: GatewayLoad,
     revisions: Iterable<string>,
     couldTake: (revision: string | undefined) => boolean,
   ): ShareReport | undefined {
@@ -89,7 +99,7 @@ export class PlaceShare {
     }
     this.#askedAt = now()
     this.#isAsked = false
-    this.#toldInFlight = inFlight
+    this.#toldInFlight = load.inFlight
     this.#sent = Object.fromEntries(this.#unsent)
     this.#unsent.clear()
     const waits = order.waitsFor(couldTake).slice(0, maxWaits)
@@ -98,7 +108,9 @@ export class PlaceShare {
     for (const revision of revisions) {
       turns[revision] = turnOf.get(revision) ?? order.fair.now
     }
-    return { inFlight, served: this.#sent, now: order.fair.now, turns, waits: [...waits] }
+    // An agent of an earlier release refuses what it does not know.
+    const told = this.#tellsLoads ? load : { inFlight: load.inFlight }
+    return { ...told, served: this.#sent, now: order.fair.now, turns, waits: [...waits] }
   }
 
   answered(answer: ShareAnswer | undefined): void {

@@ -1,13 +1,14 @@
 import type { Seated } from '../../core/bag.ts'
 import type { Charge } from '../../core/fair-share.ts'
+import type { PromptPrefix } from '../../core/prefix-affinity.ts'
 import type { LoraplexError } from '../../errors.ts'
 import type { EngineFate } from '../relay/engine-fate.ts'
 import type { Patience } from './patience.ts'
 import type { ReplicaView } from '../replica-view.ts'
+import type { Work } from '../replica/work.ts'
 
-/** What a ticket at an engine is charged in the fair queue. */
-export interface Served extends Seated {
-  readonly revision: string | undefined
+/** What a ticket at an engine is charged in the fair queue, and what it is to that engine. */
+export interface Served extends Seated, Work {
   readonly tenant: string
   readonly charge: Charge
 }
@@ -24,6 +25,10 @@ export interface Ticket extends Patience {
   readonly cameAt: number
   /** Tokens that its prompt can have at most, however many bytes an image in it has; absent: not known. */
   readonly contextWindow?: number | undefined
+  /** Tokens that all of its answers can have together; absent: no end is known. */
+  readonly outputCap?: number | undefined
+  /** The beginning of its prompt; absent: no engine can have read it, or it is too short. */
+  readonly prefix?: PromptPrefix | undefined
   /** Engine processes that already failed this request (I10). */
   readonly tried: ReadonlySet<string>
   /** The newest failure and its time; what the caller hears when no other process can take the request. */

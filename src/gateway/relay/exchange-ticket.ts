@@ -1,4 +1,5 @@
 import type { Caller, RouteTarget } from '../../core/resolve.ts'
+import type { PromptPrefix } from '../../core/prefix-affinity.ts'
 import type { LoraplexError } from '../../errors.ts'
 import type { Patience } from '../admission/patience.ts'
 import type { Ticket } from '../admission/ticket.ts'
@@ -13,6 +14,7 @@ export interface TicketParts {
   readonly target: RouteTarget
   readonly request: InferenceRequest
   readonly charge: Charge
+  readonly prefix: PromptPrefix | undefined
   readonly patience: Patience
   readonly suspicion: Suspicion
 }
@@ -25,6 +27,8 @@ export class ExchangeTicket implements Ticket {
   readonly sizeBytes: number
   readonly cameAt: number
   readonly contextWindow: number | undefined
+  readonly outputCap: number | undefined
+  readonly prefix: PromptPrefix | undefined
   readonly deadline: number
   readonly coldStart: Patience['coldStart']
   readonly tried = new Set<string>()
@@ -35,7 +39,7 @@ export class ExchangeTicket implements Ticket {
   readonly #suspicion: Suspicion
 
   constructor(
-    { target, caller, request, charge, patience, suspicion }: TicketParts,
+    { target, caller, request, charge, prefix, patience, suspicion }: TicketParts,
     cameAt: number,
     place: (view: ReplicaView) => void,
     refuse: (error: LoraplexError) => void,
@@ -46,6 +50,9 @@ export class ExchangeTicket implements Ticket {
     this.sizeBytes = request.sizeBytes
     this.cameAt = cameAt
     this.contextWindow = charge.contextWindow
+    const { answers, outputCap } = request.measure
+    this.outputCap = answers === 0 ? 0 : outputCap === undefined ? undefined : outputCap * answers
+    this.prefix = prefix
     this.deadline = patience.deadline
     this.coldStart = patience.coldStart
     this.place = place

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { nowhere } from '../../core/bag.ts'
 import type { Caller, RouteTarget } from '../../core/resolve.ts'
+import type { PromptPrefix } from '../../core/prefix-affinity.ts'
 import { engineNameOf, fingerprintOf } from '../../api/names.ts'
 import { LoraplexError, type ErrorCode } from '../../errors.ts'
 import { asRefusal } from '../as-refusal.ts'
@@ -48,6 +49,8 @@ export interface ExchangeContext {
   /** What it takes of limits and budgets. */
   readonly charge: Charge
   readonly cacheSalt: string
+  /** Of its prompt: where it may be in a cache already. */
+  readonly prefix: PromptPrefix | undefined
   readonly patience: Patience
   readonly admission: PoolAdmission
   readonly retries: RetryBudget
@@ -350,6 +353,9 @@ export class Exchange {
   #noteFirstByte(): void {
     this.#firstByteAt = this.context.now()
     this.context.suspicion.proceeded(this.#firstByteAt, true)
+    if (this.#view !== undefined) {
+      this.context.admission.begun(this.#ticket, this.#view)
+    }
   }
 
   #writeStreamHead(): void {

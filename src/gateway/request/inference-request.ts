@@ -9,7 +9,7 @@ import { latin1Json } from './latin1-json.ts'
 import type { FieldKind } from './request-field-policy.ts'
 import { routeFields } from './request-fields.generated.ts'
 import { promptQuestionOf, type PromptQuestion } from './prompt-question.ts'
-import { measureRequest, type RequestMeasure } from './request-measure.ts'
+import { isPromptField, measureRequest, type RequestMeasure } from './request-measure.ts'
 import { bytesOf, requestBodyOf, type RequestBody } from './request-body.ts'
 import { checkLimits } from './request-limits.ts'
 
@@ -28,6 +28,8 @@ export interface InferenceRequest {
   readonly measure: RequestMeasure
   /** What an engine gets of the caller's bytes, field by field; the same before and after `build`. */
   eachKept(use: (bytes: Buffer) => void): void
+  /** Those of them that its prompt is made of. */
+  eachPrompt(use: (bytes: Buffer) => void): void
   /** How its tokens are found out exactly; undefined where no engine counts them. */
   readonly question: PromptQuestion | undefined
   /**
@@ -83,18 +85,30 @@ export function readInferenceRequest(
     ignoredFields,
     sizeBytes: read.room.length - read.start,
     measure,
-    eachKept: (use) => {
-      const body = bytesOf(read)
-      for (const { keyStart, valueEnd } of kept) {
-        use(body.subarray(keyStart, valueEnd))
-      }
-    },
+    eachKept: (use) => eachOf(kept, read, use),
+    eachPrompt: (use) =>
+      eachOf(
+        kept.filter(({ key }) => isPromptField(endpoint.path, key)),
+        read,
+        use,
+      ),
     // Now and not when it is asked: what was parsed must not live as long as the request.
     question: promptQuestionOf(endpoint.path, bytesOf(read), kept, value),
     build: (engineModel, cacheSalt, outputCap) => {
       const ours = outputCap === undefined ? '' : `,"${measure.capField}":${outputCap}`
       return splice(read, entries, kept, headOf(endpoint, engineModel, cacheSalt, stream) + ours)
     },
+  }
+}
+
+function eachOf(
+  entries: readonly ObjectEntry[],
+  read: RequestBody,
+  use: (bytes: Buffer) => void,
+): void {
+  const body = bytesOf(read)
+  for (const { keyStart, valueEnd } of entries) {
+    use(body.subarray(keyStart, valueEnd))
   }
 }
 

@@ -22,6 +22,11 @@ export interface RequestMeasure {
   readonly user: string
 }
 
+/** Whether the field's text becomes prompt. */
+export function isPromptField(path: InferencePath, key: string): boolean {
+  return measures[path].prompt.includes(key)
+}
+
 interface PathMeasure {
   /** Fields whose text becomes prompt. */
   readonly prompt: readonly string[]

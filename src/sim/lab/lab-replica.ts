@@ -25,7 +25,10 @@ export interface LabReplicaListener {
 /** One engine of the lab, with what a gateway in front knows of it: exact counts of its own, nothing scraped. */
 export class LabReplica {
   readonly index: number
+  readonly name: string
   readonly slots: number
+  /** Adapters that its host memory takes. */
+  readonly hostCapacity: number
   readonly model: VllmModel<LabRequest>
   /** Virtual time from which it takes requests. */
   readonly readyMs: number
@@ -37,8 +40,11 @@ export class LabReplica {
   expectedTokens = 0
   /** Reads of weights from disk, ordered or inside a step. */
   diskReads = 0
+  /** Milliseconds between two tokens of a stream there, lately; 0 before anything was seen. */
+  stepMs = 0
+  #steppedMs = 0
   readonly #inFlightByAdapter = new Map<number, number>()
-  /** Routable there: loaded because somebody ordered it. */
+  /** Routable there: loaded because somebody ordered it. The one that was of no use for longest comes first. */
   readonly #resident = new Set<number>()
   readonly #loading = new Set<number>()
   readonly #listener: LabReplicaListener
@@ -47,6 +53,8 @@ export class LabReplica {
 
   constructor(index: number, options: ModelOptions, readyMs: number, listener: LabReplicaListener) {
     this.index = index
+    this.name = `replica-${index}`
+    this.hostCapacity = options.maxCpuLoras
     this.slots = options.maxLoras
     this.readyMs = readyMs
     this.#listener = listener
@@ -102,6 +110,9 @@ export class LabReplica {
     const { adapter } = request
     if (adapter !== undefined) {
       this.#inFlightByAdapter.set(adapter.id, this.inFlightOf(adapter) + 1)
+      if (this.#resident.delete(adapter.id)) {
+        this.#resident.add(adapter.id)
+      }
     }
     this.model.submit(request, nowMs)
   }
@@ -109,21 +120,29 @@ export class LabReplica {
   /** Loads it between two steps, which stalls what runs. */
   order(adapter: ModelAdapter, nowMs: number): void {
     if (!this.#loading.has(adapter.id) && !this.#resident.has(adapter.id)) {
+      this.#makeRoom()
       this.#loading.add(adapter.id)
       this.diskReads += 1
       this.model.load(adapter, 'None', nowMs)
     }
   }
 
-  /** Not routed to any more. Its weights go by age. */
-  retire(adapterId: number): void {
-    this.#resident.delete(adapterId)
-  }
-
   /** There from the start, as a warmed-up replica has it: costs nothing. */
   preload(adapter: ModelAdapter): void {
     this.#resident.add(adapter.id)
     this.model.preload(adapter)
+  }
+
+  /** What host memory will push out is not routed to any more. */
+  #makeRoom(): void {
+    for (const id of this.#resident) {
+      if (this.#resident.size + this.#loading.size < this.hostCapacity) {
+        return
+      }
+      if (!this.#inFlightByAdapter.has(id)) {
+        this.#resident.delete(id)
+      }
+    }
   }
 
   #modelListener(): ModelListener<LabRequest> {
@@ -139,8 +158,17 @@ export class LabReplica {
         this.#resident.add(adapter.id)
         this.#listener.loaded(this, adapter, nowMs)
       },
-      stepped: () => {},
+      stepped: (nowMs) => this.#stepped(nowMs),
       died: () => {},
+    }
+  }
+
+  /** Mean of the last second or two, as a gateway sees it between the chunks of its streams. */
+  #stepped(nowMs: number): void {
+    const gapMs = nowMs - this.#steppedMs
+    this.#steppedMs = nowMs
+    if (this.model.running.length > 0 && gapMs < 1000) {
+      this.stepMs += (gapMs - this.stepMs) * (1 - Math.exp(-gapMs / 2000))
     }
   }
 

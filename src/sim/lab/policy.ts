@@ -33,3 +33,7 @@ export const wait: RouteChoice = { choice: 'Wait' }
 export function send(to: LabReplica): RouteChoice {
   return { choice: 'Send', to }
 }
+
+export function load(to: LabReplica): RouteChoice {
+  return { choice: 'Load', to }
+}

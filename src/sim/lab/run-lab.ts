@@ -115,7 +115,7 @@ class Lab {
   #warmUp(): void {
     for (const replica of this.#replicas) {
       for (const adapter of this.#adapters.slice(0, this.#options.engine.maxCpuLoras)) {
-        replica.model.preload(adapter)
+        replica.preload(adapter)
       }
     }
   }

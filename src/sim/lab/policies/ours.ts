@@ -1,101 +1,177 @@
-import { planCopies, type AdapterDemand, type CopiesPlan } from '../../../core/copies-plan.ts'
-import { routeCost, type EngineCosts } from '../../../core/route-cost.ts'
-import { hashWords } from './hash-words.ts'
+import { estimateDemand, type DemandMemory } from '../../../core/adapter-demand.ts'
+import { chooseReplica, type RouteOption } from '../../../core/choose-replica.ts'
+import { workOf } from '../../../core/copies-plan.ts'
+import { Homes } from '../../../core/homes.ts'
+import type { KeptCopies } from '../../../core/residency-ask.ts'
+import { planMoves } from '../../../core/residency-moves.ts'
+import type { EngineCosts } from '../../../core/route-cost.ts'
 import type { LabReplica } from '../lab-replica.ts'
 import type { LabRequest } from '../lab-request.ts'
-import { send, wait, type RouteChoice, type RoutePolicy, type RouteView } from '../policy.ts'
+import { load, send, wait, type RouteChoice, type RoutePolicy, type RouteView } from '../policy.ts'
+import { PrefixIndex } from './prefix-index.ts'
 
+/** What can be left out, to see what it is good for. */
 export interface OursOptions {
-  readonly costs: EngineCosts
-  readonly slack?: number
-  readonly copyShare?: number
+  /** Undefined: nothing is known of the engines, as after a start. */
+  readonly costs: EngineCosts | undefined
+  readonly withHomes?: boolean
+  readonly withSeenPace?: boolean
+  readonly withPrefixes?: boolean
+  /** No term for distinct adapters. */
+  readonly isAdapterBlind?: boolean
 }
 
-/** The rates of the last minutes, forgotten by half every minute. */
-class Rates {
-  readonly #counts = new Map<number, number>()
-  #sinceMs = 0
-
-  note(adapter: number): void {
-    this.#counts.set(adapter, (this.#counts.get(adapter) ?? 0) + 1)
-  }
-
-  read(nowMs: number): readonly AdapterDemand[] {
-    const seconds = Math.max(1, (nowMs - this.#sinceMs) / 1000)
-    return [...this.#counts].map(([adapter, count]) => ({ adapter, rate: count / seconds }))
-  }
+interface Option extends RouteOption {
+  readonly replica: LabReplica
 }
 
-/** Adapters at few replicas, by plan; requests where they cost everybody least. */
+/** The gateway's and the controller's own decisions. */
 export function ours(options: OursOptions): RoutePolicy {
-  const { costs, slack = 0.1, copyShare = 0.5 } = options
-  const rates = new Rates()
-  let plan: CopiesPlan = new Map()
-  const ranks = new Map<string, readonly number[]>()
-  const ranked = (adapter: number, count: number): readonly number[] => {
-    const key = `${adapter}/${count}`
-    const known = ranks.get(key)
-    if (known !== undefined) {
-      return known
+  const { withHomes = true, withSeenPace = true, withPrefixes = true } = options
+  const costs =
+    options.costs !== undefined && options.isAdapterBlind === true
+      ? { ...options.costs, perAdapterMs: 0 }
+      : options.costs
+  const homes = new Homes()
+  const prefixes = withPrefixes ? new PrefixIndex() : undefined
+  const residency = new LabResidency()
+  const sizes = { requests: 0, input: 0, output: 0 }
+
+  const optionAt = (request: LabRequest, replica: LabReplica): Option => {
+    const { adapter, promptTokens } = request
+    const cached = prefixes === undefined ? 0 : prefixes.matchOf(request, replica)
+    return {
+      replica,
+      rank: replica.index,
+      inFlight: replica.inFlight,
+      queuedPromptTokens: replica.queuedPromptTokens,
+      remainingTokens: replica.expectedTokens,
+      slotsUsed: replica.slotsUsed,
+      isActive: adapter === undefined || replica.inFlightOf(adapter) > 0,
+      needsLoad: !replica.isResident(adapter),
+      seenStepMs: withSeenPace ? replica.stepMs : undefined,
+      isAway: adapter !== undefined && homes.isAway(adapter.name, replica.name),
+      uncachedTokens: promptTokens * (1 - cached),
+      outputTokens: request.expectedOutput,
     }
-    const order = Array.from({ length: count }, (_, index) => index).sort(
-      (left, right) => hashWords(adapter, left) - hashWords(adapter, right),
-    )
-    ranks.set(key, order)
-    return order
   }
-  const costOf = (request: LabRequest, replica: LabReplica): number =>
-    routeCost(
-      costs,
-      {
-        inFlight: replica.inFlight,
-        queuedPromptTokens: replica.queuedPromptTokens,
-        remainingTokens: replica.expectedTokens,
-        slotsUsed: replica.slotsUsed,
-        isActive: request.adapter === undefined || replica.inFlightOf(request.adapter) > 0,
-        needsLoad: false,
-      },
-      { uncachedTokens: request.promptTokens, outputTokens: request.expectedOutput },
-    )
+
+  const note = (request: LabRequest): void => {
+    sizes.requests += 1
+    sizes.input += request.promptTokens
+    sizes.output += request.expectedOutput
+    if (request.adapter !== undefined) {
+      homes.note(request.adapter.name)
+      residency.note(request)
+    }
+  }
+
   return {
-    name: 'loraplex',
-    source: 'core/route-cost.ts and core/copies-plan.ts',
+    name: nameOf(options),
+    source: 'core/choose-replica.ts, core/homes.ts and core/residency-moves.ts',
     isPlanned: true,
     route(request, view): RouteChoice {
+      if (request.arrivedMs === view.nowMs) {
+        note(request)
+      }
       const { adapter } = request
-      if (adapter !== undefined && request.replica === -1 && request.arrivedMs === view.nowMs) {
-        rates.note(adapter.id)
+      const holders = view.replicas.filter((replica) => replica.isResident(adapter))
+      const open = holders.filter(
+        (replica) => replica.inFlightOf(adapter) > 0 || replica.slotsUsed < replica.slots,
+      )
+      const isBase = adapter === undefined
+      const best = chooseReplica(
+        (isBase ? view.replicas : open).map((replica) => optionAt(request, replica)),
+        { costs, nearness: 0 },
+      )
+      if (best !== undefined) {
+        prefixes?.note(request, best.replica)
+        return send(best.replica)
       }
-      const hosts = adapter === undefined ? undefined : plan.get(adapter.id)
-      let best: LabReplica | undefined
-      let bestCost = Infinity
-      for (const replica of view.replicas) {
-        if (hosts !== undefined && !hosts.includes(replica.index)) {
-          continue
-        }
-        const isActive = adapter === undefined || replica.inFlightOf(adapter) > 0
-        if (!isActive && replica.slotsUsed >= replica.slots) {
-          continue
-        }
-        const cost = costOf(request, replica)
-        if (cost < bestCost) {
-          bestCost = cost
-          best = replica
+      if (holders.length > 0 || isBase || view.replicas.some((one) => one.isLoading(adapter))) {
+        return wait
+      }
+      const options = view.replicas.map((replica) => optionAt(request, replica))
+      const place = chooseReplica(options, { costs, nearness: 0 })
+      return place === undefined ? wait : load(place.replica)
+    },
+    plan(view): void {
+      const shape = {
+        inputTokens: sizes.input / Math.max(1, sizes.requests),
+        outputTokens: sizes.output / Math.max(1, sizes.requests),
+      }
+      const seenMs = view.replicas.reduce((sum, { stepMs }) => sum + stepMs, 0)
+      const paceMs = seenMs > 0 ? seenMs / view.replicas.length : 20
+      const work =
+        costs === undefined || !withHomes ? undefined : workOf(costs, shape, Math.max(1, paceMs))
+      homes.plan(view.replicas, work, view.nowMs)
+      residency.plan(view, (shape.outputTokens * paceMs) / 1000)
+    },
+  }
+}
+
+function nameOf({ costs, ...options }: OursOptions): string {
+  const parts = [
+    costs === undefined ? 'uncalibrated' : '',
+    options.withHomes === false ? 'no-homes' : '',
+    options.withSeenPace === false ? 'no-pace' : '',
+    options.withPrefixes === false ? 'no-prefixes' : '',
+    options.isAdapterBlind === true ? 'no-adapter-term' : '',
+  ].filter((part) => part !== '')
+  return ['loraplex', ...parts].join('-')
+}
+
+/** The controller's part: which adapters are in which host memory. Where all fit, all are everywhere. */
+class LabResidency {
+  readonly #adapters = new Map<string, NonNullable<LabRequest['adapter']>>()
+  #arrivals = new Map<string, number>()
+  #memory: DemandMemory | undefined
+  #kept: KeptCopies = new Map()
+
+  note({ adapter }: LabRequest): void {
+    if (adapter !== undefined) {
+      this.#adapters.set(adapter.name, adapter)
+      this.#arrivals.set(adapter.name, (this.#arrivals.get(adapter.name) ?? 0) + 1)
+    }
+  }
+
+  plan({ replicas, nowMs }: RouteView, residenceSeconds: number): void {
+    if (replicas.every(({ hostCapacity }) => this.#adapters.size <= hostCapacity)) {
+      return
+    }
+    const traffic = [...this.#adapters].map(([name, adapter]) => {
+      const open = replicas.reduce((sum, replica) => sum + replica.inFlightOf(adapter), 0)
+      return [name, { arrivals: this.#arrivals.get(name) ?? 0, open }] as const
+    })
+    this.#arrivals = new Map()
+    this.#memory = estimateDemand(this.#memory, new Map(traffic), nowMs)
+    const most = replicas.length
+    const asks = [...this.#memory.revisions].map(([revision, { rate, open }]) => ({
+      revision,
+      least: 0,
+      most,
+      rate,
+      open,
+    }))
+    const hosts = replicas.map((replica) => ({
+      name: replica.name,
+      isLeaving: replica.isLeaving,
+      capacity: replica.hostCapacity,
+      holds: (name: string) => {
+        const adapter = this.#adapters.get(name)
+        return adapter !== undefined && (replica.isResident(adapter) || replica.isLoading(adapter))
+      },
+    }))
+    const { copies } = planMoves({ asks, hosts, previous: this.#kept, nowMs, residenceSeconds })
+    this.#kept = copies
+    for (const [name, places] of copies) {
+      const adapter = this.#adapters.get(name)
+      for (const { replica } of adapter === undefined ? [] : places) {
+        const host = replicas.find((one) => one.name === replica)
+        if (adapter !== undefined) {
+          host?.order(adapter, nowMs)
         }
       }
-      return best === undefined ? wait : send(best)
-    },
-    plan({ nowMs, replicas }): void {
-      const demands = rates.read(nowMs)
-      const work = (costs.perRequestMs + costs.perPromptTokenMs) * 200
-      plan = planCopies(demands, {
-        replicas: replicas.length,
-        ranked: (adapter) => ranked(adapter, replicas.length),
-        requestWork: work,
-        adapterWork: (rate) => costs.perAdapterMs * (1 - Math.exp(-rate * 200 * 0.05)) * 20,
-        slack,
-        copyShare,
-      })
-    },
+    }
   }
 }

@@ -1,0 +1,150 @@
+import { planCopies } from './copies-plan.ts'
+import { HostRooms } from './host-rooms.ts'
+import type { KeptCopies, KeptCopy, ResidencyHost } from './residency-ask.ts'
+import { isAsked, readLines, type MovesInput, type ResidencyLine } from './residency-lines.ts'
+
+export interface ResidencyMoves {
+  readonly copies: KeptCopies
+  /** Fewer copies than promised: the host caches are full. */
+  readonly short: ReadonlySet<string>
+  /** Asked for, and without a place: replicas that should have its files, so that a cold call waits for less. */
+  readonly onDisk: ReadonlyMap<string, readonly string[]>
+}
+
+/** Loads by demand that one plan may order on one replica: one a second, planned every five. */
+const loadsEach = 5
+/** Extra copies leave so much of a host cache for cold calls and for vLLM's ghosts (a quarter, DESIGN 2.2). */
+const extraShare = 3 / 4
+/** Replicas that get the files of what found no place. */
+const diskCopies = 2
+/** Milliseconds of a step for each running request, and for each distinct adapter among them: only their ratio counts
+ * here. Source: 89 public runs of vLLM with LoRA (F. Agulló et al., arXiv:2508.08343; fitted anew). */
+const requestMs = 0.109
+const adapterMs = 0.463
+const slack = 0.25
+/** Of so many replicas, those that have a copy first, one that is not over its share is looked for; of a hundred, that finds
+ * one as well as all of them would. */
+const fewChoices = 16
+const copyShare = 0.5
+
+/**
+ * The next plan of one pool whose adapters do not all fit into every replica's host cache: copies by demand between what
+ * is promised and what is allowed, hosts by rendezvous with bounded load, a copy that exists before one that has to be
+ * loaded. Few moves: loads by demand within a budget, a lease on each copy, a new copy there before the old one goes, and
+ * the last copy of what is promised or asked for stays.
+ */
+export function planMoves(input: MovesInput): ResidencyMoves {
+  const staying = input.hosts.filter(({ isLeaving }) => !isLeaving)
+  const hosts = staying.length === 0 ? input.hosts : staying
+  const lines = readLines(input, hosts)
+  const rooms = new HostRooms(hosts, loadsEach)
+  for (const { pinned } of lines) {
+    pinned.forEach((host) => rooms.take(host))
+  }
+  wantByDemand(lines, hosts.length, input.residenceSeconds)
+  for (const line of lines) {
+    placeFirst(line, rooms)
+  }
+  for (const line of lines) {
+    placeExtra(line, rooms)
+  }
+  return readPlan(lines, hosts, input.nowMs)
+}
+
+/** Where the copies that demand asks for belong, in the first place. */
+function wantByDemand(
+  lines: readonly ResidencyLine[],
+  replicas: number,
+  residenceSeconds: number,
+): void {
+  const asked = lines.filter(({ ask }) => ask.rate > 0)
+  // More copies than requests at once serve nobody.
+  const useful = asked.map(({ ask: { open, rate } }) =>
+    Math.max(1, Math.ceil(Math.max(open, rate * residenceSeconds))),
+  )
+  const choices = asked.map(({ ranked }, at) =>
+    ranked().slice(0, Math.max(fewChoices, useful[at] ?? 1)),
+  )
+  const plan = planCopies(
+    asked.map(({ ask }, adapter) => ({ adapter, rate: ask.rate })),
+    {
+      replicas,
+      ranked: (adapter) => choices[adapter] ?? [],
+      requestWork: requestMs * residenceSeconds,
+      adapterWork: (rate) => adapterMs * (1 - Math.exp(-rate * residenceSeconds)),
+      slack,
+      copyShare,
+    },
+  )
+  for (const [adapter, line] of asked.entries()) {
+    const { most } = line.ask
+    const planned = plan.get(adapter) ?? []
+    // At its most, a move would be one copy too many for as long as the lease runs.
+    const places = line.kept.size >= most ? line.ranked() : planned
+    line.wanted = places.slice(0, Math.min(most, useful[adapter] ?? 1, planned.length))
+  }
+}
+
+/** What is promised, and one copy of what is asked for. */
+function placeFirst(line: ResidencyLine, rooms: HostRooms): void {
+  const { ask, wanted, pinned, chosen } = line
+  const count = Math.min(ask.most, Math.max(ask.least, isAsked(ask) ? 1 : 0))
+  for (const places of [() => wanted, () => [...pinned], line.ranked]) {
+    for (const host of chosen.size < count ? places() : []) {
+      if (chosen.size < count) {
+        choose(line, host, rooms, 1)
+      }
+    }
+  }
+}
+
+function placeExtra(line: ResidencyLine, rooms: HostRooms): void {
+  for (const host of line.wanted) {
+    choose(line, host, rooms, extraShare)
+  }
+}
+
+function choose(line: ResidencyLine, host: number, rooms: HostRooms, share: number): void {
+  const { ask, pinned, chosen } = line
+  if (pinned.has(host)) {
+    chosen.add(host)
+    return
+  }
+  const isPromised = chosen.size < ask.least
+  if (
+    !chosen.has(host) &&
+    pinned.size + line.added < ask.most &&
+    rooms.place(host, ask.revision, share, isPromised)
+  ) {
+    chosen.add(host)
+    line.added += 1
+  }
+}
+
+function readPlan(
+  lines: readonly ResidencyLine[],
+  hosts: readonly ResidencyHost[],
+  nowMs: number,
+): ResidencyMoves {
+  const copies = new Map<string, readonly KeptCopy[]>()
+  const short = new Set<string>()
+  const onDisk = new Map<string, readonly string[]>()
+  const nameOf = (host: number): string => hosts[host]?.name ?? ''
+  for (const { ask, ranked, kept, leaving, pinned, chosen } of lines) {
+    const stays = [...chosen, ...[...pinned].filter((host) => !chosen.has(host))]
+    copies.set(ask.revision, [
+      ...stays.map((host) => ({
+        replica: nameOf(host),
+        neededAtMs: chosen.has(host) ? nowMs : (kept.get(host) ?? nowMs),
+      })),
+      ...leaving,
+    ])
+    if (stays.length < Math.min(ask.least, hosts.length)) {
+      short.add(ask.revision)
+    }
+    if (stays.length === 0 && (ask.rate > 0 || ask.open > 0)) {
+      onDisk.set(ask.revision, ranked().slice(0, diskCopies).map(nameOf))
+    }
+  }
+  return { copies, short, onDisk }
+}

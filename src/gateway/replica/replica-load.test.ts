@@ -1,0 +1,72 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { aWork } from '../../../test/support/a-work.ts'
+import { ReplicaLoad } from './replica-load.ts'
+
+let load: ReplicaLoad
+beforeEach(() => {
+  load = new ReplicaLoad()
+})
+
+const aLoad = (inFlight: number) => ({
+  inFlight,
+  queuedPromptTokens: inFlight * 10,
+  remainingTokens: inFlight * 100,
+})
+
+test('counts what runs here, by adapter', () => {
+  const works = ['a', 'a', 'b', undefined].map((name) => aWork(name, { remainingTokens: 50 }))
+  for (const work of works) {
+    load.begin(work)
+  }
+  expect(load).toMatchObject({ own: 4, inFlight: 4, slotsUsed: 2, queuedPromptTokens: 40 })
+  expect(load.remainingTokens).toBe(200)
+  const [first, second, third, fourth] = works
+  for (const work of [first, second, third, fourth]) {
+    load.end(work ?? aWork('a'), true)
+  }
+  expect(load).toMatchObject({ own: 0, slotsUsed: 0, queuedPromptTokens: 0, remainingTokens: 0 })
+  expect(load.isActive('a')).toBe(false)
+})
+
+test('expects less as an answer is written', () => {
+  const work = aWork('a', { remainingTokens: 50 })
+  load.begin(work)
+  load.expect(work, 20)
+  expect(load.remainingTokens).toBe(20)
+  load.end(work, true)
+  expect(load.remainingTokens).toBe(0)
+})
+
+describe('with other gateways', () => {
+  test('theirs come on top; its own word of a moment ago does not', () => {
+    for (let count = 0; count < 7; count += 1) {
+      load.begin(aWork('a'))
+    }
+    load.hear('me', { me: aLoad(7), you: aLoad(3), they: aLoad(2) }, 4)
+    expect(load.isShared).toBe(true)
+    expect(load).toMatchObject({ inFlight: 12, slotsUsed: 4, remainingTokens: 500 })
+    expect(load.queuedPromptTokens).toBe(120)
+  })
+
+  test('they are taken to go on as this one does until they are heard again', () => {
+    load.hear('me', { you: aLoad(3), they: aLoad(2) }, 1)
+    load.begin(aWork('a'))
+    load.begin(aWork('a'))
+    expect(load.inFlight).toBe(2 + 5 + 2 * 2)
+    load.hear('me', { me: aLoad(2), you: aLoad(3), they: aLoad(2) }, 1)
+    expect(load.inFlight).toBe(7)
+  })
+
+  test('an adapter that one of them runs is active', () => {
+    load.hearActive(['a'])
+    expect([load.isActive('a'), load.isActive('b')]).toEqual([true, false])
+  })
+
+  test('nothing of theirs is kept when the engine is another one', () => {
+    load.hear('me', { you: aLoad(3) }, 2)
+    load.hearActive(['a'])
+    load.forgetOthers()
+    expect(load).toMatchObject({ inFlight: 0, slotsUsed: 0, isShared: false })
+    expect(load.isActive('a')).toBe(false)
+  })
+})

@@ -1,0 +1,160 @@
+import type { GatewayLoad } from '../../api/agent-protocol.ts'
+import { UnreadPrompts } from './unread-prompts.ts'
+import type { Work } from './work.ts'
+
+/** Nothing, or nobody said. */
+const noLoad: GatewayLoad = { inFlight: 0, queuedPromptTokens: 0, remainingTokens: 0 }
+
+/** The work at one engine: this gateway's own exactly, that of the others as its agent last told it. */
+export class ReplicaLoad {
+  readonly #byRevision = new Map<string, number>()
+  readonly #unread = new UnreadPrompts()
+  #own = 0
+  #remainingTokens = 0
+  #others = noLoad
+  #gateways = 1
+  /** What this gateway had itself when the others had that. */
+  #ownThen = noLoad
+  #adapters = 0
+  #activeElsewhere: ReadonlySet<string> = new Set()
+
+  /** This gateway's requests. */
+  get own(): number {
+    return this.#own
+  }
+
+  /** As it is told to the other gateways. */
+  get told(): GatewayLoad {
+    return {
+      inFlight: this.#own,
+      queuedPromptTokens: Math.round(this.#unread.tokens),
+      remainingTokens: Math.round(this.#remainingTokens),
+    }
+  }
+
+  /** This gateway's requests for a revision. */
+  countOf(revision: string): number {
+    return this.#byRevision.get(revision) ?? 0
+  }
+
+  byRevision(): ReadonlyMap<string, number> {
+    return this.#byRevision
+  }
+
+  /** Others choose among the same replicas. */
+  get isShared(): boolean {
+    return this.#gateways > 1
+  }
+
+  get inFlight(): number {
+    return this.#own + this.#others.inFlight + this.#sinceThen(this.#own - this.#ownThen.inFlight)
+  }
+
+  get queuedPromptTokens(): number {
+    const { queuedPromptTokens } = this.#others
+    const here = this.#unread.tokens
+    return here + queuedPromptTokens + this.#sinceThen(here - this.#ownThen.queuedPromptTokens)
+  }
+
+  get remainingTokens(): number {
+    const { remainingTokens } = this.#others
+    const here = this.#remainingTokens
+    return here + remainingTokens + this.#sinceThen(here - this.#ownThen.remainingTokens)
+  }
+
+  /** Distinct adapters in flight. */
+  get slotsUsed(): number {
+    return Math.max(this.#byRevision.size, this.#adapters)
+  }
+
+  isActive(revision: string): boolean {
+    return this.#byRevision.has(revision) || this.#activeElsewhere.has(revision)
+  }
+
+  /** Revisions that others have in flight there, as far as this gateway has to do with them. */
+  get activeElsewhere(): ReadonlySet<string> {
+    return this.#activeElsewhere
+  }
+
+  begin(work: Work): void {
+    const { revision } = work
+    this.#own += 1
+    this.#remainingTokens += work.remainingTokens
+    this.#unread.add(work)
+    if (revision !== undefined) {
+      this.#byRevision.set(revision, this.countOf(revision) + 1)
+    }
+  }
+
+  /** Its first token came. */
+  read(work: Work): void {
+    this.#unread.read(work)
+  }
+
+  /** So many tokens of it are still expected. */
+  expect(work: Work, tokens: number): void {
+    this.#remainingTokens += tokens - work.remainingTokens
+    work.remainingTokens = tokens
+  }
+
+  end(work: Work, isAnswered: boolean): void {
+    const { revision } = work
+    if (isAnswered) {
+      this.#unread.read(work)
+    } else {
+      this.#unread.drop(work)
+    }
+    this.expect(work, 0)
+    this.#own -= 1
+    if (revision !== undefined) {
+      const left = this.countOf(revision) - 1
+      if (left > 0) {
+        this.#byRevision.set(revision, left)
+      } else {
+        this.#byRevision.delete(revision)
+      }
+    }
+  }
+
+  /**
+   * What all gateways said, by name.
+   * @param adapters distinct ones in flight, of all
+   */
+  hear(self: string, loads: Readonly<Record<string, GatewayLoad>>, adapters: number): void {
+    let gateways = 1
+    let inFlight = 0
+    let queuedPromptTokens = 0
+    let remainingTokens = 0
+    for (const [gateway, load] of Object.entries(loads)) {
+      if (gateway !== self) {
+        gateways += 1
+        inFlight += load.inFlight
+        queuedPromptTokens += load.queuedPromptTokens
+        remainingTokens += load.remainingTokens
+      }
+    }
+    this.#gateways = gateways
+    this.#others = { inFlight, queuedPromptTokens, remainingTokens }
+    this.#ownThen = loads[self] ?? noLoad
+    this.#adapters = adapters
+  }
+
+  /** Of the revisions that this gateway has to do with: those that others have in flight there. */
+  hearActive(revisions: readonly string[]): void {
+    this.#activeElsewhere = new Set(revisions)
+  }
+
+  /** Another engine process: what the others had at the old one is over. */
+  forgetOthers(): void {
+    this.hear('', {}, 0)
+    this.hearActive([])
+  }
+
+  /**
+   * What the others have probably sent since they were heard: as much as this gateway itself, because they choose by the
+   * same rule among the same replicas. Without it, each of them fills a gap alone, and all of them together overfill it.
+   */
+  #sinceThen(grown: number): number {
+    return Math.max(0, grown) * (this.#gateways - 1)
+  }
+}
