@@ -29,7 +29,7 @@ export function xmlFault(text: string): string | undefined {
 
 function faultOfText(text: string): string | undefined {
   const bad = /[<>]|&(?!(?:amp|lt|gt|quot|apos|#\d+);)/.exec(text)
-  return bad === null ? undefined : `${JSON.stringify(text.slice(bad.index, bad.index + 30))}`
+  return bad === null ? undefined : JSON.stringify(text.slice(bad.index, bad.index + 30))
 }
 
 function duplicateIn(attributes: string): string | undefined {

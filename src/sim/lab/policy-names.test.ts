@@ -15,7 +15,9 @@ it.each(policyNames)('%s is called so, says where it comes from, and routes', (n
   const view = aView(aFleet(3))
   policy?.plan?.(view)
   for (const adapter of [0, 1, 2]) {
-    expect(policy?.route(aRequest({ adapter }), view).choice).toBe('Send')
+    const { choice } = policy?.route(aRequest({ adapter }), view) ?? { choice: undefined }
+    // Who plans where adapters belong loads one before it sends there.
+    expect(policy?.isPlanned === true ? ['Load', 'Send'] : ['Send']).toContain(choice)
   }
 })
 

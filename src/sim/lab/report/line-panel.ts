@@ -91,8 +91,8 @@ interface Frame {
 
 interface Chart {
   readonly frame: Frame
-  x(value: number): number
-  y(value: number): number
+  readonly x: (value: number) => number
+  readonly y: (value: number) => number
 }
 
 function gridOf({ frame, x, y }: Chart, xs: AxisScale, ys: AxisScale): string {
