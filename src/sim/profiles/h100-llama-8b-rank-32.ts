@@ -5,11 +5,11 @@ import type { LatencyProfile } from './latency-profile.ts'
 export const h100Llama8bRank32: LatencyProfile = {
   ...h100Llama8b,
   name: 'h100-llama-8b-rank-32',
-  stepMs: 14.26,
-  perAdapterMs: 0.5253,
-  perAdapterRequestMs: 0.000_581,
+  stepMs: 14.18,
+  perAdapterMs: 0.5163,
+  perAdapterRequestMs: 0.000_321,
   perSlotMs: 0,
-  perPrefillTokenMs: 0.0422,
-  perSkippedMs: 0.001_143,
+  perPrefillTokenMs: 0.0544,
+  perSkippedMs: 0.000_94,
   diskToHostMs: 141,
 }
