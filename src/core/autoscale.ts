@@ -58,7 +58,9 @@ const tolerated = 0.87
 /** A backlog is to be gone in about so long… */
 const drainSeconds = 60
 /** …by at most so many replicas for each that the load needs: a backlog passes, and replicas cost a cold start. */
-const mostDrain = 0.2
+const mostDrain = 0.15
+/** Rates are those of a minute: what goes sooner may be missed in the next. */
+const leastKeepMs = 60_000
 
 /**
  * How many replicas there should be: a jump to what the load asks for, never a step at a time; up at once, down to the
@@ -100,7 +102,7 @@ export function decideReplicas(input: AutoscaleInput, before: AutoscaleMemory): 
  */
 function keepAliveMs(policy: AutoscalePolicy, { coldStart }: AutoscaleMemory): number {
   const mostMs = policy.scaleDownStabilizationSeconds * 1000
-  return coldStart.ms === undefined ? mostMs : Math.min(mostMs, coldStart.ms)
+  return coldStart.ms === undefined ? mostMs : Math.min(mostMs, Math.max(coldStart.ms, leastKeepMs))
 }
 
 function downTo(

@@ -8,6 +8,8 @@ const guardMs = 600_000
 const guardQuantile = 0.9
 const stretches = 3
 const leastStretchMs = 40_000
+/** A level is a mean over the minute before it: it is half of that late. */
+const lateMs = 30_000
 
 /**
  * What the load will need when a replica ordered now is there. A growth that goes on, through three stretches of a third
@@ -31,7 +33,7 @@ export function needAhead(
     }
     slope = Math.min(slope, (later - earlier) / stretchMs)
   }
-  return need + Math.max(0, slope) * coldStartMs
+  return need + Math.max(0, slope) * (coldStartMs + lateMs)
 }
 
 /**
