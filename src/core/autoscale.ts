@@ -51,7 +51,7 @@ export interface AutoscaleDecision {
   readonly words: string
 }
 
-/** Replicas are planned at so much of what they can take at the objective (papers 5.1, loop C)… */
+/** Replicas are planned at so much of what they can take at the objective: 98–99 % keep it (`test/bars/lab-autoscaling.ts`)… */
 const headroom = 0.8
 /** …and more are asked for only once there would be more than this. What is between is noise. */
 const tolerated = 0.87

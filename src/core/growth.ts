@@ -38,7 +38,9 @@ export function needAhead(
 
 /**
  * A load that grew fast within the last ten minutes may do so again: the growth over a cold start that nine of ten moments
- * stayed below, but no more than was needed then (90th percentile: papers on bursts of BurstGPT and ServeGen).
+ * stayed below, but no more than was needed then. When it was added, three teeth of the lab's sawtooth with a cold start of
+ * 240 s went from 84 to 99 % of requests within the objective, for 3 % more GPU time; after a single flash crowd it cost
+ * 11–14 % for nothing.
  */
 export function needAfterBurst(
   levels: readonly Level[],
