@@ -1,5 +1,6 @@
 import { doneOf, type Sample } from './autoscale-sample.ts'
 import { noColdStart, noteReplicas, type ColdStart } from './cold-start.ts'
+import type { LoadJump } from './load-rates.ts'
 import { noFit, noteServed, type CapacityFit } from './capacity-fit.ts'
 
 export interface Want {
@@ -24,7 +25,7 @@ export interface AutoscaleMemory {
   /** Distinct adapters in flight on each replica, summed, while nothing waits. */
   readonly activeAdapters: number | undefined
   /** Since then the load is what it is now: rates are not taken from before. */
-  readonly loadFromMs: number
+  readonly jump: LoadJump
   readonly coldStart: ColdStart
   readonly fit: CapacityFit
   readonly sinceMs: number
@@ -55,7 +56,7 @@ export function emptyMemory(nowMs: number): AutoscaleMemory {
     answerTokens: undefined,
     answers: 0,
     activeAdapters: undefined,
-    loadFromMs: nowMs,
+    jump: { fromMs: nowMs, isMore: false },
     coldStart: noColdStart,
     fit: noFit,
     sinceMs: nowMs,
@@ -95,14 +96,14 @@ export function rememberSample(
 export function rememberNeed(
   memory: AutoscaleMemory,
   nowMs: number,
-  { need, loadFromMs }: { readonly need: number; readonly loadFromMs: number },
+  { need, jump }: { readonly need: number; readonly jump: LoadJump },
 ): AutoscaleMemory {
   const last = memory.levels.at(-1)
   if (last !== undefined && nowMs - last.atMs < levelEveryMs) {
-    return { ...memory, loadFromMs }
+    return { ...memory, jump }
   }
   const kept = memory.levels.filter(({ atMs }) => atMs > nowMs - levelsKeptMs)
-  return { ...memory, loadFromMs, levels: [...kept, { atMs: nowMs, need }] }
+  return { ...memory, jump, levels: [...kept, { atMs: nowMs, need }] }
 }
 
 /** A replica is full while requests wait; for a moment, or with some replicas just up, that says nothing. */

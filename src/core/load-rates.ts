@@ -4,8 +4,8 @@ export interface Rates {
   /** A second. */
   readonly requests: number
   readonly inputTokens: number
-  /** One standard deviation of the work, as a part of it. */
-  readonly doubt: number
+  /** Requests counted. */
+  readonly count: number
 }
 
 /** Windows in which a jump shows, shortest first. Milliseconds. */
@@ -32,26 +32,45 @@ export function ratesSince(samples: readonly Sample[], sinceMs: number): Rates |
   return {
     requests: count / seconds,
     inputTokens: (last.inputTokens - first.inputTokens) / seconds,
-    doubt: Math.sqrt((clumpsOf(samples) + spreadOfWork) / Math.max(1, count)),
+    count,
   }
 }
 
-/** The shortest window in which there was certainly more than since `fromMs`; undefined: there is none. */
-export function jumpWindow(
+/** One standard deviation of the work of so many requests, as a part of it. */
+export function doubtOf(samples: readonly Sample[], count: number): number {
+  return Math.min(1, Math.sqrt((clumpsOf(samples) + spreadOfWork) / Math.max(1, count)))
+}
+
+/** When the load became another, and whether there was more or less of it then. */
+export interface LoadJump {
+  readonly fromMs: number
+  readonly isMore: boolean
+}
+
+/** From the shortest window in which there was certainly more, or less, than since `fromMs`; undefined: there is none. */
+export function findJump(
   samples: readonly Sample[],
   nowMs: number,
   fromMs: number,
   workOf: (rates: Rates) => number,
-): number | undefined {
+): LoadJump | undefined {
   const slow = ratesSince(samples, fromMs)
   if (slow === undefined) {
     return undefined
   }
   const known = workOf(slow)
-  return jumpWindowsMs.find((windowMs) => {
+  for (const windowMs of jumpWindowsMs) {
     const rates = nowMs - windowMs > fromMs ? ratesSince(samples, nowMs - windowMs) : undefined
-    return rates !== undefined && workOf(rates) * (1 - sigmas * rates.doubt) > known
-  })
+    if (rates !== undefined) {
+      const work = workOf(rates)
+      // More than was expected is judged by what came, less by what should have come.
+      const count = Math.max(rates.count, (slow.requests * windowMs) / 1000)
+      if (Math.abs(work - known) > sigmas * doubtOf(samples, count) * Math.max(work, known)) {
+        return { fromMs: nowMs - windowMs, isMore: work > known }
+      }
+    }
+  }
+  return undefined
 }
 
 /** Variance by mean of the arrivals between two samples: 1 where they are independent, more where they come in clumps. */

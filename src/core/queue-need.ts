@@ -66,7 +66,12 @@ function drainTerm(
 function concurrencyWanted(memory: AutoscaleMemory, nowMs: number): number | undefined {
   const samples = memory.samples.filter(({ atMs }) => atMs > nowMs - capacityWindowMs)
   const done = completionsPerSecond(memory, nowMs)
-  if (samples.length < 2 || done === 0) {
+  const [first, last] = [samples[0], samples.at(-1)]
+  if (first === undefined || last === undefined || samples.length < 2 || done === 0) {
+    return undefined
+  }
+  // Batches fill: few ended yet of those that began, and one would seem to run for ever.
+  if (last.running - first.running > doneOf(last) - doneOf(first)) {
     return undefined
   }
   const running = samples.reduce((sum, sample) => sum + sample.running, 0) / samples.length

@@ -1,6 +1,6 @@
 import type { AutoscaleMemory } from './autoscale-memory.ts'
 import { capacityAt } from './capacity-fit.ts'
-import { jumpWindow, ratesSince, type Rates } from './load-rates.ts'
+import { doubtOf, findJump, ratesSince, type LoadJump, type Rates } from './load-rates.ts'
 import { replicaBound } from './replica-bound.ts'
 import type { EngineCosts } from './route-cost.ts'
 
@@ -15,7 +15,7 @@ export interface TokenNeed {
   /** Replicas and parts of them. */
   readonly need: number
   /** Since then the load is what it is now. */
-  readonly loadFromMs: number
+  readonly jump: LoadJump
 }
 
 /** Rates are means over so long, unless the load jumped within. */
@@ -37,18 +37,14 @@ export function tokenNeed(
     return undefined
   }
   const { samples } = memory
-  const workOf = (rates: Rates): number => perReplica(rates)
-  const fromMs = Math.max(memory.loadFromMs, nowMs - slowMs)
-  const jumpMs = jumpWindow(samples, nowMs, fromMs, workOf)
-  const loadFromMs = jumpMs === undefined ? memory.loadFromMs : nowMs - jumpMs
-  const sinceMs = Math.max(loadFromMs, nowMs - slowMs)
-  const rates = ratesSince(samples, sinceMs)
+  const before = Math.max(memory.jump.fromMs, nowMs - slowMs)
+  const jump = findJump(samples, nowMs, before, perReplica) ?? memory.jump
+  const rates = ratesSince(samples, Math.max(jump.fromMs, nowMs - slowMs))
   if (rates === undefined) {
     return undefined
   }
-  const isYoung = loadFromMs > memory.sinceMs
-  const young = isYoung ? Math.max(0, 1 - (nowMs - loadFromMs) / slowMs) : 0
-  return { need: workOf(rates) * (1 - Math.min(1, rates.doubt) * young), loadFromMs }
+  const young = jump.isMore ? Math.max(0, 1 - (nowMs - jump.fromMs) / slowMs) : 0
+  return { need: perReplica(rates) * (1 - doubtOf(samples, rates.count) * young), jump }
 }
 
 function needOf(

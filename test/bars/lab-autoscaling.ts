@@ -1,5 +1,5 @@
 // Replicas that follow the load, in the lab: every scaling rule on every tape, with cold starts of 60 and 240 s.
-//   node bin/run.mjs test/bars/lab-autoscaling.ts [--quick] [--part 0.5] [--tapes step,saw] [--cold 60,240] [--rules lora,hpa]
+//   node bin/run.mjs test/bars/lab-autoscaling.ts [--quick] [--part 0.5] [--tapes step,saw] [--cold 60,240] [--rules loraplex,hpa]
 // `--quick`: ours and the clairvoyant alone, tapes half as long. `--tapes` and `--rules` take beginnings of names, `--part`
 // the length of tapes. Everything: 120 runs of five to ten seconds of CPU each.
 //
@@ -73,8 +73,8 @@ function rulesFor({ need, coldStartMs, initial, tape }: Play): readonly ScalePol
   const known = initial > 0 ? { coldStartMs } : {}
   return [
     loraplexScaler({ ...known, policy, tpotMs, costs }),
-    loraplexScaler({ ...known, name: 'loraplex, learned', policy, tpotMs }),
-    loraplexScaler({ ...known, name: 'loraplex, by queue', policy }),
+    loraplexScaler({ ...known, name: 'learned loraplex', policy, tpotMs }),
+    loraplexScaler({ ...known, name: 'queue loraplex', policy }),
     clairvoyant({ need, windowMs, coldStartMs, initial }).policy,
     fixed(Math.ceil(peak / 0.8)),
     hpa({
