@@ -3,12 +3,15 @@ import { LabReplica } from './lab-replica.ts'
 import { LabRequest } from './lab-request.ts'
 import type { RoutePolicy, RouteView } from './policy.ts'
 import { createRandom } from './random.ts'
+import type { RequestQueue } from './request-queue.ts'
 import type { Tape } from './tape.ts'
 import { WaitingLines } from './waiting-lines.ts'
 
 export interface LabOptions {
   readonly tape: Tape
   readonly policy: RoutePolicy
+  /** Who is next of those that wait; a line for each adapter where it is absent. */
+  readonly queue?: RequestQueue
   readonly replicas: number
   readonly engine: ModelOptions
   readonly seed: number
@@ -39,7 +42,7 @@ class Lab {
   readonly #replicas: LabReplica[] = []
   readonly #requests: LabRequest[]
   readonly #adapters: readonly ModelAdapter[]
-  readonly #waiting = new WaitingLines()
+  readonly #waiting: RequestQueue
   readonly #view: { nowMs: number } & RouteView
   #hasChanged = false
   #active = 0
@@ -47,6 +50,8 @@ class Lab {
 
   constructor(options: LabOptions) {
     this.#options = options
+    const queue: RequestQueue = options.queue ?? new WaitingLines()
+    this.#waiting = queue
     const adapters = new Map<string, ModelAdapter>()
     for (const { adapter } of options.tape) {
       if (adapter !== '' && !adapters.has(adapter)) {
@@ -61,7 +66,15 @@ class Lab {
     const changed = (): void => {
       this.#hasChanged = true
     }
-    const listener = { firstToken: changed, ended: changed, loaded: changed }
+    const listener = {
+      firstToken: changed,
+      token: queue.token?.bind(queue),
+      ended: (request: LabRequest, nowMs: number): void => {
+        queue.ended?.(request, nowMs)
+        changed()
+      },
+      loaded: changed,
+    }
     for (let index = 0; index < options.replicas; index += 1) {
       this.#replicas.push(new LabReplica(index, options.engine, 0, listener))
     }
@@ -96,7 +109,7 @@ class Lab {
         this.#advance(nowMs)
       }
       if (this.#hasChanged && this.#waiting.length > 0) {
-        this.#waiting.offer((request) => this.#place(request))
+        this.#waiting.offer((request) => this.#place(request), nowMs)
       }
       this.#hasChanged = false
     }
@@ -139,8 +152,8 @@ class Lab {
   }
 
   #arrive(request: LabRequest | undefined): void {
-    if (request !== undefined && !this.#place(request)) {
-      this.#waiting.add(request)
+    if (request !== undefined) {
+      this.#waiting.arrive(request, (one) => this.#place(one), this.#view.nowMs)
     }
   }
 

@@ -1,0 +1,117 @@
+import type { LabRequest } from './lab-request.ts'
+import { TenantService } from './tenant-service.ts'
+import type { WeightOf } from './queues/tenant-order.ts'
+
+export interface GapOptions {
+  /** What is looked at, in milliseconds of virtual time: windows lie between. */
+  readonly fromMs: number
+  readonly toMs: number
+  readonly weightOf: WeightOf
+  /** Turned away: they count as asked for, and as waiting for nothing. */
+  readonly refused?: ReadonlySet<LabRequest> | undefined
+}
+
+/** How unevenly tenants were served; tokens a second by weight, a token of output as two of input. */
+export interface ServiceGap {
+  /**
+   * As VTC-artifact has it, `get_service_diff_over_time`: of each window the tenant furthest from the one served most, but
+   * no further than what it asked for and what it got are apart. The greatest window, and their mean.
+   */
+  readonly max: number
+  readonly mean: number
+  /** The same, summed over tenants: the table of the paper. */
+  readonly maxSum: number
+  readonly meanSum: number
+  /** |W_f − W_g| of tenants that had somebody waiting all through a window: what VTC's theorem bounds. */
+  readonly backloggedMax: number
+  readonly backloggedMean: number
+  /** Tenants with somebody waiting all through a window in which they got no token. */
+  readonly starved: readonly string[]
+  /** Prompt and output tokens a second, all together. */
+  readonly tokensPerSecond: number
+  /** Of what each tenant got by its max-min share of all that was served: 1 is exactly that share for everybody. */
+  readonly jain: number
+}
+
+const windowSeconds = 60
+const strideSeconds = 10
+
+/** What tenants got in windows of a minute, one every ten seconds. */
+export function serviceGap(requests: readonly LabRequest[], options: GapOptions): ServiceGap {
+  const { weightOf } = options
+  const service = new TenantService(requests, options)
+  const { tenants, seconds } = service
+  const gaps: number[] = []
+  const sums: number[] = []
+  const backlogged: number[] = []
+  const starved = new Set<string>()
+  for (let from = 0; from + windowSeconds <= seconds; from += strideSeconds) {
+    const window = tenants.map((tenant) => {
+      const { got, asked, isBacklogged } = service.window(tenant, from, from + windowSeconds)
+      if (isBacklogged && got === 0) {
+        starved.add(tenant)
+      }
+      const rate = windowSeconds * weightOf(tenant)
+      return { got: got / rate, asked: asked / rate, isBacklogged }
+    })
+    const most = Math.max(...window.map(({ got }) => got))
+    const each = window.map(({ got, asked }) => Math.min(most - got, Math.abs(asked - got)))
+    gaps.push(Math.max(...each))
+    sums.push(sum(each))
+    const all = window.filter(({ isBacklogged }) => isBacklogged).map(({ got }) => got)
+    backlogged.push(all.length < 2 ? 0 : Math.max(...all) - Math.min(...all))
+  }
+  return {
+    max: Math.max(0, ...gaps),
+    mean: sum(gaps) / Math.max(1, gaps.length),
+    maxSum: Math.max(0, ...sums),
+    meanSum: sum(sums) / Math.max(1, sums.length),
+    backloggedMax: Math.max(0, ...backlogged),
+    backloggedMean: sum(backlogged) / Math.max(1, backlogged.length),
+    starved: [...starved],
+    tokensPerSecond: service.tokens / seconds,
+    jain: jainOf(service, weightOf),
+  }
+}
+
+function jainOf(service: TenantService, weightOf: WeightOf): number {
+  const all = service.tenants.map((tenant) => {
+    const { got, asked, waitedBefore } = service.window(tenant, 0, service.seconds)
+    return { got, asked: Math.max(got, asked + waitedBefore), weight: weightOf(tenant) }
+  })
+  const shares = maxMinShares(all, sum(all.map(({ got }) => got)))
+  const parts = all.map(({ got }, at) => got / Math.max(1, shares[at] ?? 0))
+  return sum(parts) ** 2 / (parts.length * sum(parts.map((part) => part * part)))
+}
+
+interface Ask {
+  readonly asked: number
+  readonly weight: number
+}
+
+/** Nobody gets more than asked for; what that leaves goes to the others, by weight. */
+export function maxMinShares(asks: readonly Ask[], capacity: number): readonly number[] {
+  const shares = asks.map(() => 0)
+  let left = capacity
+  let open = asks.map((ask, at) => ({ ...ask, at }))
+  while (open.length > 0) {
+    const level = left / sum(open.map(({ weight }) => weight))
+    const content = open.filter(({ asked, weight }) => asked <= level * weight)
+    if (content.length === 0) {
+      for (const { at, weight } of open) {
+        shares[at] = level * weight
+      }
+      return shares
+    }
+    for (const { at, asked } of content) {
+      shares[at] = asked
+      left -= asked
+    }
+    open = open.filter((one) => !content.includes(one))
+  }
+  return shares
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}

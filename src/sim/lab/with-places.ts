@@ -1,0 +1,48 @@
+import { EngineWindow } from '../../core/engine-window.ts'
+import type { LabReplica } from './lab-replica.ts'
+import { wait, type RoutePolicy, type RouteView } from './policy.ts'
+
+/** How often an agent looks at its engine. */
+const lookEveryMs = 500
+
+/**
+ * A rule under which a request waits at the gateway while the replica that the rule chose has all it may have, so that who
+ * is next is decided by the gateway's queue and not by the engine's.
+ * @param limit requests that may be at one replica; absent: learned from what runs there, as gateways do
+ */
+export function withPlaces(policy: RoutePolicy, limit?: number): RoutePolicy {
+  const windows = new Map<number, EngineWindow>()
+  let lookedMs = -Infinity
+  const look = ({ nowMs, replicas }: RouteView): void => {
+    if (limit === undefined && nowMs - lookedMs >= lookEveryMs) {
+      lookedMs = nowMs
+      for (const replica of replicas) {
+        note(windowOf(replica), replica)
+      }
+    }
+  }
+  const windowOf = ({ index }: LabReplica): EngineWindow => {
+    const window = windows.get(index) ?? new EngineWindow()
+    windows.set(index, window)
+    return window
+  }
+  const isFull = (replica: LabReplica): boolean =>
+    replica.inFlight >= (limit ?? windowOf(replica).limit)
+  return {
+    ...policy,
+    route(request, view) {
+      look(view)
+      // Rules that remember what they sent are not asked in vain.
+      if (view.replicas.every(isFull)) {
+        return wait
+      }
+      const decided = policy.route(request, view)
+      return decided.choice === 'Send' && isFull(decided.to) ? wait : decided
+    },
+  }
+}
+
+function note(window: EngineWindow, { model, inFlight }: LabReplica): void {
+  const { running, waiting, deferred } = model.gauges
+  window.note({ running, waiting: waiting + deferred }, inFlight)
+}

@@ -1,0 +1,184 @@
+// Rules of fairness beside each other, in the lab: who was served how unevenly, and at what throughput.
+//   node bin/run.mjs test/bars/lab-fairness.ts [--quick] [--replicas 1,8] [--seconds 600] [--seed 1]
+//     [--only arena,abusive,azure,weights] [--data FOLDER]
+// FOLDER holds azure-llm-2023-conv.csv and -code.csv: AzureLLMInferenceTrace_*.csv of github.com/Azure/AzurePublicDataset.
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { quantile } from '../support/service.ts'
+import type { ModelOptions } from '../../src/sim/model-types.ts'
+import { h100Llama8b } from '../../src/sim/profile.ts'
+import type { LabRequest } from '../../src/sim/lab/lab-request.ts'
+import { vtcBasic } from '../../src/sim/lab/policies/aibrix.ts'
+import { leastRequests } from '../../src/sim/lab/policies/simple.ts'
+import type { RoutePolicy } from '../../src/sim/lab/policy.ts'
+import { Dlpm } from '../../src/sim/lab/queues/dlpm.ts'
+import { FairShareOrder } from '../../src/sim/lab/queues/fair-share-order.ts'
+import { FirstCome } from '../../src/sim/lab/queues/first-come.ts'
+import { RequestsPerMinute } from '../../src/sim/lab/queues/requests-per-minute.ts'
+import { SlackOrder } from '../../src/sim/lab/queues/slack-order.ts'
+import { TenantQueue } from '../../src/sim/lab/queues/tenant-queue.ts'
+import { Vtc } from '../../src/sim/lab/queues/vtc.ts'
+import type { RequestQueue } from '../../src/sim/lab/request-queue.ts'
+import { runLab } from '../../src/sim/lab/run-lab.ts'
+import { serviceGap, type ServiceGap } from '../../src/sim/lab/service-gap.ts'
+import { WaitingLines } from '../../src/sim/lab/waiting-lines.ts'
+import { withPlaces } from '../../src/sim/lab/with-places.ts'
+import {
+  abusiveTape,
+  arenaTape,
+  azureTape,
+  weightedTape,
+  type FairnessTape,
+  type TapeSize,
+} from '../support/fairness-tapes.ts'
+
+/** One H100 as in the public runs: 32 slots of rank 16, and what they leave of the KV cache. */
+const engine: ModelOptions = {
+  profile: h100Llama8b,
+  maxLoras: 32,
+  maxCpuLoras: 64,
+  maxNumSeqs: 256,
+  maxNumBatchedTokens: 2048,
+  kvTokens: h100Llama8b.kvTokens - h100Llama8b.kvTokensPerSlotRank * 16 * 32,
+}
+
+/** Left out at the start: queues have to form. */
+const warmUpMs = 60_000
+
+interface Discipline {
+  readonly name: string
+  readonly queue: RequestQueue
+  readonly policy: RoutePolicy
+}
+
+interface Row extends ServiceGap {
+  readonly name: string
+  readonly victimP99Ms: number
+  /** Somebody among those had not got a token when the run ended: its wait counts as far as it went. */
+  readonly refused: number
+  readonly wallMs: number
+}
+
+function disciplinesFor({ weightOf, perMinute }: FairnessTape): readonly Discipline[] {
+  const held = (queue: RequestQueue, name = queue.name): Discipline => ({
+    name,
+    queue,
+    policy: withPlaces(leastRequests()),
+  })
+  return [
+    held(new TenantQueue(new FirstCome())),
+    { name: 'no queue', queue: new WaitingLines(), policy: leastRequests() },
+    { name: 'aibrix-vtc', queue: new WaitingLines(), policy: vtcBasic() },
+    held(new WaitingLines()),
+    held(new TenantQueue(new SlackOrder(h100Llama8b.perPrefillTokenMs))),
+    held(new TenantQueue(new RequestsPerMinute(perMinute))),
+    held(new TenantQueue(new RequestsPerMinute(2 * perMinute))),
+    held(new TenantQueue(new Dlpm({ weightOf }))),
+    held(new TenantQueue(new Vtc(weightOf))),
+    held(new TenantQueue(new FairShareOrder(weightOf))),
+  ]
+}
+
+function measure(tape: FairnessTape, discipline: Discipline, size: TapeSize): Row {
+  const { queue, policy, name } = discipline
+  const startedMs = performance.now()
+  const { replicas, seed } = size
+  const run = runLab({ tape: tape.tape, policy, queue, replicas, engine, seed })
+  const toMs = tape.tape.at(-1)?.atMs ?? 0
+  const { refused } = queue
+  const { weightOf } = tape
+  const gap = serviceGap(run.requests, { fromMs: warmUpMs, toMs, weightOf, refused })
+  const waits = run.requests
+    .filter(({ entry, arrivedMs }) => tape.isVictim(entry.tenant) && arrivedMs >= warmUpMs)
+    .filter((request) => refused?.has(request) !== true)
+    .map((request) => waitOf(request, run.endMs))
+  return {
+    ...gap,
+    name,
+    victimP99Ms: waits.length === 0 ? Number.NaN : quantile(waits, 0.99),
+    refused: (refused?.size ?? 0) / run.requests.length,
+    wallMs: performance.now() - startedMs,
+  }
+}
+
+function waitOf({ ttftMs, arrivedMs }: LabRequest, endMs: number): number {
+  return Number.isNaN(ttftMs) ? endMs - arrivedMs : ttftMs
+}
+
+const columns = [12, 9, 9, 9, 9, 10, 10, 8, 11, 8, 8, 7]
+
+function line(...cells: readonly string[]): void {
+  console.log(cells.map((cell, at) => cell.padStart(columns[at] ?? 8)).join(' '))
+}
+
+function compare(tape: FairnessTape, size: TapeSize): void {
+  const { replicas } = size
+  console.log(`\n${tape.name}; ${replicas} replicas, ${tape.tape.length} requests`)
+  line('', 'gap max', 'mean', 'sum max', 'mean', '|Wf-Wg|', 'mean', 'tok/s', 'victim p99', 'starved', 'Jain', 'refused')
+  const rows = disciplinesFor(tape).map((discipline) => {
+    const row = measure(tape, discipline, size)
+    print(row)
+    return row
+  })
+  const [fcfs, ours] = [rows[0], rows.at(-1)]
+  if (fcfs !== undefined && ours !== undefined) {
+    const gap = ours.max / fcfs.max
+    const throughput = ours.tokensPerSecond / fcfs.tokensPerSecond
+    say('greatest gap by that of FCFS', gap.toFixed(3), '<= 0.5', gap <= 0.5)
+    say('throughput by that of FCFS', throughput.toFixed(4), '>= 0.99', throughput >= 0.99)
+    say('starved tenants', String(ours.starved.length), '0', ours.starved.length === 0)
+  }
+}
+
+function print(row: Row): void {
+  const { name, max, mean, maxSum, meanSum, backloggedMax, backloggedMean } = row
+  const gaps = [max, mean, maxSum, meanSum, backloggedMax, backloggedMean]
+  line(
+    name,
+    ...gaps.map((gap) => gap.toFixed(0)),
+    row.tokensPerSecond.toFixed(0),
+    Number.isNaN(row.victimP99Ms) ? '-' : `${(row.victimP99Ms / 1000).toFixed(2)} s`,
+    String(row.starved.length),
+    row.jain.toFixed(3),
+    `${(row.refused * 100).toFixed(0)} %`,
+    `${(row.wallMs / 1000).toFixed(1)}s`,
+  )
+}
+
+function say(what: string, figure: string, bar: string, isMet: boolean): void {
+  console.log(`  ${isMet ? 'ok    ' : 'MISSED'} ${what}: ${figure} (bar ${bar})`)
+}
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    replicas: { type: 'string' },
+    seconds: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    only: { type: 'string', default: 'arena,abusive,azure,weights' },
+    data: { type: 'string' },
+  },
+})
+const wanted = new Set(values.only.split(','))
+const seconds = Number(values.seconds ?? (values.quick ? 240 : 600))
+for (const replicas of (values.replicas ?? (values.quick ? '1' : '1,8')).split(',').map(Number)) {
+  const size = { replicas, seconds, seed: Number(values.seed) }
+  if (wanted.has('arena')) {
+    compare(arenaTape(size), size)
+  }
+  if (wanted.has('abusive')) {
+    compare(abusiveTape(size), size)
+  }
+  if (wanted.has('weights')) {
+    compare(weightedTape(size), size)
+  }
+  if (wanted.has('azure')) {
+    const tape = values.data === undefined ? undefined : azureTape(values.data, size)
+    if (tape === undefined) {
+      console.log('\nAzure’s traces: skipped, --data names no folder with them')
+    } else {
+      compare(tape, size)
+    }
+  }
+}
+process.exitCode = 0
