@@ -4,6 +4,9 @@ import type { LabRequest } from './lab-request.ts'
 const inputCost = 1
 const outputCost = 2
 
+/** A request waits, be it at the gateway or inside an engine, if its first token takes longer than a prompt may. */
+const waitMs = 1000
+
 export interface ServiceOptions {
   readonly fromMs: number
   readonly toMs: number
@@ -15,8 +18,9 @@ export interface TenantWindow {
   readonly got: number
   /** By requests that came within. */
   readonly asked: number
-  /** By requests that waited at its start. */
+  /** By requests that waited as it began, and as it ended. */
   readonly waitedBefore: number
+  readonly waitsAfter: number
   /** Somebody waited in each of its seconds, all the time. */
   readonly isBacklogged: boolean
 }
@@ -26,6 +30,7 @@ interface Sums {
   readonly got: Float64Array
   readonly asked: Float64Array
   readonly backlogged: Float64Array
+  /** No sum, but what waits as each second begins, and at the end of all. */
   readonly waiting: Float64Array
 }
 
@@ -50,7 +55,7 @@ export class TenantService {
       }
       const waited = own.filter((request) => refused?.has(request) !== true)
       this.#addWaits(sums, waited)
-      for (const each of [sums.got, sums.asked, sums.backlogged]) {
+      for (const each of Object.values(sums)) {
         accumulate(each)
       }
       this.#sums.set(tenant, sums)
@@ -69,6 +74,7 @@ export class TenantService {
       got: between(got, from, to),
       asked: between(asked, from, to),
       waitedBefore: waiting[from] ?? 0,
+      waitsAfter: waiting[to] ?? 0,
       isBacklogged: between(backlogged, from, to) === to - from,
     }
   }
@@ -101,20 +107,29 @@ export class TenantService {
     }
     for (const request of requests) {
       const { arrivedMs } = request
-      const sentMs = Number.isNaN(request.sentMs) ? Infinity : request.sentMs
-      if (sentMs > arrivedMs) {
+      const untilMs = Number.isNaN(request.firstTokenMs) ? Infinity : request.firstTokenMs
+      if (untilMs - arrivedMs > waitMs) {
         if (arrivedMs > coveredToMs) {
           cover()
           coveredFromMs = arrivedMs
         }
-        coveredToMs = Math.max(coveredToMs, sentMs)
-        const at = (arrivedMs - this.#fromMs) / 1000
-        if (at < 0 && sentMs > this.#fromMs) {
-          waiting[0] = (waiting[0] ?? 0) + costOf(request)
-        }
+        coveredToMs = Math.max(coveredToMs, untilMs)
+        this.#level(waiting, arrivedMs, untilMs, costOf(request))
       }
     }
     cover()
+  }
+
+  /** So much more at each beginning of a second from the one time to the other; as differences, for running sums. */
+  #level(values: Float64Array, fromMs: number, untilMs: number, cost: number): void {
+    const first = Math.max(0, Math.ceil((fromMs - this.#fromMs) / 1000))
+    const last = Math.ceil((untilMs - this.#fromMs) / 1000)
+    if (first < last && first < values.length) {
+      values[first] = (values[first] ?? 0) + cost
+      if (last < values.length) {
+        values[last] = (values[last] ?? 0) - cost
+      }
+    }
   }
 
   /** False: outside of what is looked at. */
@@ -129,7 +144,8 @@ export class TenantService {
 
   #empty(): Sums {
     const zeros = (): Float64Array => new Float64Array(this.seconds)
-    return { got: zeros(), asked: zeros(), backlogged: zeros(), waiting: zeros() }
+    const waiting = new Float64Array(this.seconds + 1)
+    return { got: zeros(), asked: zeros(), backlogged: zeros(), waiting }
   }
 }
 

@@ -5,12 +5,22 @@ import { wait, type RoutePolicy, type RouteView } from './policy.ts'
 /** How often an agent looks at its engine. */
 const lookEveryMs = 500
 
+export interface PlacesOptions {
+  /** Requests that may be at one replica; absent: learned from what runs there, as gateways do. */
+  readonly limit?: number
+  /**
+   * Prompt tokens that may be at one replica unread; absent: any. A burst of long prompts enters before the limit of
+   * requests notices, and whoever comes next waits for all of it. Two steps' worth keep an engine busy.
+   */
+  readonly promptTokens?: number
+}
+
 /**
  * A rule under which a request waits at the gateway while the replica that the rule chose has all it may have, so that who
  * is next is decided by the gateway's queue and not by the engine's.
- * @param limit requests that may be at one replica; absent: learned from what runs there, as gateways do
  */
-export function withPlaces(policy: RoutePolicy, limit?: number): RoutePolicy {
+export function withPlaces(policy: RoutePolicy, options: PlacesOptions = {}): RoutePolicy {
+  const { limit, promptTokens = Infinity } = options
   const windows = new Map<number, EngineWindow>()
   let lookedMs = -Infinity
   const look = ({ nowMs, replicas }: RouteView): void => {
@@ -27,7 +37,8 @@ export function withPlaces(policy: RoutePolicy, limit?: number): RoutePolicy {
     return window
   }
   const isFull = (replica: LabReplica): boolean =>
-    replica.inFlight >= (limit ?? windowOf(replica).limit)
+    replica.inFlight >= (limit ?? windowOf(replica).limit) ||
+    replica.queuedPromptTokens >= promptTokens
   return {
     ...policy,
     route(request, view) {

@@ -26,6 +26,8 @@ export class Dlpm implements TenantOrder {
   readonly #quantum: number
   readonly #weightOf: WeightOf
   readonly #deficits = new Map<string, number>()
+  /** Who was chosen last, and what has to be refilled for that: done only if there is a place for it. */
+  #planned: { readonly request: LabRequest | undefined; readonly rounds: number } | undefined
   /** What was sent, as a gateway may know it. */
   readonly #sent: Lru<string, true>
 
@@ -42,29 +44,29 @@ export class Dlpm implements TenantOrder {
   }
 
   next(candidates: readonly LabRequest[]): LabRequest | undefined {
-    for (const { entry } of candidates) {
-      this.#deficits.set(entry.tenant, this.deficitOf(entry.tenant))
-    }
-    while (candidates.every(({ entry }) => this.deficitOf(entry.tenant) <= 0)) {
-      this.#refill()
-    }
+    const rounds = Math.min(...candidates.map(({ entry }) => this.#roundsFor(entry.tenant)))
     let best: LabRequest | undefined
     let bestCached = -1
     for (const candidate of candidates) {
-      const cached =
-        this.deficitOf(candidate.entry.tenant) > 0 ? this.#cachedTokens(candidate) : -1
-      const isEqual =
-        cached === bestCached && candidate.arrivedMs < (best?.arrivedMs ?? -Infinity)
+      if (this.#roundsFor(candidate.entry.tenant) > rounds) {
+        continue
+      }
+      const cached = this.#cachedTokens(candidate)
+      const isEqual = cached === bestCached && candidate.arrivedMs < (best?.arrivedMs ?? 0)
       if (cached > bestCached || isEqual) {
         best = candidate
         bestCached = cached
       }
     }
+    this.#planned = { request: best, rounds }
     return best
   }
 
   began(request: LabRequest): void {
     const { entry, promptTokens, adapter, blocks } = request
+    if (this.#planned?.request === request) {
+      this.#refill(this.#planned.rounds)
+    }
     this.#charge(entry.tenant, inputCost * (promptTokens - this.#cachedTokens(request)))
     for (const block of blocks) {
       this.#sent.set(`${adapter?.id ?? 0}/${block}`, true)
@@ -79,11 +81,20 @@ export class Dlpm implements TenantOrder {
     this.#deficits.set(tenant, this.deficitOf(tenant) - tokens)
   }
 
-  #refill(): void {
+  /** Refills until the tenant may go. */
+  #roundsFor(tenant: string): number {
+    const deficit = this.deficitOf(tenant)
+    return deficit > 0 ? 0 : Math.floor(-deficit / this.#quantumOf(tenant)) + 1
+  }
+
+  #quantumOf(tenant: string): number {
+    return this.#quantum * this.#weightOf(tenant)
+  }
+
+  #refill(rounds: number): void {
     for (const [tenant, deficit] of this.#deficits) {
-      if (deficit <= 0) {
-        this.#deficits.set(tenant, deficit + this.#quantum * this.#weightOf(tenant))
-      }
+      const own = Math.min(rounds, this.#roundsFor(tenant))
+      this.#deficits.set(tenant, deficit + own * this.#quantumOf(tenant))
     }
   }
 

@@ -30,6 +30,13 @@ export class TenantQueue implements RequestQueue {
     return this.#length
   }
 
+  /** Who waits, by tenant and adapter; each line in the order in which they came. */
+  *lines(): Iterable<readonly LabRequest[]> {
+    for (const lines of this.#tenants.values()) {
+      yield* lines.values()
+    }
+  }
+
   arrive(request: LabRequest, take: Take, nowMs: number): void {
     if (this.#order.admits?.(request, nowMs) === false) {
       this.refused.add(request)
@@ -78,11 +85,9 @@ export class TenantQueue implements RequestQueue {
     const candidates: LabRequest[] = []
     for (const lines of this.#tenants.values()) {
       for (const line of lines.values()) {
-        for (let at = 0; at < depth && at < line.length && !stuck.has(line); at += 1) {
-          const request = line[at]
-          if (request !== undefined) {
-            candidates.push(request)
-          }
+        if (!stuck.has(line)) {
+          // Nothing but cached prefixes makes a later one better than the first.
+          candidates.push(...line.slice(0, line[0]?.blocks.length === 0 ? 1 : depth))
         }
       }
     }
