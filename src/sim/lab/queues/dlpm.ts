@@ -44,6 +44,9 @@ export class Dlpm implements TenantOrder {
   }
 
   next(candidates: readonly LabRequest[]): LabRequest | undefined {
+    for (const { entry } of candidates) {
+      this.#deficits.set(entry.tenant, this.deficitOf(entry.tenant))
+    }
     const rounds = Math.min(...candidates.map(({ entry }) => this.#roundsFor(entry.tenant)))
     let best: LabRequest | undefined
     let bestCached = -1
