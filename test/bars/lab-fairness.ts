@@ -129,7 +129,20 @@ function line(...cells: readonly string[]): void {
 function compare(tape: FairnessTape, size: TapeSize): void {
   const { replicas } = size
   console.log(`\n${tape.name}; ${replicas} replicas, ${tape.tape.length} requests`)
-  line('', 'gap max', 'mean', 'unmet max', 'mean', '|Wf-Wg|', 'mean', 'tok/s', 'victim p99', 'starved', 'Jain', 'refused')
+  line(
+    '',
+    'gap max',
+    'mean',
+    'unmet max',
+    'mean',
+    '|Wf-Wg|',
+    'mean',
+    'tok/s',
+    'victim p99',
+    'starved',
+    'Jain',
+    'refused',
+  )
   const rows = disciplinesFor(tape, size.seed).map((discipline) => {
     const row = measure(tape, discipline, size)
     print(row)

@@ -27,7 +27,10 @@ const cases = fc.record<Case>({
 })
 
 /** What two tenants that always had somebody waiting were served apart, by weight, at most. */
-function greatestGap({ weights, places, sizes }: Case, orderOf: (w: WeightOf) => TenantOrder): number {
+function greatestGap(
+  { weights, places, sizes }: Case,
+  orderOf: (w: WeightOf) => TenantOrder,
+): number {
   const toy = new QueueToy(
     orderOf((tenant) => weights[Number(tenant)] ?? 1),
     places,
