@@ -2,7 +2,6 @@
 //   node bin/run.mjs test/bars/lab-fairness.ts [--quick] [--replicas 1,8] [--seconds 600] [--seed 1]
 //     [--only arena,abusive,azure,weights] [--data FOLDER]
 // FOLDER holds azure-llm-2023-conv.csv and -code.csv: AzureLLMInferenceTrace_*.csv of github.com/Azure/AzurePublicDataset.
-import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { LabGateways } from '../support/lab-gateways.ts'
 import { quantile } from '../support/service.ts'
@@ -76,7 +75,7 @@ function disciplinesFor(tape: FairnessTape, seed: number): readonly Discipline[]
     { name: 'aibrix-vtc', queue: new WaitingLines(), policy: vtcBasic() },
   ]
   const gateways = gatewayCounts.map((count) => new LabGateways(count, weightOf, seed))
-  return [
+  const all = [
     held(new TenantQueue(new FirstCome())),
     ...(isHopeless ? [] : atOnce),
     held(new WaitingLines()),
@@ -92,6 +91,14 @@ function disciplinesFor(tape: FairnessTape, seed: number): readonly Discipline[]
     ...gateways.map((queue) => ({ name: queue.name, queue, policy: queue.policy })),
     held(new TenantQueue(new FairShareOrder(weightOf))),
   ]
+  const chosen = values.rules.split(',')
+  return all.filter(
+    ({ name }, at) =>
+      values.rules === '' ||
+      at === 0 ||
+      at === all.length - 1 ||
+      chosen.some((rule) => name.startsWith(rule)),
+  )
 }
 
 function measure(tape: FairnessTape, discipline: Discipline, size: TapeSize): Row {
@@ -128,7 +135,11 @@ function line(...cells: readonly string[]): void {
 
 function compare(tape: FairnessTape, size: TapeSize): void {
   const { replicas } = size
-  console.log(`\n${tape.name}; ${replicas} replicas, ${tape.tape.length} requests`)
+  const tokens = tape.tape.reduce((sum, one) => sum + one.inputTokens + one.outputTokens, 0)
+  const asked = (tokens / (tape.tape.at(-1)?.atMs ?? 1)) * 1000
+  console.log(
+    `\n${tape.name}; ${replicas} replicas, ${tape.tape.length} requests, ${asked.toFixed(0)} tok/s asked for`,
+  )
   line(
     '',
     'gap max',
@@ -186,6 +197,7 @@ const { values } = parseArgs({
     seconds: { type: 'string' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string', default: 'arena,abusive,azure,weights' },
+    rules: { type: 'string', default: '' },
     data: { type: 'string' },
   },
 })
@@ -211,4 +223,3 @@ for (const replicas of (values.replicas ?? (values.quick ? '1' : '1,8')).split('
     }
   }
 }
-process.exitCode = 0
