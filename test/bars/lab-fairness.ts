@@ -57,8 +57,9 @@ interface Discipline {
 interface Row extends ServiceGap {
   readonly name: string
   readonly victimP99Ms: number
-  /** Somebody among those had not got a token when the run ended: its wait counts as far as it went. */
   readonly refused: number
+  /** Distinct adapters at work at an engine, mean: each costs it time. */
+  readonly active: number
   readonly wallMs: number
 }
 
@@ -119,15 +120,17 @@ function measure(tape: FairnessTape, discipline: Discipline, size: TapeSize): Ro
     name,
     victimP99Ms: waits.length === 0 ? Number.NaN : quantile(waits, 0.99),
     refused: (refused?.size ?? 0) / run.requests.length,
+    active: run.meanActive,
     wallMs: performance.now() - startedMs,
   }
 }
 
+/** Who has not got a token when the run ends has waited so far. */
 function waitOf({ ttftMs, arrivedMs }: LabRequest, endMs: number): number {
   return Number.isNaN(ttftMs) ? endMs - arrivedMs : ttftMs
 }
 
-const columns = [12, 9, 9, 9, 9, 10, 10, 8, 11, 8, 8, 7]
+const columns = [12, 9, 9, 9, 9, 10, 10, 8, 11, 8, 8, 8, 9, 7]
 
 function line(...cells: readonly string[]): void {
   console.log(cells.map((cell, at) => cell.padStart(columns[at] ?? 8)).join(' '))
@@ -153,6 +156,7 @@ function compare(tape: FairnessTape, size: TapeSize): void {
     'starved',
     'Jain',
     'refused',
+    'adapters',
   )
   const rows = disciplinesFor(tape, size.seed).map((discipline) => {
     const row = measure(tape, discipline, size)
@@ -182,6 +186,7 @@ function print(row: Row): void {
     String(row.starved.length),
     row.jain.toFixed(3),
     `${(row.refused * 100).toFixed(0)} %`,
+    row.active.toFixed(1),
     `${(row.wallMs / 1000).toFixed(1)}s`,
   )
 }

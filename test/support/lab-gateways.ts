@@ -82,22 +82,22 @@ class LabGateway {
   }
 
   #waits(): readonly TenantWait[] {
-    const waits = new Map<string, LabRequest[]>()
+    const waits = new Map<string, TenantWait>()
     for (const line of this.queue.lines()) {
-      const tenant = line[0]?.entry.tenant ?? ''
-      waits.set(tenant, [...(waits.get(tenant) ?? []), ...line])
+      const [first] = line
+      const { tenant = '' } = first?.entry ?? {}
+      const known = waits.get(tenant)
+      if (first !== undefined) {
+        waits.set(tenant, {
+          tenant,
+          turn: this.#order.fair.turnOf(tenant),
+          cost: known?.cost ?? this.#order.costOf(first),
+          count: (known?.count ?? 0) + line.length,
+          waitedMs: Math.max(known?.waitedMs ?? 0, Math.round(this.#now() - first.arrivedMs)),
+        })
+      }
     }
-    return [...waits]
-      .flatMap(([tenant, requests]) => {
-        const [first] = requests
-        const cameMs = Math.min(...requests.slice(0, 64).map(({ arrivedMs }) => arrivedMs))
-        const turn = this.#order.fair.turnOf(tenant)
-        const waitedMs = Math.round(this.#now() - cameMs)
-        return first === undefined
-          ? []
-          : [{ tenant, turn, cost: this.#order.costOf(first), count: requests.length, waitedMs }]
-      })
-      .sort((left, right) => left.turn - right.turn)
+    return [...waits.values()].sort((left, right) => left.turn - right.turn)
   }
 }
 
