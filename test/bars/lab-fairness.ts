@@ -167,6 +167,10 @@ function compare(tape: FairnessTape, size: TapeSize): void {
   if (fcfs !== undefined && ours !== undefined) {
     const gap = ours.max / fcfs.max
     const throughput = ours.tokensPerSecond / fcfs.tokensPerSecond
+    const { ideal } = ours
+    console.log(
+      `  perfectly even, at the same tokens in each second: gap ${ideal.max.toFixed(0)} (mean ${ideal.mean.toFixed(0)}), unmet ${ideal.unmetMax.toFixed(0)} (mean ${ideal.unmetMean.toFixed(0)})`,
+    )
     say('greatest gap by that of FCFS', gap.toFixed(3), '<= 0.5', gap <= 0.5)
     const unmet = ours.unmetMax / fcfs.unmetMax
     say('the same, by what stayed unmet', unmet.toFixed(3), '<= 0.5', unmet <= 0.5)

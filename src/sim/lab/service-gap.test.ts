@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { aLabRequest } from '../../../test/support/queue-toy.ts'
 import type { LabRequest } from './lab-request.ts'
-import { maxMinShares, serviceGap } from './service-gap.ts'
+import { maxMinShares } from './max-min-shares.ts'
+import { serviceGap } from './service-gap.ts'
 
 interface Ran {
   readonly tenant: string
@@ -70,6 +71,25 @@ describe('a gap of service', () => {
     const gap = serviceGap([...stream('a', 240, 0), early], { ...options, fromMs: 60_000 })
     expect(gap.tokensPerSecond).toBeCloseTo(201 / 2)
     expect(gap.max).toBe(0)
+  })
+})
+
+describe('perfect fairness', () => {
+  test('would have shared what one tenant got alone', () => {
+    const waiting = stream('b', 120, 0).map(({ entry }) => ran({ tenant: 'b', atMs: entry.atMs }))
+    const { ideal, max } = serviceGap([...stream('a', 120, 0), ...waiting], options)
+    expect(max).toBeCloseTo(151)
+    expect(ideal).toMatchObject({ starved: [], backloggedMax: 0 })
+    // Each has half of what the other asked for, and both lack the same.
+    expect(ideal.max).toBeLessThan(1)
+  })
+
+  test('is uneven where a burst comes in the middle of a window', () => {
+    const burst = Array.from({ length: 60 }, () =>
+      ran({ tenant: 'b', atMs: 50_000, firstTokenMs: 119_000, endMs: 119_900 }),
+    )
+    const { ideal } = serviceGap([...stream('a', 120, 0), ...burst], options)
+    expect(ideal.unmetMax).toBeGreaterThan(50)
   })
 })
 

@@ -1,5 +1,7 @@
 import type { LabRequest } from './lab-request.ts'
-import { TenantService } from './tenant-service.ts'
+import { FluidService } from './fluid-service.ts'
+import { maxMinShares } from './max-min-shares.ts'
+import { TenantService, type ServiceWindows } from './tenant-service.ts'
 import type { WeightOf } from './queues/tenant-order.ts'
 
 export interface GapOptions {
@@ -12,7 +14,7 @@ export interface GapOptions {
 }
 
 /** How unevenly tenants were served; tokens a second by weight, a token of output as two of input. */
-export interface ServiceGap {
+export interface Gaps {
   /**
    * As VTC-artifact has it, `get_service_diff_over_time`: of each window the tenant furthest from the one served most, but
    * no further than what it asked for and what it got are apart. The greatest window, and their mean.
@@ -30,6 +32,11 @@ export interface ServiceGap {
   readonly backloggedMean: number
   /** Tenants with somebody waiting all through a window in which they got no token. */
   readonly starved: readonly string[]
+}
+
+export interface ServiceGap extends Gaps {
+  /** What perfect fairness would have shown, with as many tokens in each second. */
+  readonly ideal: Gaps
   /** Prompt and output tokens a second, all together. */
   readonly tokensPerSecond: number
   /** Of what each tenant got by its max-min share of all that was served: 1 is exactly that share for everybody. */
@@ -39,27 +46,37 @@ export interface ServiceGap {
 const windowSeconds = 60
 const strideSeconds = 10
 
-/** What tenants got in windows of a minute, one every ten seconds. */
 export function serviceGap(requests: readonly LabRequest[], options: GapOptions): ServiceGap {
   const { weightOf } = options
   const service = new TenantService(requests, options)
-  const { tenants, seconds } = service
+  return {
+    ...gapsOf(service, weightOf),
+    ideal: gapsOf(new FluidService(service, weightOf), weightOf),
+    tokensPerSecond: service.tokens / service.seconds,
+    jain: jainOf(service, weightOf),
+  }
+}
+
+/** Windows of a minute, one every ten seconds. */
+function gapsOf(service: ServiceWindows, weightOf: WeightOf): Gaps {
   const gaps: number[] = []
   const unmet: number[] = []
   const backlogged: number[] = []
   const starved = new Set<string>()
-  for (let from = 0; from + windowSeconds <= seconds; from += strideSeconds) {
-    const window = tenants.map((tenant) => {
-      const { got, asked, waitsAfter, isBacklogged } = service.window(
-        tenant,
-        from,
-        from + windowSeconds,
-      )
-      if (isBacklogged && got === 0) {
+  for (let from = 0; from + windowSeconds <= service.seconds; from += strideSeconds) {
+    const window = service.tenants.map((tenant) => {
+      const part = service.window(tenant, from, from + windowSeconds)
+      if (part.isBacklogged && part.got === 0) {
         starved.add(tenant)
       }
       const rate = windowSeconds * weightOf(tenant)
-      return { got: got / rate, asked: asked / rate, waits: waitsAfter / rate, isBacklogged }
+      const { isBacklogged } = part
+      return {
+        isBacklogged,
+        got: part.got / rate,
+        asked: part.asked / rate,
+        waits: part.waitsAfter / rate,
+      }
     })
     const most = Math.max(...window.map(({ got }) => got))
     const gapBy = (lackOf: (one: (typeof window)[number]) => number): number =>
@@ -71,18 +88,16 @@ export function serviceGap(requests: readonly LabRequest[], options: GapOptions)
   }
   return {
     max: Math.max(0, ...gaps),
-    mean: sum(gaps) / Math.max(1, gaps.length),
+    mean: meanOf(gaps),
     unmetMax: Math.max(0, ...unmet),
-    unmetMean: sum(unmet) / Math.max(1, unmet.length),
+    unmetMean: meanOf(unmet),
     backloggedMax: Math.max(0, ...backlogged),
-    backloggedMean: sum(backlogged) / Math.max(1, backlogged.length),
+    backloggedMean: meanOf(backlogged),
     starved: [...starved],
-    tokensPerSecond: service.tokens / seconds,
-    jain: jainOf(service, weightOf),
   }
 }
 
-function jainOf(service: TenantService, weightOf: WeightOf): number {
+function jainOf(service: ServiceWindows, weightOf: WeightOf): number {
   const all = service.tenants.map((tenant) => {
     const { got, asked, waitedBefore } = service.window(tenant, 0, service.seconds)
     return { got, asked: Math.max(got, asked + waitedBefore), weight: weightOf(tenant) }
@@ -92,32 +107,8 @@ function jainOf(service: TenantService, weightOf: WeightOf): number {
   return sum(parts) ** 2 / (parts.length * sum(parts.map((part) => part * part)))
 }
 
-interface Ask {
-  readonly asked: number
-  readonly weight: number
-}
-
-/** Nobody gets more than asked for; what that leaves goes to the others, by weight. */
-export function maxMinShares(asks: readonly Ask[], capacity: number): readonly number[] {
-  const shares = asks.map(() => 0)
-  let left = capacity
-  let open = asks.map((ask, at) => ({ ...ask, at }))
-  while (open.length > 0) {
-    const level = left / sum(open.map(({ weight }) => weight))
-    const content = open.filter(({ asked, weight }) => asked <= level * weight)
-    if (content.length === 0) {
-      for (const { at, weight } of open) {
-        shares[at] = level * weight
-      }
-      return shares
-    }
-    for (const { at, asked } of content) {
-      shares[at] = asked
-      left -= asked
-    }
-    open = open.filter((one) => !content.includes(one))
-  }
-  return shares
+function meanOf(values: readonly number[]): number {
+  return sum(values) / Math.max(1, values.length)
 }
 
 function sum(values: readonly number[]): number {

@@ -25,6 +25,13 @@ export interface TenantWindow {
   readonly isBacklogged: boolean
 }
 
+export interface ServiceWindows {
+  readonly tenants: readonly string[]
+  readonly seconds: number
+  /** @param from seconds after the start of what is looked at */
+  window(tenant: string, from: number, to: number): TenantWindow
+}
+
 /** Running sums by second: of a window, what it ends with less what it begins with. */
 interface Sums {
   readonly got: Float64Array
@@ -35,7 +42,7 @@ interface Sums {
 }
 
 /** Who was served when, by tenant and second of one run. A prompt counts with its first token. */
-export class TenantService {
+export class TenantService implements ServiceWindows {
   readonly seconds: number
   /** Prompt and output tokens, each once. */
   readonly tokens: number
@@ -67,7 +74,6 @@ export class TenantService {
     return [...this.#sums.keys()]
   }
 
-  /** @param from seconds after the start of what is looked at */
   window(tenant: string, from: number, to: number): TenantWindow {
     const { got, asked, backlogged, waiting } = this.#sums.get(tenant) ?? this.#empty()
     return {
