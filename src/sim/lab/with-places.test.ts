@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { tiny } from '../profile.ts'
 import type { LabRequest } from './lab-request.ts'
+import { sendTo } from './policies/choose.ts'
 import { leastRequests } from './policies/simple.ts'
+import type { RoutePolicy } from './policy.ts'
 import { FairShareOrder } from './queues/fair-share-order.ts'
 import { FirstCome } from './queues/first-come.ts'
 import { TenantQueue } from './queues/tenant-queue.ts'
@@ -86,6 +88,29 @@ test('prompts that were not read yet hold up the next', () => {
     // 200 tokens each: two make 400.
     expect(unread.length).toBeLessThanOrEqual(2)
   }
+})
+
+test('who may stray goes elsewhere when the rule’s replica is full, and nobody else does', () => {
+  const first: RoutePolicy = {
+    name: 'first',
+    source: '',
+    isPlanned: false,
+    route: (_request, { replicas }) => sendTo(replicas[0]),
+  }
+  const mayStray = ({ entry }: LabRequest): boolean => entry.tenant === 'victim'
+  const { requests } = runLab({
+    tape: burst(100),
+    policy: withPlaces(first, { limit: 2, mayStray }),
+    queue: new TenantQueue(new FirstCome()),
+    replicas: 2,
+    engine,
+    seed: 1,
+  })
+  const strayed = requests.filter(({ replica }) => replica === 1)
+  expect(strayed.length).toBeGreaterThan(20)
+  expect(strayed.every(({ entry }) => entry.tenant === 'victim')).toBe(true)
+  expect(mostAtOnce(requests, 0)).toBe(2)
+  expect(mostAtOnce(requests, 1)).toBeLessThanOrEqual(2)
 })
 
 test('the order is the gateway’s: one within its share does not wait for a burst of another', () => {

@@ -1,5 +1,7 @@
 import { EngineWindow } from '../../core/engine-window.ts'
 import type { LabReplica } from './lab-replica.ts'
+import type { LabRequest } from './lab-request.ts'
+import { leastBy, sendTo } from './policies/choose.ts'
 import { wait, type RoutePolicy, type RouteView } from './policy.ts'
 
 /** How often an agent looks at its engine. */
@@ -13,6 +15,8 @@ export interface PlacesOptions {
    * requests notices, and whoever comes next waits for all of it. Two steps' worth keep an engine busy.
    */
   readonly promptTokens?: number
+  /** Who may go to any replica with a place and a slot, if the rule has no place for it. Absent: nobody. */
+  readonly mayStray?: (request: LabRequest) => boolean
 }
 
 /**
@@ -20,7 +24,7 @@ export interface PlacesOptions {
  * is next is decided by the gateway's queue and not by the engine's.
  */
 export function withPlaces(policy: RoutePolicy, options: PlacesOptions = {}): RoutePolicy {
-  const { limit, promptTokens = Infinity } = options
+  const { limit, promptTokens = Infinity, mayStray = () => false } = options
   const windows = new Map<number, EngineWindow>()
   let lookedMs = -Infinity
   const look = ({ nowMs, replicas }: RouteView): void => {
@@ -39,6 +43,11 @@ export function withPlaces(policy: RoutePolicy, options: PlacesOptions = {}): Ro
   const isFull = (replica: LabReplica): boolean =>
     replica.inFlight >= (limit ?? windowOf(replica).limit) ||
     replica.queuedPromptTokens >= promptTokens
+  const hasRoomFor = (request: LabRequest) => (replica: LabReplica) =>
+    !isFull(replica) &&
+    (replica.slotsUsed < replica.slots ||
+      request.adapter === undefined ||
+      replica.inFlightOf(request.adapter) > 0)
   return {
     ...policy,
     route(request, view) {
@@ -48,7 +57,12 @@ export function withPlaces(policy: RoutePolicy, options: PlacesOptions = {}): Ro
         return wait
       }
       const decided = policy.route(request, view)
-      return decided.choice === 'Send' && isFull(decided.to) ? wait : decided
+      if (decided.choice === 'Load' || (decided.choice === 'Send' && !isFull(decided.to))) {
+        return decided
+      }
+      return mayStray(request)
+        ? sendTo(leastBy(view.replicas.filter(hasRoomFor(request)), ({ inFlight }) => inFlight))
+        : wait
     },
   }
 }

@@ -34,6 +34,11 @@ export class FairShareOrder implements TenantOrder {
     return this.fair.costOf(entry.tenant, this.#weightOf(entry.tenant), promptTokens)
   }
 
+  /** How far its tenant is behind those that go now, in tokens by weight. */
+  lagOf({ entry }: LabRequest): number {
+    return this.fair.now - this.fair.turnOf(entry.tenant)
+  }
+
   entered({ entry }: LabRequest): void {
     this.fair.enter(entry.tenant)
   }
