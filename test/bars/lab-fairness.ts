@@ -19,6 +19,7 @@ import { Dlpm } from '../../src/sim/lab/queues/dlpm.ts'
 import { FairShareOrder } from '../../src/sim/lab/queues/fair-share-order.ts'
 import { FirstCome } from '../../src/sim/lab/queues/first-come.ts'
 import { RequestsPerMinute } from '../../src/sim/lab/queues/requests-per-minute.ts'
+import { SecondOffer } from '../../src/sim/lab/queues/second-offer.ts'
 import { SlackOrder } from '../../src/sim/lab/queues/slack-order.ts'
 import type { WeightOf } from '../../src/sim/lab/queues/tenant-order.ts'
 import { TenantQueue } from '../../src/sim/lab/queues/tenant-queue.ts'
@@ -128,7 +129,9 @@ function disciplinesFor(tape: FairnessTape, seed: number): readonly Discipline[]
 /** Where adapters are at few replicas: FCFS that knows of none, ours kept to the plan, and ours as it is meant. */
 function planned(weightOf: WeightOf): readonly Discipline[] {
   const order = new FairShareOrder(weightOf)
-  const mayStray = (request: LabRequest): boolean => order.lagOf(request) > strayAfter
+  const queue = new SecondOffer(new TenantQueue(order))
+  const mayStray = (request: LabRequest): boolean =>
+    queue.isSecond || order.lagOf(request) > strayAfter
   return [
     {
       name: 'fcfs, blind',
@@ -142,7 +145,7 @@ function planned(weightOf: WeightOf): readonly Discipline[] {
     },
     {
       name: 'loraplex',
-      queue: new TenantQueue(order),
+      queue,
       policy: withPlaces(routeOf(), { mayStray }),
     },
   ]

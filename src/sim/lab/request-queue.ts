@@ -11,7 +11,7 @@ export interface RequestQueue {
   /** Requests that wait. */
   readonly length: number
   /** Those that were turned away; undefined: it turns nobody away. */
-  readonly refused?: ReadonlySet<LabRequest>
+  readonly refused?: ReadonlySet<LabRequest> | undefined
   /** It is sent at once, kept, or refused. */
   arrive(request: LabRequest, take: Take, nowMs: number): void
   /** Something changed at a replica: whoever can go now goes. */
