@@ -5,30 +5,10 @@
 // FCFS and ours.
 // FOLDER holds azure-llm-2023-conv.csv and -code.csv: AzureLLMInferenceTrace_*.csv of github.com/Azure/AzurePublicDataset.
 import { parseArgs } from 'node:util'
-import { LabGateways } from '../support/lab-gateways.ts'
-import { quantile } from '../support/service.ts'
-import type { EngineCosts } from '../../src/core/route-cost.ts'
-import type { ModelOptions } from '../../src/sim/model-types.ts'
-import { h100Llama8b } from '../../src/sim/profile.ts'
 import type { LabRequest } from '../../src/sim/lab/lab-request.ts'
-import { vtcBasic } from '../../src/sim/lab/policies/aibrix.ts'
-import { ours } from '../../src/sim/lab/policies/ours.ts'
-import { leastRequests } from '../../src/sim/lab/policies/simple.ts'
-import type { RoutePolicy } from '../../src/sim/lab/policy.ts'
-import { Dlpm } from '../../src/sim/lab/queues/dlpm.ts'
-import { FairShareOrder } from '../../src/sim/lab/queues/fair-share-order.ts'
-import { FirstCome } from '../../src/sim/lab/queues/first-come.ts'
-import { RequestsPerMinute } from '../../src/sim/lab/queues/requests-per-minute.ts'
-import { SecondOffer } from '../../src/sim/lab/queues/second-offer.ts'
-import { SlackOrder } from '../../src/sim/lab/queues/slack-order.ts'
-import type { WeightOf } from '../../src/sim/lab/queues/tenant-order.ts'
-import { TenantQueue } from '../../src/sim/lab/queues/tenant-queue.ts'
-import { Vtc } from '../../src/sim/lab/queues/vtc.ts'
-import type { RequestQueue } from '../../src/sim/lab/request-queue.ts'
 import { runLab } from '../../src/sim/lab/run-lab.ts'
 import { serviceGap, type ServiceGap } from '../../src/sim/lab/service-gap.ts'
-import { WaitingLines } from '../../src/sim/lab/waiting-lines.ts'
-import { withPlaces } from '../../src/sim/lab/with-places.ts'
+import { fairnessEngine, fairnessRules, type FairnessRule } from '../support/fairness-rules.ts'
 import {
   abusiveTape,
   arenaTape,
@@ -37,45 +17,10 @@ import {
   type FairnessTape,
   type TapeSize,
 } from '../support/fairness-tapes.ts'
-
-/** One H100 as in the public runs: 32 slots of rank 16, and what they leave of the KV cache. */
-const engine: ModelOptions = {
-  profile: h100Llama8b,
-  maxLoras: 32,
-  maxCpuLoras: 64,
-  maxNumSeqs: 256,
-  maxNumBatchedTokens: 2048,
-  kvTokens: h100Llama8b.kvTokens - h100Llama8b.kvTokensPerSlotRank * 16 * 32,
-}
-
-const costs: EngineCosts = {
-  ...h100Llama8b,
-  perPromptTokenMs: h100Llama8b.perPrefillTokenMs,
-  loadMs: h100Llama8b.diskToHostMs + h100Llama8b.hostToSlotMs,
-}
-
-/** Where requests go, whoever is next. */
-function routeOf(): RoutePolicy {
-  return values.route === 'ours' ? ours({ costs }) : leastRequests()
-}
-
-/**
- * Tokens by weight that a tenant may be behind before its requests leave the replicas where its adapter belongs. Half of
- * what FairShare lets anybody be behind: at 2,048 nothing is left of the plan, at 31,000 the gap doubles.
- */
-const strayAfter = 16_384
+import { quantile } from '../support/service.ts'
 
 /** Left out at the start: queues have to form. */
 const warmUpMs = 60_000
-
-/** How many gateways share a fleet, each with counters of its own. */
-const gatewayCounts = [1, 2, 4]
-
-interface Discipline {
-  readonly name: string
-  readonly queue: RequestQueue
-  readonly policy: RoutePolicy
-}
 
 interface Row extends ServiceGap {
   readonly name: string
@@ -84,78 +29,11 @@ interface Row extends ServiceGap {
   readonly wallMs: number
 }
 
-/** FCFS first, ours last: they are compared. */
-function disciplinesFor(tape: FairnessTape, seed: number): readonly Discipline[] {
-  const { weightOf, perMinute, isHopeless } = tape
-  const held = (queue: RequestQueue, name = queue.name): Discipline => ({
-    name,
-    queue,
-    policy: withPlaces(routeOf()),
-  })
-  const atOnce = [
-    { name: 'no queue', queue: new WaitingLines(), policy: leastRequests() },
-    { name: 'aibrix-vtc', queue: new WaitingLines(), policy: vtcBasic() },
-  ]
-  const gateways = gatewayCounts.map((count) => new LabGateways(count, weightOf, seed))
-  const all = [
-    held(new TenantQueue(new FirstCome())),
-    ...(isHopeless ? [] : atOnce),
-    held(new WaitingLines()),
-    held(new TenantQueue(new SlackOrder(h100Llama8b.perPrefillTokenMs))),
-    held(new TenantQueue(new RequestsPerMinute(perMinute))),
-    held(new TenantQueue(new RequestsPerMinute(2 * perMinute))),
-    held(new TenantQueue(new Dlpm({ weightOf }))),
-    held(new TenantQueue(new Vtc(weightOf))),
-    {
-      ...held(new TenantQueue(new FairShareOrder(weightOf)), 'prompts held'),
-      policy: withPlaces(routeOf(), { promptTokens: 4 * engine.maxNumBatchedTokens }),
-    },
-    ...gateways.map((queue) => ({ name: queue.name, queue, policy: queue.policy })),
-    ...(values.route === 'ours'
-      ? planned(weightOf)
-      : [held(new TenantQueue(new FairShareOrder(weightOf)))]),
-  ]
-  const chosen = values.rules.split(',')
-  return all.filter(
-    ({ name }, at) =>
-      values.rules === '' ||
-      at === 0 ||
-      at === all.length - 1 ||
-      (values.route === 'ours' && at >= all.length - 3) ||
-      chosen.some((rule) => name.startsWith(rule)),
-  )
-}
-
-/** Where adapters are at few replicas: FCFS that knows of none, ours kept to the plan, and ours as it is meant. */
-function planned(weightOf: WeightOf): readonly Discipline[] {
-  const order = new FairShareOrder(weightOf)
-  const queue = new SecondOffer(new TenantQueue(order))
-  const mayStray = (request: LabRequest): boolean =>
-    queue.isSecond || order.lagOf(request) > strayAfter
-  return [
-    {
-      name: 'fcfs, blind',
-      queue: new TenantQueue(new FirstCome()),
-      policy: withPlaces(leastRequests()),
-    },
-    {
-      name: 'no straying',
-      queue: new TenantQueue(new FairShareOrder(weightOf)),
-      policy: withPlaces(routeOf()),
-    },
-    {
-      name: 'loraplex',
-      queue,
-      policy: withPlaces(routeOf(), { mayStray }),
-    },
-  ]
-}
-
-function measure(tape: FairnessTape, discipline: Discipline, size: TapeSize): Row {
-  const { queue, policy, name } = discipline
+function measure(tape: FairnessTape, rule: FairnessRule, size: TapeSize): Row {
+  const { queue, policy, name } = rule
   const startedMs = performance.now()
   const { replicas, seed } = size
-  const run = runLab({ tape: tape.tape, policy, queue, replicas, engine, seed })
+  const run = runLab({ tape: tape.tape, policy, queue, replicas, engine: fairnessEngine, seed })
   const toMs = tape.tape.at(-1)?.atMs ?? 0
   const { refused } = queue
   const { weightOf } = tape
@@ -205,8 +83,8 @@ function compare(tape: FairnessTape, size: TapeSize): void {
     'Jain',
     'refused',
   )
-  const rows = disciplinesFor(tape, size.seed).map((discipline) => {
-    const row = measure(tape, discipline, size)
+  const rows = fairnessRules(tape, { route, chosen, seed: size.seed }).map((rule) => {
+    const row = measure(tape, rule, size)
     print(row)
     return row
   })
@@ -264,6 +142,8 @@ const { values } = parseArgs({
     route: { type: 'string', default: 'least-requests' },
   },
 })
+const chosen = values.rules === '' ? [] : values.rules.split(',')
+const route = values.route === 'ours' ? 'ours' : 'least-requests'
 const wanted = new Set(values.only.split(','))
 const seconds = Number(values.seconds ?? (values.quick ? 240 : 600))
 for (const replicas of (values.replicas ?? (values.quick ? '1' : '1,8')).split(',').map(Number)) {
