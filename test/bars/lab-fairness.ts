@@ -1,8 +1,7 @@
 // Rules of fairness beside each other, in the lab: who was served how unevenly, and at what throughput.
 //   node bin/run.mjs test/bars/lab-fairness.ts [--quick] [--replicas 1,8] [--seconds 600] [--seed 1]
 //     [--only arena,abusive,azure,weights] [--rules vtc,dlpm,rpm,...] [--route least-requests|ours] [--data FOLDER]
-// All rules take a minute of a quiet core with one replica, and a quarter of an hour with eight: --rules takes a few, beside
-// FCFS and ours.
+// Slow with eight replicas: --rules takes a few, by how their names begin, beside FCFS and ours.
 // FOLDER holds azure-llm-2023-conv.csv and -code.csv: AzureLLMInferenceTrace_*.csv of github.com/Azure/AzurePublicDataset.
 import { parseArgs } from 'node:util'
 import type { LabRequest } from '../../src/sim/lab/lab-request.ts'
