@@ -14,7 +14,9 @@ export interface FleetOptions {
 export interface FleetEvents {
   /** Something became free: who waits may have a place now. */
   changed(): void
-  ended(request: LabRequest): void
+  ended(request: LabRequest, nowMs: number): void
+  /** One more token of a request. */
+  readonly token?: ((request: LabRequest, nowMs: number) => void) | undefined
 }
 
 /** How many there are of each kind, at one moment. */
@@ -42,8 +44,9 @@ export class Fleet {
     this.#events = events
     this.#listener = {
       firstToken: () => events.changed(),
+      token: events.token,
       ended: (request, nowMs) => {
-        events.ended(request)
+        events.ended(request, nowMs)
         events.changed()
         this.#endLeaving(nowMs)
       },

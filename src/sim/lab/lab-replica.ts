@@ -18,6 +18,7 @@ const scrapeEveryMs = 50
 /** What the lab is told of one replica. */
 export interface LabReplicaListener {
   firstToken(request: LabRequest, nowMs: number): void
+  readonly token?: ((request: LabRequest, nowMs: number) => void) | undefined
   ended(request: LabRequest, nowMs: number): void
   loaded(replica: LabReplica, adapter: ModelAdapter, nowMs: number): void
 }
@@ -186,6 +187,7 @@ export class LabReplica {
       this.queuedPromptTokens -= request.promptTokens
       this.#listener.firstToken(request, nowMs)
     }
+    this.#listener.token?.(request, nowMs)
     if (generated <= request.expectedOutput) {
       this.expectedTokens -= 1
     }

@@ -4,6 +4,7 @@ import type { LabObserver } from './lab-observer.ts'
 import { LabRequest } from './lab-request.ts'
 import type { RoutePolicy, RouteView } from './policy.ts'
 import { createRandom } from './random.ts'
+import type { RequestQueue } from './request-queue.ts'
 import { ScaleClock, type ScaleMoment, type ScalingOptions } from './scale-clock.ts'
 import type { Tape } from './tape.ts'
 import { WaitingLines } from './waiting-lines.ts'
@@ -11,6 +12,8 @@ import { WaitingLines } from './waiting-lines.ts'
 export interface LabOptions {
   readonly tape: Tape
   readonly policy: RoutePolicy
+  /** Who is next of those that wait; a line for each adapter where it is absent. */
+  readonly queue?: RequestQueue
   /** From the start; with `scaling` the rule's from then on. */
   readonly replicas: number
   readonly engine: ModelOptions
@@ -51,7 +54,7 @@ class Lab {
   readonly #options: LabOptions
   readonly #fleet: Fleet
   readonly #requests: LabRequest[]
-  readonly #waiting = new WaitingLines()
+  readonly #waiting: RequestQueue
   readonly #view: { nowMs: number; replicas: RouteView['replicas'] } & RouteView
   readonly #scale: ScaleClock | undefined
   #hasChanged = false
@@ -60,6 +63,8 @@ class Lab {
 
   constructor(options: LabOptions) {
     this.#options = options
+    const queue: RequestQueue = options.queue ?? new WaitingLines()
+    this.#waiting = queue
     const adapters = new Map<string, ModelAdapter>()
     for (const { adapter } of options.tape) {
       if (adapter !== '' && !adapters.has(adapter)) {
@@ -78,7 +83,11 @@ class Lab {
         changed: () => {
           this.#hasChanged = true
         },
-        ended: (request) => this.#scale?.ended(request),
+        token: queue.token?.bind(queue),
+        ended: (request, nowMs) => {
+          queue.ended?.(request, nowMs)
+          this.#scale?.ended(request)
+        },
       },
     )
     this.#scale =
@@ -121,7 +130,7 @@ class Lab {
         this.#fleet.advance(nowMs)
       }
       if (this.#hasChanged && this.#waiting.length > 0) {
-        this.#waiting.offer((request) => this.#place(request))
+        this.#waiting.offer((request) => this.#place(request), nowMs)
       }
       this.#hasChanged = false
     }
@@ -138,18 +147,15 @@ class Lab {
 
   #fail(nowMs: number): void {
     for (const request of this.#fleet.fail(nowMs)) {
-      this.#waiting.add(request)
+      this.#waiting.arrive(request, (one) => this.#place(one), nowMs)
     }
     this.#hasChanged = true
   }
 
   #arrive(request: LabRequest | undefined): void {
-    if (request === undefined) {
-      return
-    }
-    this.#scale?.arrived(request)
-    if (!this.#place(request)) {
-      this.#waiting.add(request)
+    if (request !== undefined) {
+      this.#scale?.arrived(request)
+      this.#waiting.arrive(request, (one) => this.#place(one), this.#view.nowMs)
     }
   }
 

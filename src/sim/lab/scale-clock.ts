@@ -1,7 +1,7 @@
 import type { Fleet, FleetCounts } from './fleet.ts'
 import type { LabRequest } from './lab-request.ts'
 import type { ScalePolicy, ScaleView } from './scale-policy.ts'
-import type { WaitingLines } from './waiting-lines.ts'
+import type { RequestQueue } from './request-queue.ts'
 
 export interface ScalingOptions {
   readonly policy: ScalePolicy
@@ -22,7 +22,7 @@ export interface ScaleMoment extends FleetCounts {
 export class ScaleClock {
   readonly #options: ScalingOptions
   readonly #fleet: Fleet
-  readonly #line: WaitingLines
+  readonly #line: RequestQueue
   readonly #moments: ScaleMoment[] = []
   #nextMs = 0
   #wakeMs = Infinity
@@ -30,7 +30,7 @@ export class ScaleClock {
   #inputTokens = 0
   #outputTokens = 0
 
-  constructor(options: ScalingOptions, fleet: Fleet, line: WaitingLines) {
+  constructor(options: ScalingOptions, fleet: Fleet, line: RequestQueue) {
     this.#options = options
     this.#fleet = fleet
     this.#line = line

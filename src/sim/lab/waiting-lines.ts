@@ -1,12 +1,21 @@
 import type { LabRequest } from './lab-request.ts'
+import type { RequestQueue, Take } from './request-queue.ts'
 
 /** Requests that wait at the gateway, a line for each adapter; first come, first served within a line. */
-export class WaitingLines {
+export class WaitingLines implements RequestQueue {
+  readonly name = 'adapter-lines'
+  readonly source = 'a line for each adapter; what the lab’s routing figures are taken with'
   readonly #lines = new Map<number, LabRequest[]>()
   #length = 0
 
   get length(): number {
     return this.#length
+  }
+
+  arrive(request: LabRequest, take: Take): void {
+    if (!take(request)) {
+      this.add(request)
+    }
   }
 
   add(request: LabRequest): void {
@@ -21,7 +30,7 @@ export class WaitingLines {
   }
 
   /** Offers the head of each line, the longest waiting first, again and again until nobody is taken. */
-  offer(take: (request: LabRequest) => boolean): void {
+  offer(take: Take): void {
     const heads = [...this.#lines.values()].sort(
       (left, right) => (left[0]?.arrivedMs ?? 0) - (right[0]?.arrivedMs ?? 0),
     )
