@@ -1,4 +1,5 @@
 import { ForgetfulMean } from './forgetful-mean.ts'
+import { ForgetfulMedian } from './forgetful-median.ts'
 import { ForgetfulSpread } from './forgetful-spread.ts'
 import { ForgetfulSquares } from './forgetful-squares.ts'
 import type { EngineCosts } from './route-cost.ts'
@@ -18,6 +19,13 @@ const enough = {
   promptTokens: 64,
 } as const
 
+/**
+ * What took so many times as long as usual, or so many times less, was no step: a load or a pause, and what had been held up
+ * by one and then came all at once. Engines in service differ by less between idle and full: 13 to 60 ms in the public runs
+ * that EngineCosts names.
+ */
+const unusual = 4
+
 /** It is solved anew after so many samples. */
 const solveEvery = 32
 
@@ -35,6 +43,7 @@ export interface CostEvidence {
  */
 export class EngineCostFit {
   readonly #steps = new ForgetfulSquares(3)
+  readonly #usualStep = new ForgetfulMedian()
   readonly #stepSpread = new ForgetfulSpread()
   readonly #firsts = new ForgetfulSquares(2)
   readonly #firstSpread = new ForgetfulSpread()
@@ -57,6 +66,11 @@ export class EngineCostFit {
 
   /** A stream took so long for a token, the mean of several, beside so many requests of so many adapters. */
   noteStep(ms: number, running: number, adapters: number): void {
+    this.#usualStep.note(ms)
+    const usual = this.#usualStep.value ?? ms
+    if (ms > unusual * usual || ms * unusual < usual) {
+      return
+    }
     this.#steps.note([1, running, adapters], ms)
     this.#stepSpread.note(running, adapters)
     this.#stepCount += 1
@@ -67,7 +81,8 @@ export class EngineCostFit {
 
   /** A first token took so long, with so many prompt tokens to be read up to it, its own among them. */
   noteFirstToken(ms: number, promptTokens: number): void {
-    this.#firsts.note([1, promptTokens], ms)
+    // Long waits vary more than short ones.
+    this.#firsts.note([1, promptTokens], ms, 1 / Math.max(1, ms))
     this.#firstSpread.note(promptTokens, 0)
     this.#firstCount += 1
     if (this.#firstCount % solveEvery === 0) {

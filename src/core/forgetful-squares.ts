@@ -3,8 +3,7 @@ const kept = 0.999
 
 /**
  * Least squares with forgetting: the same estimate as the recursive form has (L. Ljung, System Identification, 1999, 11.2), from
- * the sums themselves, so that terms can be held at zero or more when it is read. Errors count in proportion to what
- * was measured: a stall of a second is one bad sample and not a thousand.
+ * the sums themselves, so that terms can be held at zero or more when it is read.
  */
 export class ForgetfulSquares {
   readonly #terms: number
@@ -20,12 +19,8 @@ export class ForgetfulSquares {
     this.#products = Array.from({ length: terms }, () => 0)
   }
 
-  /** `measured` was seen where the terms had these factors. Nothing is learned of what took no time. */
-  note(factors: readonly number[], measured: number): void {
-    if (!(measured > 0)) {
-      return
-    }
-    const weight = 1 / measured ** 2
+  /** `measured` was seen where the terms had these factors. @param weight how much it says, beside others */
+  note(factors: readonly number[], measured: number, weight = 1): void {
     for (const [row, left] of factors.entries()) {
       for (const [column, right] of factors.entries()) {
         const at = row * this.#terms + column
