@@ -52,9 +52,9 @@ export interface AutoscaleDecision {
 }
 
 /** Replicas are planned at so much of what they can take at the objective: 98–99 % keep it (`test/bars/lab-autoscaling.ts`)… */
-const headroom = 0.8
-/** …and more are asked for only once there would be more than this. What is between is noise. */
-const tolerated = 0.87
+const headroomPreset = 0.8
+/** …and more are asked for only once there would be so much more. What is between is noise. */
+const tolerance = 0.07
 /** A backlog is to be gone in about so long… */
 const drainSeconds = 60
 /** …by at most so many replicas for each that the load needs: a backlog passes, and replicas cost a cold start. */
@@ -144,7 +144,8 @@ function loadWanted(input: AutoscaleInput, memory: AutoscaleMemory, need: number
           needAhead(levels, nowMs, need, coldStart.ms),
           needAfterBurst(levels, nowMs, need, coldStart.ms),
         )
-  const isEnough = coming / Math.max(1, replicas.current) <= tolerated
+  const headroom = input.service?.headroom ?? headroomPreset
+  const isEnough = coming / Math.max(1, replicas.current) <= headroom + tolerance
   return isEnough ? Math.min(coming / headroom, replicas.current) : coming / headroom
 }
 

@@ -9,6 +9,8 @@ export interface ServiceTarget {
   readonly tpotMs: number
   /** Of this engine and model, measured; absent: what a replica can take is learned. */
   readonly costs?: EngineCosts | undefined
+  /** Replicas are planned at so much of what they can take, 0–1: less costs more and keeps the objective in bursts. */
+  readonly headroom?: number | undefined
 }
 
 export interface TokenNeed {
