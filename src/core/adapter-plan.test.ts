@@ -78,7 +78,6 @@ function plan(fields: {
   readonly previous?: LoraAdapterStatus
   readonly replicas?: AdapterSnapshot['replicas']
   readonly acknowledged?: boolean
-  readonly placementOf?: AdapterSnapshot['placementOf']
 }): AdapterPlan {
   const pool = fields.pool ?? aPool('llama')
   return planAdapter({
@@ -89,7 +88,6 @@ function plan(fields: {
     intake: fields.intake ?? accepted(),
     previous: fields.previous,
     replicas: fields.replicas ?? [replica('r0')],
-    placementOf: fields.placementOf,
     isAcknowledged: () => fields.acknowledged ?? true,
     now,
   })
@@ -329,39 +327,6 @@ describe('the plan of an adapter', () => {
       )
     }
     expect(messageOf(plan({ intake: refused }), 'Ready')).not.toContain('still answers')
-  })
-
-  test('is loaded where the plan of its pool says, with its files where it says', () => {
-    const replicas = [replica('r0'), replica('r1'), replica('r2')]
-    const placement = { loadedOn: ['r2'], onDisk: ['r0'], isShort: false }
-    const { wanted, status } = plan({
-      replicas,
-      previous: servedBefore(newDigest),
-      placementOf: () => placement,
-    })
-    expect(wanted[0]).toMatchObject({ loadedOn: ['r2'], onDisk: ['r0'], least: 1, most: 3 })
-    expect(status.copies.wanted).toBe(1)
-  })
-
-  test('with no room for what is promised, that is what it says', () => {
-    const made = plan({
-      replicas: [replica('r0'), replica('r1')],
-      placementOf: () => ({ loadedOn: [], onDisk: [], isShort: true }),
-    })
-    expect(conditionOf(made, 'Ready')).toBe('False HostCacheFull')
-    expect(messageOf(made, 'Resident')).toContain('lora.maxCpuLoras')
-  })
-
-  test('with more copies than are kept it says both numbers', () => {
-    const made = plan({
-      previous: servedBefore(newDigest),
-      replicas: [
-        replica('r0', { [newRevision]: 'Routable' }),
-        replica('r1', { [newRevision]: 'Routable' }),
-      ],
-      placementOf: () => ({ loadedOn: ['r0'], onDisk: [], isShort: false }),
-    })
-    expect(messageOf(made, 'Resident')).toBe('2 copies are routable, 1 are kept so.')
   })
 
   test('wants as many loaded copies as maxCopies, the rest allowed', () => {

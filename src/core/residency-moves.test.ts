@@ -94,6 +94,12 @@ describe('where adapters are kept loaded when they do not all fit everywhere', (
     pool.hosts.forEach(({ name }) => expect(pool.countOn(name)).toBeLessThanOrEqual(20))
   })
 
+  test('room for cold calls is left on all replicas before it is used up on one', () => {
+    const pool = new Pool(4, 20)
+    pool.plan(names(60).map((name) => ask(name)))
+    expect(pool.hosts.map(({ name }) => pool.countOn(name))).toEqual([15, 15, 15, 15])
+  })
+
   test('what finds no place is said, and those that have one keep it', () => {
     const pool = new Pool(2, 10)
     const first = names(20).map((name) => ask(name))

@@ -13,7 +13,8 @@ export interface ResidencyMoves {
 
 /** Loads by demand that one plan may order on one replica: one a second, planned every five. */
 const loadsEach = 5
-/** Extra copies leave so much of a host cache for cold calls and for vLLM's ghosts (a quarter, DESIGN 2.2). */
+/** Copies leave the rest of a host cache for cold calls and for vLLM's ghosts (a quarter, DESIGN 2.2), promised ones if they
+ * can. */
 const extraShare = 3 / 4
 /** Replicas that get the files of what found no place. */
 const diskCopies = 2
@@ -85,14 +86,16 @@ function wantByDemand(
   }
 }
 
-/** What is promised, and one copy of what is asked for. */
+/** What is promised, and one copy of what is asked for: first where it leaves room for cold calls, then anywhere. */
 function placeFirst(line: ResidencyLine, rooms: HostRooms): void {
   const { ask, wanted, pinned, chosen } = line
   const count = Math.min(ask.most, Math.max(ask.least, isAsked(ask) ? 1 : 0))
-  for (const places of [() => wanted, () => [...pinned], line.ranked]) {
-    for (const host of chosen.size < count ? places() : []) {
-      if (chosen.size < count) {
-        choose(line, host, rooms, 1)
+  for (const share of [extraShare, 1]) {
+    for (const places of [() => wanted, () => [...pinned], line.ranked]) {
+      for (const host of chosen.size < count ? places() : []) {
+        if (chosen.size < count) {
+          choose(line, host, rooms, share)
+        }
       }
     }
   }
