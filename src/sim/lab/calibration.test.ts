@@ -21,15 +21,17 @@ function meanError(rows: readonly LabRunRow[], ratio: (row: LabRunRow) => number
   return rows.reduce((sum, row) => sum + Math.abs(ratio(row) - 1), 0) / rows.length
 }
 
+/** Wider than the bars of test/bars/lab-calibration.ts, which judge by more runs: what a change must not make worse. */
 const kinds = [
-  { kind: 'stable', rows: runs.filter(({ regime }) => regime === 'stable'), bar: 0.05 },
-  { kind: 'queueing', rows: runs.filter(({ regime }) => regime === 'queueing'), bar: 0.07 },
-  { kind: 'saturated', rows: runs.filter(isSaturated), bar: 0.1 },
+  { kind: 'stable', rows: runs.filter(({ regime }) => regime === 'stable'), within: 0.12 },
+  { kind: 'queueing', rows: runs.filter(({ regime }) => regime === 'queueing'), within: 0.12 },
+  { kind: 'saturated', rows: runs.filter(isSaturated), within: 0.1 },
 ]
 
 describe('the engine model beside a real vLLM', () => {
-  it.each(kinds)('takes as long for a token: $kind runs', ({ rows, bar }) => {
-    expect(rows.length).toBeGreaterThanOrEqual(4)
-    expect(meanError(rows, (row) => replayed(row).tpotMeanMs / row.tpotMeanMs)).toBeLessThan(bar)
+  it.each(kinds)('takes as long for a token: $kind runs', { timeout: 200_000 }, (one) => {
+    expect(one.rows.length).toBeGreaterThanOrEqual(4)
+    const error = meanError(one.rows, (row) => replayed(row).tpotMeanMs / row.tpotMeanMs)
+    expect(error).toBeLessThan(one.within)
   })
 })
