@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { createAgentMetrics } from '../../src/agent/server/agent-metrics.ts'
+import { addScalingMetrics } from '../../src/controller/scaling-metrics.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { addStateMetrics } from '../../src/gateway/state-metrics.ts'
 import { createKubernetesMetrics } from '../../src/telemetry/kubernetes-metrics.ts'
@@ -26,6 +27,7 @@ async function knownSeries(): Promise<ReadonlyMap<string, readonly string[]>> {
   const { registry } = gateway.metrics
   addStateMetrics(gateway)
   createKubernetesMetrics(registry, () => 0)
+  addScalingMetrics(registry, () => [])
   const agent = createAgentMetrics({
     watchState: () => () => undefined,
     snapshot: () => ({ hostCache: { capacity: 1, ghosts: 0 } }),
