@@ -10,6 +10,7 @@ import type { EngineAddress } from '../engine/types.ts'
 import { connectEngine } from './relay/connect-engine.ts'
 import { PlaceShare, type PoolOrder } from './admission/place-share.ts'
 import type { RouteOption } from '../core/choose-replica.ts'
+import { SeenPace } from '../core/seen-pace.ts'
 import { PrefixAffinity, type PromptPrefix } from '../core/prefix-affinity.ts'
 import { ReplicaLoad } from './replica/replica-load.ts'
 import { SlotLease, type SlotState } from './replica/slot-lease.ts'
@@ -33,6 +34,9 @@ export type Placement = 'Now' | 'NeedsSlot' | 'NotRoutable' | 'Down' | 'Full'
 export interface ReplicaOption extends RouteOption {
   readonly view: ReplicaView
 }
+
+/** What the request's adapter is there. */
+export type OptionState = Pick<RouteOption, 'isActive' | 'needsLoad' | 'isAway'>
 
 /** What a request is to whichever replica takes it. */
 export interface ReplicaAsk {
@@ -91,6 +95,7 @@ export class ReplicaView {
   #ready = false
   #draining = false
   #trials = 0
+  readonly #pace = new SeenPace()
   #sampledAt = Number.NEGATIVE_INFINITY
   #detail = 'no word from the agent yet'
   #stateVersion = 0
@@ -193,17 +198,19 @@ export class ReplicaView {
   }
 
   /** What a request would find here; void with the next call. */
-  optionFor(ask: ReplicaAsk, isActive: boolean, needsLoad: boolean): ReplicaOption {
+  optionFor(ask: ReplicaAsk, state: OptionState): ReplicaOption {
     const option = this.#option
     const load = this.#load
     option.inFlight = load.inFlight
     option.queuedPromptTokens = load.queuedPromptTokens
     option.remainingTokens = load.remainingTokens
     option.slotsUsed = load.slotsUsed
-    option.isActive = isActive
-    option.needsLoad = needsLoad
+    option.isActive = state.isActive
+    option.needsLoad = state.needsLoad
+    option.isAway = state.isAway
     option.uncachedTokens = this.uncachedTokens(ask)
     option.outputTokens = ask.outputTokens
+    option.seenStepMs = this.paceMs
     return option
   }
 
@@ -248,6 +255,15 @@ export class ReplicaView {
   /** What the engine runs, from all gateways, as far as is known here. */
   get runs(): { readonly running: number; readonly adapters: number } {
     return { running: this.#load.inFlight, adapters: this.#load.slotsUsed }
+  }
+
+  /** Milliseconds between two tokens of its streams; undefined where none was seen lately. */
+  get paceMs(): number | undefined {
+    return this.#pace.at(this.#options.now())
+  }
+
+  notePace(stepMs: number): void {
+    this.#pace.note(stepMs, this.#options.now())
   }
 
   /** Streams of one engine say the same at one time: one of them is asked, now and then. True: it is this one. */

@@ -2,6 +2,7 @@ import type { EnsureAnswer } from '../../src/api/agent-protocol.ts'
 import type {
   Copy,
   Placement,
+  OptionState,
   ReplicaAsk,
   ReplicaOption,
   ReplicaView,
@@ -63,15 +64,14 @@ export class FakeView {
     return promptTokens
   }
 
-  optionFor(ask: ReplicaAsk, isActive: boolean, needsLoad: boolean): ReplicaOption {
+  optionFor(ask: ReplicaAsk, state: OptionState): ReplicaOption {
     return {
       view: this as unknown as ReplicaView,
       inFlight: this.inFlight,
       queuedPromptTokens: 0,
       remainingTokens: 0,
       slotsUsed: 0,
-      isActive,
-      needsLoad,
+      ...state,
       uncachedTokens: ask.promptTokens,
       outputTokens: ask.outputTokens,
       rank: 0,
@@ -79,6 +79,8 @@ export class FakeView {
   }
 
   readonly isShared = false
+  readonly draining = false
+  readonly paceMs = undefined
   readonly queuedPromptTokens = 0
 
   get hasRoom(): boolean {

@@ -76,7 +76,11 @@ class LabGateway {
       return
     }
     seat.toldMs = this.#now()
-    const share = seat.share.report({ inFlight: seat.inFlight, queuedPromptTokens: 0, remainingTokens: 0 }, [], () => true)
+    const share = seat.share.report(
+      { inFlight: seat.inFlight, queuedPromptTokens: 0, remainingTokens: 0 },
+      [],
+      () => true,
+    )
     const call = { gateway: this.name, wanted: [], inFlight: {} }
     seat.share.answered(desk.call(share === undefined ? call : { ...call, share }))
   }

@@ -115,6 +115,7 @@ export class PoolAdmission {
   }
 
   submit(ticket: Ticket): void {
+    this.#router.arrived(ticket)
     const line = this.#lines.find(ticket)
     if (line === undefined) {
       const view = this.#router.findPlace(ticket)
@@ -211,6 +212,7 @@ export class PoolAdmission {
 
   /** Ends waits whose deadline has passed, and asks again for what is still missing. */
   sweep(): void {
+    this.#router.plan()
     const now = this.#now()
     const { warmth } = this
     for (const line of this.#lines.all()) {

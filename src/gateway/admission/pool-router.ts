@@ -1,5 +1,7 @@
 import { EngineCostFit } from '../../core/engine-cost-fit.ts'
 import type { ServedTokens } from '../../core/fair-share.ts'
+import { workOf } from '../../core/copies-plan.ts'
+import { Homes } from '../../core/homes.ts'
 import { RequestSizes } from '../../core/request-sizes.ts'
 import { chooseReplica, optionCost, type RouteRule } from '../../core/choose-replica.ts'
 import type { PaceSource } from '../relay/pace.ts'
@@ -10,6 +12,8 @@ import type { Ticket } from './ticket.ts'
 
 /** With other gateways choosing too, costs that differ by no more than this are equal: each is a little wrong. */
 const nearness = 0.03
+/** Between two looks at where adapters belong. */
+const planEveryMs = 5000
 
 /** Where a pool's requests go: to whichever replica they cost everybody least at. */
 export class PoolRouter {
@@ -19,6 +23,8 @@ export class PoolRouter {
   readonly fit = new EngineCostFit()
   readonly #index = new RoutableIndex()
   readonly #sizes = new RequestSizes()
+  readonly #homes = new Homes()
+  #plannedAt = Number.NEGATIVE_INFINITY
 
   /** @param now milliseconds, monotonic */
   constructor(views: () => readonly ReplicaView[], now: () => number) {
@@ -29,6 +35,33 @@ export class PoolRouter {
   /** The replicas that have it are others now. */
   forget(revision: string): void {
     this.#index.forget(revision)
+  }
+
+  /** A request came. */
+  arrived({ revision }: Ticket): void {
+    if (revision !== undefined) {
+      this.#homes.note(revision)
+    }
+  }
+
+  /** Now and then: where adapters are at home. */
+  plan(): void {
+    const nowMs = this.#now()
+    if (nowMs - this.#plannedAt < planEveryMs) {
+      return
+    }
+    this.#plannedAt = nowMs
+    const views = this.#views().filter((view) => view.ready)
+    const replicas = views.map(({ replica, draining }) => ({
+      name: replica.name,
+      isLeaving: draining,
+    }))
+    const { costs } = this.fit
+    const shape = this.#sizes.mean
+    const paces = views.flatMap(({ paceMs }) => paceMs ?? [])
+    const paceMs = paces.reduce((sum, ms) => sum + ms, 0) / paces.length || costs?.stepMs
+    const isKnown = costs !== undefined && shape !== undefined && paceMs !== undefined
+    this.#homes.plan(replicas, isKnown ? workOf(costs, shape, paceMs) : undefined, nowMs)
   }
 
   /**
@@ -51,10 +84,10 @@ export class PoolRouter {
       const placement = view.placementThere(copy)
       if (placement === 'Now') {
         if (mayTry(view, ticket)) {
-          open.push(optionAt(view, ask, copy.isActive))
+          open.push(this.#optionAt(copy, ask, revision))
         }
       } else if (placement === 'NeedsSlot' && view.freeSlots > 0) {
-        closed.push(optionAt(view, ask, copy.isActive))
+        closed.push(this.#optionAt(copy, ask, revision))
       }
     }
     const rule = this.#rule
@@ -73,7 +106,7 @@ export class PoolRouter {
     const open: ReplicaOption[] = []
     for (const view of this.#views()) {
       if (view.hasRoom && mayTry(view, ticket)) {
-        open.push(optionAt(view, ask, true))
+        open.push(view.optionFor(ask, { isActive: true, needsLoad: false, isAway: false }))
       }
     }
     return chooseReplica(open, this.#rule)?.view
@@ -86,8 +119,8 @@ export class PoolRouter {
     )
     const free = lacking.filter(({ view }) => view.freeSlots > 0)
     const ask = this.#askOf(ticket)
-    const options = (free.length > 0 ? free : lacking).map(({ view, isActive }) =>
-      optionAt(view, ask, isActive),
+    const options = (free.length > 0 ? free : lacking).map((copy) =>
+      this.#optionAt(copy, ask, ticket.revision),
     )
     return chooseReplica(options, this.#rule)?.view
   }
@@ -107,7 +140,13 @@ export class PoolRouter {
     const { tried } = ticket
     const untried = this.#views().filter((view) => view.ready && !tried.has(view.engineProcess))
     const ask = this.#askOf(ticket)
-    const options = untried.map((view) => optionAt(view, ask, false, true))
+    const options = untried.map((view) =>
+      view.optionFor(ask, {
+        isActive: false,
+        needsLoad: true,
+        isAway: this.#isAway(ticket.revision, view),
+      }),
+    )
     return chooseReplica(options, this.#rule)?.view
   }
 
@@ -139,7 +178,10 @@ export class PoolRouter {
       tokens,
       engine: () => view.runs,
       isWanted: (atMs) => view.isSampleDue(atMs),
-      found: (ms, running, adapters) => this.fit.noteStep(ms, running, adapters),
+      found: (ms, running, adapters) => {
+        view.notePace(ms)
+        this.fit.noteStep(ms, running, adapters)
+      },
     }
   }
 
@@ -166,6 +208,18 @@ export class PoolRouter {
     return Math.min(this.#sizes.outputTokens(ticket), ticket.outputCap ?? Number.POSITIVE_INFINITY)
   }
 
+  #optionAt(
+    { view, isActive }: Copy,
+    ask: ReplicaAsk,
+    revision: string | undefined,
+  ): ReplicaOption {
+    return view.optionFor(ask, { isActive, needsLoad: false, isAway: this.#isAway(revision, view) })
+  }
+
+  #isAway(revision: string | undefined, view: ReplicaView): boolean {
+    return revision !== undefined && this.#homes.isAway(revision, view.replica.name)
+  }
+
   #untriedWith({ revision, tried }: Ticket, placement: Placement): Copy[] {
     return revision === undefined
       ? []
@@ -185,13 +239,4 @@ export class PoolRouter {
 
 function mayTry(view: ReplicaView, { tried, isOnTrial }: Ticket): boolean {
   return !tried.has(view.engineProcess) && !(isOnTrial && view.hasTrial)
-}
-
-function optionAt(
-  view: ReplicaView,
-  ask: ReplicaAsk,
-  isActive: boolean,
-  needsLoad = false,
-): ReplicaOption {
-  return view.optionFor(ask, isActive, needsLoad)
 }

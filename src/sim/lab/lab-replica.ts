@@ -1,3 +1,4 @@
+import { SeenPace } from '../../core/seen-pace.ts'
 import { VllmModel } from '../model.ts'
 import type { ModelAdapter, ModelListener, ModelOptions, Sequence } from '../model-types.ts'
 import type { LabRequest } from './lab-request.ts'
@@ -43,8 +44,7 @@ export class LabReplica {
   expectedTokens = 0
   /** Reads of weights from disk, ordered or inside a step. */
   diskReads = 0
-  /** Milliseconds between two tokens of a stream there, lately; 0 before anything was seen. */
-  stepMs = 0
+  readonly pace = new SeenPace()
   #steppedMs = 0
   readonly #inFlightByAdapter = new Map<number, number>()
   /** Routable there: loaded because somebody ordered it. The one that was of no use for longest comes first. */
@@ -172,12 +172,12 @@ export class LabReplica {
     }
   }
 
-  /** Mean of the last second or two, as a gateway sees it between the chunks of its streams. */
   #stepped(nowMs: number): void {
     const gapMs = nowMs - this.#steppedMs
     this.#steppedMs = nowMs
+    // A longer one is a pause, not a step.
     if (this.model.running.length > 0 && gapMs < 1000) {
-      this.stepMs += (gapMs - this.stepMs) * (1 - Math.exp(-gapMs / 2000))
+      this.pace.note(gapMs, nowMs)
     }
   }
 

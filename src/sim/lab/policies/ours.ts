@@ -37,7 +37,7 @@ export function ours(options: OursOptions): RoutePolicy {
   const residency = new LabResidency()
   const sizes = { requests: 0, input: 0, output: 0 }
 
-  const optionAt = (request: LabRequest, replica: LabReplica): Option => {
+  const optionAt = (request: LabRequest, replica: LabReplica, nowMs: number): Option => {
     const { adapter, promptTokens } = request
     const cached = prefixes === undefined ? 0 : prefixes.matchOf(request, replica)
     return {
@@ -49,7 +49,7 @@ export function ours(options: OursOptions): RoutePolicy {
       slotsUsed: replica.slotsUsed,
       isActive: adapter === undefined || replica.inFlightOf(adapter) > 0,
       needsLoad: !replica.isResident(adapter),
-      seenStepMs: withSeenPace ? replica.stepMs : undefined,
+      seenStepMs: withSeenPace ? replica.pace.at(nowMs) : undefined,
       isAway: adapter !== undefined && homes.isAway(adapter.name, replica.name),
       uncachedTokens: promptTokens * (1 - cached),
       outputTokens: request.expectedOutput,
@@ -81,7 +81,7 @@ export function ours(options: OursOptions): RoutePolicy {
       )
       const isBase = adapter === undefined
       const best = chooseReplica(
-        (isBase ? view.replicas : open).map((replica) => optionAt(request, replica)),
+        (isBase ? view.replicas : open).map((replica) => optionAt(request, replica, view.nowMs)),
         { costs, nearness: 0 },
       )
       if (best !== undefined) {
@@ -91,7 +91,7 @@ export function ours(options: OursOptions): RoutePolicy {
       if (holders.length > 0 || isBase || view.replicas.some((one) => one.isLoading(adapter))) {
         return wait
       }
-      const options = view.replicas.map((replica) => optionAt(request, replica))
+      const options = view.replicas.map((replica) => optionAt(request, replica, view.nowMs))
       const place = chooseReplica(options, { costs, nearness: 0 })
       return place === undefined ? wait : load(place.replica)
     },
@@ -100,10 +100,9 @@ export function ours(options: OursOptions): RoutePolicy {
         inputTokens: sizes.input / Math.max(1, sizes.requests),
         outputTokens: sizes.output / Math.max(1, sizes.requests),
       }
-      const seenMs = view.replicas.reduce((sum, { stepMs }) => sum + stepMs, 0)
-      const paceMs = seenMs > 0 ? seenMs / view.replicas.length : 20
-      const work =
-        costs === undefined || !withHomes ? undefined : workOf(costs, shape, Math.max(1, paceMs))
+      const seen = view.replicas.flatMap(({ pace }) => pace.at(view.nowMs) ?? [])
+      const paceMs = seen.reduce((sum, ms) => sum + ms, 0) / seen.length || (costs?.stepMs ?? 20)
+      const work = costs === undefined || !withHomes ? undefined : workOf(costs, shape, paceMs)
       homes.plan(view.replicas, work, view.nowMs)
       residency.plan(view, (shape.outputTokens * paceMs) / 1000)
     },
