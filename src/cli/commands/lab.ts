@@ -3,22 +3,24 @@ import { resolve } from 'node:path'
 import { UserError } from '../../errors.ts'
 import { capacitiesOf } from '../../sim/lab/capacity.ts'
 import { capacityTable, hasLoads, labTable } from '../../sim/lab/lab-table.ts'
-import { policyNames } from '../../sim/lab/policy-names.ts'
 import { labReport } from '../../sim/lab/report/lab-report.ts'
 import type { LabRecord } from '../../sim/lab/lab-record.ts'
+import { usualQueue } from '../../sim/lab/queue-names.ts'
+import { usualScaler } from '../../sim/lab/scaler-names.ts'
 import { formatTape } from '../../sim/lab/tape.ts'
 import { defineCommand } from '../command.ts'
 import { labList } from '../lab-list.ts'
+import { listedRules } from '../listed-rules.ts'
 import {
   engineOf,
   knobValuesOf,
   labOptions,
   loadsOf,
   objectiveOf,
-  policiesOf,
   type LabOptionValues,
 } from '../lab-options.ts'
-import { freshPolicies, labRuns } from '../lab-runs.ts'
+import { boundsOf, rulesOf, type LabRules } from '../lab-rule-options.ts'
+import { labRuns } from '../lab-runs.ts'
 import { tapeOf, type NamedTape } from '../lab-tape.ts'
 import { countText, tableText } from '../table.ts'
 
@@ -34,11 +36,12 @@ export const lab = defineCommand({
   run: async ({ io, args, options }) => {
     const objective = objectiveOf(options)
     if (options.list) {
-      const engine = engineOf(options, 1)
-      io.out(labList(freshPolicies({ policies: policyNames, engine, objective })))
+      io.out(labList(listedRules(options)))
       return 0
     }
-    const policies = policiesOf(options.policy)
+    const rules = rulesOf(options)
+    const { replicas } = options
+    const bounds = boundsOf(options, replicas, rules)
     const loads = loadsOf(options.rates)
     const named = await tapeOf({
       file: args[0],
@@ -61,12 +64,16 @@ export const lab = defineCommand({
     }
     const records = labRuns({
       tape,
-      policies,
+      rules,
       loads,
-      replicas: options.replicas,
+      replicas,
+      bounds,
+      requestsPerMinute: options['requests-per-minute'],
+      maxInFlight: options['max-in-flight'],
       engine: engineOf(options, adapters),
       objective,
       warmUpMs: options['warm-up-seconds'] * 1000,
+      withGap: options.output === 'json' || rules.queues.some((name) => name !== usualQueue),
       seed: options.seed,
       progress: io.err,
     })
@@ -76,9 +83,9 @@ export const lab = defineCommand({
         : textOf(records),
     )
     if (options.report !== undefined) {
-      const words = wordsOf(named, options)
+      const words = wordsOf(named, options, rules)
       const maxLoras = options['max-loras']
-      const title = `Routing rules on ${named.name}`
+      const title = `${titleOf(rules)} on ${named.name}`
       await write(
         io.workingFolder,
         options.report,
@@ -114,14 +121,44 @@ function shapeOf({ tape }: NamedTape): TapeShape {
   }
 }
 
-function wordsOf(named: NamedTape, options: LabOptionValues): readonly string[] {
+/** What is compared. */
+function titleOf({ policies, queues, scalers }: LabRules): string {
+  const kinds = [
+    ...(policies.length > 1 ? ['routing rules'] : []),
+    ...(queues.length > 1 ? ['queues'] : []),
+    ...(scalers.length > 1 ? ['scaling rules'] : []),
+  ]
+  const text = kinds.length === 0 ? 'routing rules' : kinds.join(', ')
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`
+}
+
+function wordsOf(named: NamedTape, options: LabOptionValues, rules: LabRules): readonly string[] {
   const { requests, seconds, adapters, tenants } = shapeOf(named)
   const rate = requests / Math.max(1, seconds)
   return [
     `Tape: ${requests.toLocaleString('en-US')} requests in ${seconds.toFixed(0)} s (${rate.toFixed(1)} a second), ${countText(adapters, 'adapter')}, ${countText(tenants, 'tenant')}; seed ${options.seed}.`,
     `Fleet: ${countText(options.replicas, 'replica')} of ${options.profile}, ${options['max-loras']} slots of rank ${options['max-lora-rank']} each.`,
     `Objective: first token within ${options['slo-ttft-ms']} ms and ${options['slo-tpot-ms']} ms between tokens. Simulated in virtual time.`,
+    ...sharedWords(options, rules),
   ]
+}
+
+/** What all runs have in common and readers could not guess. */
+function sharedWords(options: LabOptionValues, rules: LabRules): readonly string[] {
+  const [policy, queue, scaler] = [rules.policies, rules.queues, rules.scalers].map((names) =>
+    names.length === 1 ? names[0] : undefined,
+  )
+  const { coldStartMs, minReplicas, maxReplicas } = boundsOf(options, options.replicas, rules)
+  const shared = [
+    ...(policy === undefined ? [] : [`routing ${policy}`]),
+    ...(queue === undefined || queue === usualQueue ? [] : [`queue ${queue}`]),
+    ...(scaler === undefined || scaler === usualScaler ? [] : [`scaler ${scaler}`]),
+  ]
+  const isScaled = rules.scalers.some((name) => name !== usualScaler)
+  const scaled = isScaled
+    ? [`Replicas: ${minReplicas} to ${maxReplicas}; a cold start takes ${coldStartMs / 1000} s.`]
+    : []
+  return [...(shared.length === 0 ? [] : [`All with ${shared.join(', ')}.`]), ...scaled]
 }
 
 function textOf(records: readonly LabRecord[]): string {
@@ -141,7 +178,11 @@ function jsonOf(named: NamedTape, records: readonly LabRecord[], options: LabOpt
     },
     objective: objectiveOf(options),
     seed: options.seed,
-    runs: records.map(({ load, outcome }) => ({ load, ...outcome })),
+    scaling: boundsOf(options, options.replicas, rulesOf(options)),
+    runs: records.map(({ name, load, outcome, rules, refused, gap, scaling }) => ({
+      ...{ name, load, ...outcome, ...rules, refused },
+      ...{ serviceGap: gap ?? null, scaling: scaling ?? null },
+    })),
     capacities: hasLoads(records) ? capacitiesOf(records) : [],
   }
 }

@@ -27,8 +27,8 @@ const panelHeight = 240
 export function labReport(report: LabReport): string {
   const { records, words } = report
   const shown = loadShown(records)
-  const policies = [...new Set(records.map(({ outcome }) => outcome.policy))]
-  const styleOf = (policy: string): string => seriesStyle(Math.max(0, policies.indexOf(policy)))
+  const names = [...new Set(records.map(({ name }) => name))]
+  const styleOf = (name: string): string => seriesStyle(Math.max(0, names.indexOf(name)))
   const inner = width - 2 * edge
   const shownWords = `Figures and what goes over time: at ${shown} × the tape’s load.`
   const lines = hasLoads(records) ? [...words, shownWords] : words

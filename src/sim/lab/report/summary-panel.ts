@@ -13,9 +13,9 @@ export function summaryHeight(records: readonly LabRecord[]): number {
 export interface SummaryOptions {
   /** Runs at the load that is shown. */
   readonly records: readonly LabRecord[]
-  /** At all loads: of several, what each policy takes is a column. */
+  /** At all loads: of several, what each of them takes is a column. */
   readonly all: readonly LabRecord[]
-  readonly styleOf: (policy: string) => string
+  readonly styleOf: (name: string) => string
 }
 
 /** The table of figures; the samples of lines in it are the legend of all charts. */
@@ -44,7 +44,7 @@ export function summaryPanel(
         ? svgElement('rect', { class: 'stripe', x, y: top, width, height: rowHeight, rx: 3 })
         : ''
     const sample = svgElement('path', {
-      class: `line ${styleOf(records[at]?.outcome.policy ?? '')}`,
+      class: `line ${styleOf(records[at]?.name ?? '')}`,
       d: `M${x + 10} ${top + rowHeight / 2}h24`,
     })
     return stripe + sample + rowOf(cells, at + 1, 'cell')
@@ -59,6 +59,6 @@ function withCapacity(
   if (!hasLoads(all)) {
     return [head, ...rows]
   }
-  const texts = new Map(capacitiesOf(all).map((each) => [each.policy, capacityText(each)]))
+  const texts = new Map(capacitiesOf(all).map((each) => [each.name, capacityText(each)]))
   return [[...head, '99 % UP TO'], ...rows.map((row) => [...row, texts.get(row[0] ?? '') ?? ''])]
 }
