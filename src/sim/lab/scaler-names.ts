@@ -34,8 +34,20 @@ type ScalerMaker = (context: ScalerContext) => ScalePolicy
 const makers: ReadonlyMap<string, ScalerMaker> = new Map<string, ScalerMaker>([
   ['fixed', ({ replicas }) => fixed(replicas)],
   ['loraplex', ({ tpotMs, costs, ...more }) => loraplex({ ...more, known: { tpotMs, costs } })],
-  ['loraplex-learned', ({ tpotMs, ...more }) => loraplex({ ...more, known: { tpotMs } })],
-  ['loraplex-queue', (context) => loraplex({ ...context, known: {} })],
+  [
+    'loraplex-learned',
+    ({ tpotMs, ...more }) => ({
+      ...loraplex({ ...more, known: { tpotMs } }),
+      source: 'core/autoscale.ts, told the objective; what engines cost is learned',
+    }),
+  ],
+  [
+    'loraplex-queue',
+    (context) => ({
+      ...loraplex({ ...context, known: {} }),
+      source: 'core/autoscale.ts without an objective: replicas follow the queue',
+    }),
+  ],
   ['hpa', hpaOnQueue],
   ['hpa-running', hpaOnRunning],
   ['keda', ({ knee }) => keda(knee)],

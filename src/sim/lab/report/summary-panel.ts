@@ -5,6 +5,10 @@ import type { PanelPlace } from './line-panel.ts'
 import { svgElement, svgText } from './svg-element.ts'
 
 const rowHeight = 22
+/** Of the line before a name. */
+const sampleWidth = 44
+/** Of a character, about. */
+const letterWidth = 6.7
 
 export function summaryHeight(records: readonly LabRecord[]): number {
   return (records.length + 1) * rowHeight
@@ -24,13 +28,12 @@ export function summaryPanel(
   { x, y, width }: PanelPlace,
 ): string {
   const [head = [], ...rows] = withCapacity(labTable(records), all)
-  const firstWidth = 210
-  const cellWidth = (width - firstWidth) / Math.max(1, head.length - 1)
+  const ends = columnEnds([head, ...rows], width)
   const rowOf = (cells: readonly string[], at: number, style: string): string =>
     cells
       .map((cell, column) =>
         svgText(cell, {
-          x: column === 0 ? x + 44 : x + firstWidth + cellWidth * column - 8,
+          x: column === 0 ? x + sampleWidth : x + (ends[column] ?? 0) - 8,
           y: y + at * rowHeight + 15,
           class: style,
           'text-anchor': column === 0 ? 'start' : 'end',
@@ -50,6 +53,16 @@ export function summaryPanel(
     return stripe + sample + rowOf(cells, at + 1, 'cell')
   })
   return rowOf(head, 0, 'column') + lines.join('')
+}
+
+/** Where columns end: as wide as their words, and what is left shared evenly. */
+function columnEnds(rows: readonly (readonly string[])[], width: number): readonly number[] {
+  const widths = (rows[0] ?? []).map(
+    (_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)) * letterWidth,
+  )
+  const rest = width - sampleWidth - widths.reduce((sum, each) => sum + each, 0)
+  let end = sampleWidth
+  return widths.map((each) => (end += each + rest / widths.length))
 }
 
 function withCapacity(

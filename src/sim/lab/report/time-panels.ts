@@ -1,6 +1,7 @@
 import type { LabRecord } from '../lab-record.ts'
 import type { Objective } from '../outcome.ts'
 import type { ScaleMoment } from '../scale-clock.ts'
+import type { WindowFigures } from '../window-figures.ts'
 import { thinned } from './thinned.ts'
 import type { LinePanel, PanelLine } from './line-panel.ts'
 
@@ -62,7 +63,7 @@ export function timePanels(
     },
     {
       title: isScaled
-        ? 'Replicas that take requests, that start (dashed) and that leave (dotted)'
+        ? 'Replicas that serve, start (dashed) and leave (dotted)'
         : 'Replicas that take requests',
       yTitle: 'replicas',
       ...axis,
@@ -79,16 +80,25 @@ export function timePanels(
       ...axis,
       isLog: true,
       guides: [{ value: objective.ttftMs, label: `objective ${objective.ttftMs} ms` }],
-      lines: lines(({ windows }) => windows.map(({ atMs, ttftP99Ms }) => [atMs, ttftP99Ms])),
+      lines: lines(({ windows }) =>
+        windows.filter(hasEnded).map(({ atMs, ttftP99Ms }) => [atMs, ttftP99Ms]),
+      ),
     },
     {
       title: 'Time per output token, p99, by time of arrival',
       yTitle: 'ms',
       ...axis,
       guides: [{ value: objective.tpotMs, label: `objective ${objective.tpotMs} ms` }],
-      lines: lines(({ windows }) => windows.map(({ atMs, tpotP99Ms }) => [atMs, tpotP99Ms])),
+      lines: lines(({ windows }) =>
+        windows.filter(hasEnded).map(({ atMs, tpotP99Ms }) => [atMs, tpotP99Ms]),
+      ),
     },
   ]
+}
+
+/** Without an answer that ended there is no latency to show. */
+function hasEnded({ ttftP99Ms }: WindowFigures): boolean {
+  return ttftP99Ms > 0
 }
 
 /** The same for all: one tape. */
