@@ -6,9 +6,9 @@ import { capacityTable, hasLoads, labTable } from '../../sim/lab/lab-table.ts'
 import { labReport } from '../../sim/lab/report/lab-report.ts'
 import type { LabRecord } from '../../sim/lab/lab-record.ts'
 import { usualQueue } from '../../sim/lab/queue-names.ts'
-import { usualScaler } from '../../sim/lab/scaler-names.ts'
 import { formatTape } from '../../sim/lab/tape.ts'
 import { defineCommand } from '../command.ts'
+import { labHeading } from '../lab-heading.ts'
 import { labList } from '../lab-list.ts'
 import { listedRules } from '../listed-rules.ts'
 import {
@@ -19,14 +19,15 @@ import {
   objectiveOf,
   type LabOptionValues,
 } from '../lab-options.ts'
-import { boundsOf, rulesOf, type LabRules } from '../lab-rule-options.ts'
+import { boundsOf, rulesOf } from '../lab-rule-options.ts'
 import { labRuns } from '../lab-runs.ts'
 import { tapeOf, type NamedTape } from '../lab-tape.ts'
 import { countText, tableText } from '../table.ts'
+import { tapeShape } from '../tape-shape.ts'
 
 export const lab = defineCommand({
   name: 'lab',
-  summary: 'Play a tape of requests against simulated engines under several routing rules',
+  summary: 'Play a tape of requests against simulated engines: compare routing, queues, scaling',
   details:
     'Virtual time: an hour of load takes seconds. A tape is JSON lines {t, tenant, adapter, input_tokens, output_tokens}, t in\n' +
     'seconds; or a workload makes one. docs/guides/lab.md says what is modelled.\n' +
@@ -57,7 +58,7 @@ export const lab = defineCommand({
       io.err(`${countText(tape.length, 'request')} written to ${options['write-tape']}\n`)
       return 0
     }
-    const { adapters } = shapeOf(named)
+    const { adapters } = tapeShape(named)
     if (options.report !== undefined) {
       // Before the work, not after it.
       await write(io.workingFolder, options.report, '')
@@ -83,14 +84,10 @@ export const lab = defineCommand({
         : textOf(records),
     )
     if (options.report !== undefined) {
-      const words = wordsOf(named, options, rules)
+      const heading = labHeading(named, options, rules)
       const maxLoras = options['max-loras']
-      const title = `${titleOf(rules)} on ${named.name}`
-      await write(
-        io.workingFolder,
-        options.report,
-        labReport({ title, words, records, objective, maxLoras }),
-      )
+      const report = labReport({ ...heading, records, objective, maxLoras })
+      await write(io.workingFolder, options.report, report)
       io.err(`report written to ${options.report}\n`)
     }
     return 0
@@ -103,64 +100,6 @@ async function write(workingFolder: string, file: string, text: string): Promise
   })
 }
 
-interface TapeShape {
-  readonly requests: number
-  readonly seconds: number
-  readonly adapters: number
-  readonly tenants: number
-}
-
-function shapeOf({ tape }: NamedTape): TapeShape {
-  const adapters = new Set(tape.map(({ adapter }) => adapter))
-  adapters.delete('')
-  return {
-    requests: tape.length,
-    seconds: Math.round(tape.at(-1)?.atMs ?? 0) / 1000,
-    adapters: adapters.size,
-    tenants: new Set(tape.map(({ tenant }) => tenant)).size,
-  }
-}
-
-/** What is compared. */
-function titleOf({ policies, queues, scalers }: LabRules): string {
-  const kinds = [
-    ...(policies.length > 1 ? ['routing rules'] : []),
-    ...(queues.length > 1 ? ['queues'] : []),
-    ...(scalers.length > 1 ? ['scaling rules'] : []),
-  ]
-  const text = kinds.length === 0 ? 'routing rules' : kinds.join(', ')
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`
-}
-
-function wordsOf(named: NamedTape, options: LabOptionValues, rules: LabRules): readonly string[] {
-  const { requests, seconds, adapters, tenants } = shapeOf(named)
-  const rate = requests / Math.max(1, seconds)
-  return [
-    `Tape: ${requests.toLocaleString('en-US')} requests in ${seconds.toFixed(0)} s (${rate.toFixed(1)} a second), ${countText(adapters, 'adapter')}, ${countText(tenants, 'tenant')}; seed ${options.seed}.`,
-    `Fleet: ${countText(options.replicas, 'replica')} of ${options.profile}, ${options['max-loras']} slots of rank ${options['max-lora-rank']} each.`,
-    `Objective: first token within ${options['slo-ttft-ms']} ms and ${options['slo-tpot-ms']} ms between tokens. Simulated in virtual time.`,
-    ...sharedWords(options, rules),
-  ]
-}
-
-/** What all runs have in common and readers could not guess. */
-function sharedWords(options: LabOptionValues, rules: LabRules): readonly string[] {
-  const [policy, queue, scaler] = [rules.policies, rules.queues, rules.scalers].map((names) =>
-    names.length === 1 ? names[0] : undefined,
-  )
-  const { coldStartMs, minReplicas, maxReplicas } = boundsOf(options, options.replicas, rules)
-  const shared = [
-    ...(policy === undefined ? [] : [`routing ${policy}`]),
-    ...(queue === undefined || queue === usualQueue ? [] : [`queue ${queue}`]),
-    ...(scaler === undefined || scaler === usualScaler ? [] : [`scaler ${scaler}`]),
-  ]
-  const isScaled = rules.scalers.some((name) => name !== usualScaler)
-  const scaled = isScaled
-    ? [`Replicas: ${minReplicas} to ${maxReplicas}; a cold start takes ${coldStartMs / 1000} s.`]
-    : []
-  return [...(shared.length === 0 ? [] : [`All with ${shared.join(', ')}.`]), ...scaled]
-}
-
 function textOf(records: readonly LabRecord[]): string {
   const capacities = capacityTable(records)
   const end = capacities.length === 0 ? '' : `\n${tableText(capacities)}`
@@ -169,7 +108,7 @@ function textOf(records: readonly LabRecord[]): string {
 
 function jsonOf(named: NamedTape, records: readonly LabRecord[], options: LabOptionValues): object {
   return {
-    tape: { name: named.name, ...shapeOf(named) },
+    tape: { name: named.name, ...tapeShape(named) },
     fleet: {
       replicas: options.replicas,
       profile: options.profile,

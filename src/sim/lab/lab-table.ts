@@ -21,7 +21,7 @@ const ruleTitles: readonly (readonly [keyof RunRules, string])[] = [
 
 const figureColumns: readonly Column[] = [
   { title: 'REQUESTS', cell: ({ outcome }) => requestsText(outcome) },
-  { title: 'IN SLO', cell: ({ outcome }) => `${(outcome.attainment * 100).toFixed(1)} %` },
+  { title: 'IN SLO', cell: ({ outcome }) => percentText(outcome.attainment) },
   { title: 'GOOD/S', cell: ({ outcome }) => outcome.goodPerSecond.toFixed(1) },
   { title: 'TTFT MEAN', cell: ({ outcome }) => timeText(outcome.ttftMeanMs) },
   { title: 'P50', cell: ({ outcome }) => timeText(outcome.ttftP50Ms) },
@@ -41,6 +41,7 @@ const queueColumns: readonly Column[] = [
 
 /** Where replicas come and go. */
 const scalerColumns: readonly Column[] = [
+  { title: 'OF AVOIDABLE', cell: ({ scaling }) => percentText(scaling?.attainment) },
   { title: 'GPU-HOURS', cell: ({ scaling }) => scaling?.gpuHours.toFixed(2) ?? none },
   { title: '× CLAIRVOYANT', cell: ({ scaling }) => scaling?.ratio.toFixed(2) ?? none },
 ]
@@ -81,6 +82,10 @@ function nameTitle(records: readonly LabRecord[]): string {
     ([kind]) => new Set(records.map(({ rules }) => rules[kind])).size > 1,
   )
   return differing.length === 0 ? 'POLICY' : differing.map(([, title]) => title).join(', ')
+}
+
+function percentText(part: number | undefined): string {
+  return part === undefined ? none : `${(part * 100).toFixed(1)} %`
 }
 
 function countText(value: number | undefined): string {

@@ -9,9 +9,17 @@ const rowHeight = 22
 const sampleWidth = 44
 /** Of a character, about. */
 const letterWidth = 6.7
+/** Between two columns. */
+const leastGap = 10
 
 export function summaryHeight(records: readonly LabRecord[]): number {
   return (records.length + 1) * rowHeight
+}
+
+/** Less, and words of one column would run into the next. */
+export function summaryWidth(shown: readonly LabRecord[], all: readonly LabRecord[]): number {
+  const widths = columnWidths(withCapacity(labTable(shown), all))
+  return sampleWidth + widths.reduce((sum, each) => sum + each + leastGap, 0)
 }
 
 export interface SummaryOptions {
@@ -57,12 +65,19 @@ export function summaryPanel(
 
 /** Where columns end: as wide as their words, and what is left shared evenly. */
 function columnEnds(rows: readonly (readonly string[])[], width: number): readonly number[] {
-  const widths = (rows[0] ?? []).map(
-    (_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)) * letterWidth,
-  )
+  const widths = columnWidths(rows)
   const rest = width - sampleWidth - widths.reduce((sum, each) => sum + each, 0)
   let end = sampleWidth
-  return widths.map((each) => (end += each + rest / widths.length))
+  return widths.map((each) => {
+    end += each + rest / widths.length
+    return end
+  })
+}
+
+function columnWidths(rows: readonly (readonly string[])[]): readonly number[] {
+  return (rows[0] ?? []).map(
+    (_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)) * letterWidth,
+  )
 }
 
 function withCapacity(
