@@ -74,7 +74,13 @@ function oneRun(rules: RunRules, { load, tape, terms }: Play, options: LabRunsOp
   const { queue, policy } = freshQueue(rules, options)
   const scaler = rules.scaler === usualScaler ? undefined : freshScaler(rules.scaler, terms)
   const run = runLab({
-    ...{ tape, policy, queue, replicas, engine, seed, observer },
+    tape,
+    policy,
+    queue,
+    replicas,
+    engine,
+    seed,
+    observer,
     ...(scaler === undefined ? {} : { scaling: { policy: scaler, ...bounds } }),
   })
   const seconds = (performance.now() - startMs) / 1000
@@ -83,7 +89,15 @@ function oneRun(rules: RunRules, { load, tape, terms }: Play, options: LabRunsOp
   const { measure } = terms
   const { points } = timeline
   return recordOf(run, {
-    ...{ rules, name, load, objective, warmUpMs, timeline: points, refused, withGap, measure },
+    rules,
+    name,
+    load,
+    objective,
+    warmUpMs,
+    timeline: points,
+    refused,
+    withGap,
+    measure,
   })
 }
 

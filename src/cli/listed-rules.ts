@@ -22,7 +22,12 @@ export function listedRules(options: LabOptionValues): ListedRules {
   }
   const bounds = boundsOf(options, replicas, rulesOf(options))
   const { context } = scalingTerms({
-    ...{ tape: [], costs, objective, replicas, maxNumSeqs, ...bounds },
+    tape: [],
+    costs,
+    objective,
+    replicas,
+    maxNumSeqs,
+    ...bounds,
   })
   const listed = (names: readonly string[], of: (name: string) => { source: string } | undefined) =>
     names.map((name) => ({ name, source: of(name)?.source ?? '' }))

@@ -62,7 +62,15 @@ function rulesFor({ need, coldStartMs, initial, tape }: Play): readonly ScalePol
   const minReplicas = tape.name === 'from zero' ? 0 : 1
   const { tpotMs } = objective
   const context: ScalerContext = {
-    ...{ costs, tpotMs, minReplicas, maxReplicas, coldStartMs, knee, need, windowMs, ...headroom },
+    costs,
+    tpotMs,
+    minReplicas,
+    maxReplicas,
+    coldStartMs,
+    knee,
+    need,
+    windowMs,
+    ...headroom,
     replicas: initial,
   }
   return scalerNames.flatMap((name) =>

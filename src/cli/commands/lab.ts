@@ -119,8 +119,13 @@ function jsonOf(named: NamedTape, records: readonly LabRecord[], options: LabOpt
     seed: options.seed,
     scaling: boundsOf(options, options.replicas, rulesOf(options)),
     runs: records.map(({ name, load, outcome, rules, refused, gap, scaling }) => ({
-      ...{ name, load, ...outcome, ...rules, refused },
-      ...{ serviceGap: gap ?? null, scaling: scaling ?? null },
+      name,
+      load,
+      ...outcome,
+      ...rules,
+      refused,
+      serviceGap: gap ?? null,
+      scaling: scaling ?? null,
     })),
     capacities: hasLoads(records) ? capacitiesOf(records) : [],
   }

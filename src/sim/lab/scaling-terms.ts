@@ -46,11 +46,20 @@ export function scalingTerms(options: ScalingTermsOptions): ScalingTerms {
   const knee = Math.max(1, Math.min(options.maxNumSeqs, kneeOf(tape, asked, { costs, tpotMs })))
   return {
     context: {
-      ...{ costs, tpotMs, replicas, minReplicas, maxReplicas, coldStartMs, need, windowMs },
+      costs,
+      tpotMs,
+      replicas,
+      minReplicas,
+      maxReplicas,
+      coldStartMs,
+      need,
+      windowMs,
       knee,
     },
     measure: {
-      ...{ objective, need, windowMs },
+      objective,
+      need,
+      windowMs,
       waits: unavoidableWait({ ...known, most: mostOrdered }),
       clairvoyantMs: clairvoyant(known).gpuMs,
     },
