@@ -2,11 +2,11 @@ import type { KnobValues } from './lab-tape.ts'
 import { UserError } from '../errors.ts'
 import { labEngine } from '../sim/lab/lab-engine.ts'
 import type { Objective } from '../sim/lab/outcome.ts'
-import { policyNames } from '../sim/lab/policy-names.ts'
 import type { ModelOptions } from '../sim/model-types.ts'
 import { knobs } from '../sim/lab/workloads/workload.ts'
 import { h100Llama8b, profileNamed, profiles } from '../sim/profile.ts'
 import type { OptionValues } from './command.ts'
+import { labRuleOptions } from './lab-rule-options.ts'
 
 const knobOption = (summary: string) =>
   ({ type: 'string', summary, placeholder: 'number' }) as const
@@ -21,13 +21,14 @@ export const labOptions = {
   cv: knobOption('Of the workload: coefficient of variation of gaps, 1 is Poisson'),
   'period-seconds': knobOption('Of the workload flip: until popularity turns'),
   data: { type: 'string', summary: 'Folder with the traces that a workload reads' },
-  policy: {
-    type: 'string',
-    short: 'p',
-    summary: 'Routing rules by name, comma-separated, or all',
-    default: 'loraplex,least-requests,llm-d-lora-4',
+  ...labRuleOptions,
+  replicas: {
+    type: 'integer',
+    summary: 'Engines; with a scaler at the start',
+    minimum: 1,
+    maximum: 1000,
+    default: 8,
   },
-  replicas: { type: 'integer', summary: 'Engines', minimum: 1, maximum: 1000, default: 8 },
   'max-loras': {
     type: 'integer',
     summary: 'GPU slots of an engine',
@@ -123,19 +124,6 @@ export function knobValuesOf(options: LabOptionValues): KnobValues {
       return text === undefined ? [] : [[name, numberOf(`--${name}`, text)] as const]
     }),
   )
-}
-
-/** @throws UserError that names the rule that is none */
-export function policiesOf(text: string): readonly string[] {
-  const names = text === 'all' ? policyNames : text.split(',').map((name) => name.trim())
-  const unknown = names.find((name) => !policyNames.includes(name))
-  if (unknown !== undefined) {
-    throw new UserError(
-      `--policy: there is no rule ${JSON.stringify(unknown)}; there are ${policyNames.join(', ')}.`,
-      2,
-    )
-  }
-  return [...new Set(names)]
 }
 
 export function loadsOf(text: string): readonly number[] {

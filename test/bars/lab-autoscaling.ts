@@ -18,16 +18,12 @@ import type { EngineCosts } from '../../src/core/route-cost.ts'
 import { runLab, type LabRun } from '../../src/sim/lab/run-lab.ts'
 import { toppings } from '../../src/sim/lab/policies/products.ts'
 import type { ScalePolicy } from '../../src/sim/lab/scale-policy.ts'
+import { scalerNamed, scalerNames, type ScalerContext } from '../../src/sim/lab/scaler-names.ts'
 import { scalingOutcome, type ScalingOutcome } from '../../src/sim/lab/scaling-outcome.ts'
 import { clairvoyant } from '../../src/sim/lab/scalers/clairvoyant.ts'
 import { fixed } from '../../src/sim/lab/scalers/fixed.ts'
-import { hpa } from '../../src/sim/lab/scalers/hpa.ts'
-import { keda } from '../../src/sim/lab/scalers/keda.ts'
-import { kubeAi } from '../../src/sim/lab/scalers/kubeai.ts'
-import { loraplexScaler } from '../../src/sim/lab/scalers/loraplex.ts'
 import { needOfTape } from '../../src/sim/lab/scalers/need-of-tape.ts'
 import { unavoidableWait } from '../../src/sim/lab/scalers/unavoidable-wait.ts'
-import { wva } from '../../src/sim/lab/scalers/wva.ts'
 import { scalingTapes, type ScalingTape } from '../../src/sim/lab/workloads/scaling-tapes.ts'
 import { h100Llama8b as profile } from '../../src/sim/profile.ts'
 
@@ -60,41 +56,26 @@ interface Play {
   readonly initial: number
 }
 
+/** As `loraplex lab --scaler` has them; the fixed one has what the peak takes. */
 function rulesFor({ need, coldStartMs, initial, tape }: Play): readonly ScalePolicy[] {
   const peak = need.reduce((most, value) => Math.max(most, value), 0)
-  const min = tape.name === 'from zero' ? 0 : 1
-  const policy = {
-    minReplicas: min,
+  const minReplicas = tape.name === 'from zero' ? 0 : 1
+  const { tpotMs } = objective
+  const context: ScalerContext = {
+    costs,
+    tpotMs,
+    minReplicas,
     maxReplicas,
-    targetQueueDepth: 4,
-    scaleToZeroAfterSeconds: 900,
-    scaleDownStabilizationSeconds: 300,
+    coldStartMs,
+    knee,
+    need,
+    windowMs,
+    ...headroom,
+    replicas: initial,
   }
-  const tpotMs = objective.tpotMs
-  const known = initial > 0 ? { coldStartMs } : {}
-  return [
-    loraplexScaler({ ...known, ...headroom, policy, tpotMs, costs }),
-    loraplexScaler({ ...known, name: 'learned loraplex', policy, tpotMs }),
-    loraplexScaler({ ...known, name: 'queue loraplex', policy }),
-    clairvoyant({ need, windowMs, coldStartMs, initial }).policy,
-    fixed(Math.ceil(peak / 0.8)),
-    hpa({
-      name: 'hpa on queue',
-      source: 'production-stack tutorial, vllm:num_requests_waiting; 4 a pod',
-      metrics: [{ of: ({ waiting }) => waiting, target: 4 }],
-    }),
-    hpa({
-      name: 'hpa, queue and running',
-      source: 'llm-d: queue and running requests, the greater of both',
-      metrics: [
-        { of: ({ waiting }) => waiting, target: 4 },
-        { of: ({ running }) => running, target: knee },
-      ],
-    }),
-    keda(knee),
-    kubeAi(knee),
-    wva(),
-  ]
+  return scalerNames.flatMap((name) =>
+    name === 'fixed' ? fixed(Math.ceil(peak / 0.8)) : (scalerNamed(name, context) ?? []),
+  )
 }
 
 function playOf(tape: ScalingTape, coldStartMs: number): Play {
@@ -189,7 +170,7 @@ const { values } = parseArgs({
 const headroom = values.headroom === undefined ? {} : { headroom: Number(values.headroom) }
 const rules = (values.rules ?? (values.quick ? 'loraplex,clairvoyant' : '')).split(',')
 const isAsked = (asked: readonly string[], name: string): boolean =>
-  asked.some((beginning) => name.startsWith(beginning))
+  asked.some((one) => name === one || (name.startsWith(one) && !scalerNames.includes(one)))
 const head =
   'rule                      GPU-h  × best   of avoidable, all  left out  decided  over turns  lost'
 for (const tape of scalingTapes(
@@ -210,7 +191,7 @@ for (const tape of scalingTapes(
         print(rule.name, outcomeOf(play, rule))
       }
     }
-    const [ours] = rulesFor(play)
+    const ours = rulesFor(play).find(({ name }) => name === 'loraplex')
     if (tape.name === 'from zero' && ours !== undefined && isAsked(rules, ours.name)) {
       printFromZero(play, ours)
     }

@@ -2,20 +2,15 @@
 import type { EngineCosts } from '../../src/core/route-cost.ts'
 import type { ModelOptions } from '../../src/sim/model-types.ts'
 import { h100Llama8b } from '../../src/sim/profile.ts'
-import type { LabRequest } from '../../src/sim/lab/lab-request.ts'
 import { vtcBasic } from '../../src/sim/lab/policies/aibrix.ts'
 import { ours } from '../../src/sim/lab/policies/ours.ts'
 import { leastRequests } from '../../src/sim/lab/policies/simple.ts'
 import type { RoutePolicy } from '../../src/sim/lab/policy.ts'
-import { Dlpm } from '../../src/sim/lab/queues/dlpm.ts'
+import { queueNamed, type QueueContext } from '../../src/sim/lab/queue-names.ts'
 import { FairShareOrder } from '../../src/sim/lab/queues/fair-share-order.ts'
 import { FirstCome } from '../../src/sim/lab/queues/first-come.ts'
-import { RequestsPerMinute } from '../../src/sim/lab/queues/requests-per-minute.ts'
-import { SecondOffer } from '../../src/sim/lab/queues/second-offer.ts'
-import { SlackOrder } from '../../src/sim/lab/queues/slack-order.ts'
 import type { WeightOf } from '../../src/sim/lab/queues/tenant-order.ts'
 import { TenantQueue } from '../../src/sim/lab/queues/tenant-queue.ts'
-import { Vtc } from '../../src/sim/lab/queues/vtc.ts'
 import type { RequestQueue } from '../../src/sim/lab/request-queue.ts'
 import { WaitingLines } from '../../src/sim/lab/waiting-lines.ts'
 import { withPlaces } from '../../src/sim/lab/with-places.ts'
@@ -38,17 +33,12 @@ const costs: EngineCosts = {
   loadMs: h100Llama8b.diskToHostMs + h100Llama8b.hostToSlotMs,
 }
 
+const promptTokenMs = costs.perPromptTokenMs
+
 /** Where requests go, whoever is next. */
 function routeOf(route: Route): RoutePolicy {
   return route === 'ours' ? ours({ costs }) : leastRequests()
 }
-
-/**
- * Tokens by weight that a tenant may be behind before its requests leave the replicas where its adapter belongs. Half of
- * what FairShare lets anybody be behind. Chosen on the Arena's tape with four replicas and one seed: at 2,048 nothing is
- * left of the plan's throughput, at 31,000 the gap is 1.7 times as great.
- */
-const strayAfter = 16_384
 
 /** How many gateways share a fleet, each with counters of its own. */
 const gatewayCounts = [1, 2, 4]
@@ -82,23 +72,24 @@ export function fairnessRules(tape: FairnessTape, options: RuleOptions): readonl
     { name: 'aibrix-vtc', queue: new WaitingLines(), policy: vtcBasic() },
   ]
   const gateways = gatewayCounts.map((count) => new LabGateways(count, weightOf, seed))
+  const byName = (name: string, requestsPerMinute = perMinute): readonly FairnessRule[] =>
+    named(name, { policy: routeOf(route), weightOf, promptTokenMs, requestsPerMinute })
   const all = [
-    held(new TenantQueue(new FirstCome())),
+    ...byName('fcfs'),
     ...(isHopeless ? [] : atOnce),
     held(new WaitingLines()),
-    held(new TenantQueue(new SlackOrder(h100Llama8b.perPrefillTokenMs))),
-    held(new TenantQueue(new RequestsPerMinute(perMinute))),
-    held(new TenantQueue(new RequestsPerMinute(2 * perMinute))),
-    held(new TenantQueue(new Dlpm({ weightOf }))),
-    held(new TenantQueue(new Vtc(weightOf))),
+    ...byName('aibrix-slo'),
+    ...byName('rpm'),
+    ...byName('rpm', 2 * perMinute),
+    ...byName('dlpm'),
+    ...byName('vtc'),
     {
       ...held(new TenantQueue(new FairShareOrder(weightOf)), 'prompts held'),
       policy: withPlaces(routeOf(route), { promptTokens: 4 * fairnessEngine.maxNumBatchedTokens }),
     },
     ...gateways.map((queue) => ({ name: queue.name, queue, policy: queue.policy })),
-    ...(route === 'ours'
-      ? planned(weightOf, route)
-      : [held(new TenantQueue(new FairShareOrder(weightOf)))]),
+    ...(route === 'ours' ? kept(weightOf) : []),
+    ...byName('loraplex'),
   ]
   return all.filter(
     ({ name }, at) =>
@@ -110,12 +101,14 @@ export function fairnessRules(tape: FairnessTape, options: RuleOptions): readonl
   )
 }
 
-/** Where adapters are at few replicas: FCFS that knows of none, ours kept to the plan, and ours as it is meant. */
-function planned(weightOf: WeightOf, route: Route): readonly FairnessRule[] {
-  const order = new FairShareOrder(weightOf)
-  const queue = new SecondOffer(new TenantQueue(order))
-  const mayStray = (request: LabRequest): boolean =>
-    queue.isSecond || order.lagOf(request) > strayAfter
+/** As `loraplex lab --queue` has it. */
+function named(name: string, context: QueueContext): readonly FairnessRule[] {
+  const made = queueNamed(name, context)
+  return made === undefined ? [] : [{ name: made.queue.name, ...made }]
+}
+
+/** Where adapters are at few replicas: FCFS that knows of none, and ours kept to the plan. */
+function kept(weightOf: WeightOf): readonly FairnessRule[] {
   return [
     {
       name: 'fcfs, blind',
@@ -125,12 +118,7 @@ function planned(weightOf: WeightOf, route: Route): readonly FairnessRule[] {
     {
       name: 'no straying',
       queue: new TenantQueue(new FairShareOrder(weightOf)),
-      policy: withPlaces(routeOf(route)),
-    },
-    {
-      name: 'loraplex',
-      queue,
-      policy: withPlaces(routeOf(route), { mayStray }),
+      policy: withPlaces(routeOf('ours')),
     },
   ]
 }

@@ -3,28 +3,31 @@ import { resolve } from 'node:path'
 import { UserError } from '../../errors.ts'
 import { capacitiesOf } from '../../sim/lab/capacity.ts'
 import { capacityTable, hasLoads, labTable } from '../../sim/lab/lab-table.ts'
-import { policyNames } from '../../sim/lab/policy-names.ts'
 import { labReport } from '../../sim/lab/report/lab-report.ts'
 import type { LabRecord } from '../../sim/lab/lab-record.ts'
+import { usualQueue } from '../../sim/lab/queue-names.ts'
 import { formatTape } from '../../sim/lab/tape.ts'
 import { defineCommand } from '../command.ts'
+import { labHeading } from '../lab-heading.ts'
 import { labList } from '../lab-list.ts'
+import { listedRules } from '../listed-rules.ts'
 import {
   engineOf,
   knobValuesOf,
   labOptions,
   loadsOf,
   objectiveOf,
-  policiesOf,
   type LabOptionValues,
 } from '../lab-options.ts'
-import { freshPolicies, labRuns } from '../lab-runs.ts'
+import { boundsOf, rulesOf } from '../lab-rule-options.ts'
+import { labRuns } from '../lab-runs.ts'
 import { tapeOf, type NamedTape } from '../lab-tape.ts'
 import { countText, tableText } from '../table.ts'
+import { tapeShape } from '../tape-shape.ts'
 
 export const lab = defineCommand({
   name: 'lab',
-  summary: 'Play a tape of requests against simulated engines under several routing rules',
+  summary: 'Play a tape of requests against simulated engines: compare routing, queues, scaling',
   details:
     'Virtual time: an hour of load takes seconds. A tape is JSON lines {t, tenant, adapter, input_tokens, output_tokens}, t in\n' +
     'seconds; or a workload makes one. docs/guides/lab.md says what is modelled.\n' +
@@ -34,11 +37,12 @@ export const lab = defineCommand({
   run: async ({ io, args, options }) => {
     const objective = objectiveOf(options)
     if (options.list) {
-      const engine = engineOf(options, 1)
-      io.out(labList(freshPolicies({ policies: policyNames, engine, objective })))
+      io.out(labList(listedRules(options)))
       return 0
     }
-    const policies = policiesOf(options.policy)
+    const rules = rulesOf(options)
+    const { replicas } = options
+    const bounds = boundsOf(options, replicas, rules)
     const loads = loadsOf(options.rates)
     const named = await tapeOf({
       file: args[0],
@@ -54,19 +58,23 @@ export const lab = defineCommand({
       io.err(`${countText(tape.length, 'request')} written to ${options['write-tape']}\n`)
       return 0
     }
-    const { adapters } = shapeOf(named)
+    const { adapters } = tapeShape(named)
     if (options.report !== undefined) {
       // Before the work, not after it.
       await write(io.workingFolder, options.report, '')
     }
     const records = labRuns({
       tape,
-      policies,
+      rules,
       loads,
-      replicas: options.replicas,
+      replicas,
+      bounds,
+      requestsPerMinute: options['requests-per-minute'],
+      maxInFlight: options['max-in-flight'],
       engine: engineOf(options, adapters),
       objective,
       warmUpMs: options['warm-up-seconds'] * 1000,
+      withGap: options.output === 'json' || rules.queues.some((name) => name !== usualQueue),
       seed: options.seed,
       progress: io.err,
     })
@@ -76,14 +84,10 @@ export const lab = defineCommand({
         : textOf(records),
     )
     if (options.report !== undefined) {
-      const words = wordsOf(named, options)
+      const heading = labHeading(named, options, rules)
       const maxLoras = options['max-loras']
-      const title = `Routing rules on ${named.name}`
-      await write(
-        io.workingFolder,
-        options.report,
-        labReport({ title, words, records, objective, maxLoras }),
-      )
+      const report = labReport({ ...heading, records, objective, maxLoras })
+      await write(io.workingFolder, options.report, report)
       io.err(`report written to ${options.report}\n`)
     }
     return 0
@@ -96,34 +100,6 @@ async function write(workingFolder: string, file: string, text: string): Promise
   })
 }
 
-interface TapeShape {
-  readonly requests: number
-  readonly seconds: number
-  readonly adapters: number
-  readonly tenants: number
-}
-
-function shapeOf({ tape }: NamedTape): TapeShape {
-  const adapters = new Set(tape.map(({ adapter }) => adapter))
-  adapters.delete('')
-  return {
-    requests: tape.length,
-    seconds: Math.round(tape.at(-1)?.atMs ?? 0) / 1000,
-    adapters: adapters.size,
-    tenants: new Set(tape.map(({ tenant }) => tenant)).size,
-  }
-}
-
-function wordsOf(named: NamedTape, options: LabOptionValues): readonly string[] {
-  const { requests, seconds, adapters, tenants } = shapeOf(named)
-  const rate = requests / Math.max(1, seconds)
-  return [
-    `Tape: ${requests.toLocaleString('en-US')} requests in ${seconds.toFixed(0)} s (${rate.toFixed(1)} a second), ${countText(adapters, 'adapter')}, ${countText(tenants, 'tenant')}; seed ${options.seed}.`,
-    `Fleet: ${countText(options.replicas, 'replica')} of ${options.profile}, ${options['max-loras']} slots of rank ${options['max-lora-rank']} each.`,
-    `Objective: first token within ${options['slo-ttft-ms']} ms and ${options['slo-tpot-ms']} ms between tokens. Simulated in virtual time.`,
-  ]
-}
-
 function textOf(records: readonly LabRecord[]): string {
   const capacities = capacityTable(records)
   const end = capacities.length === 0 ? '' : `\n${tableText(capacities)}`
@@ -132,7 +108,7 @@ function textOf(records: readonly LabRecord[]): string {
 
 function jsonOf(named: NamedTape, records: readonly LabRecord[], options: LabOptionValues): object {
   return {
-    tape: { name: named.name, ...shapeOf(named) },
+    tape: { name: named.name, ...tapeShape(named) },
     fleet: {
       replicas: options.replicas,
       profile: options.profile,
@@ -141,7 +117,16 @@ function jsonOf(named: NamedTape, records: readonly LabRecord[], options: LabOpt
     },
     objective: objectiveOf(options),
     seed: options.seed,
-    runs: records.map(({ load, outcome }) => ({ load, ...outcome })),
+    scaling: boundsOf(options, options.replicas, rulesOf(options)),
+    runs: records.map(({ name, load, outcome, rules, refused, gap, scaling }) => ({
+      name,
+      load,
+      ...outcome,
+      ...rules,
+      refused,
+      serviceGap: gap ?? null,
+      scaling: scaling ?? null,
+    })),
     capacities: hasLoads(records) ? capacitiesOf(records) : [],
   }
 }

@@ -18,14 +18,25 @@ function record(policy: string, offeredPerSecond: number, attainment: number): L
     diskReads: 0,
     meanActive: 0,
   }
-  return { load: offeredPerSecond, outcome, timeline: [], windows: [] }
+  return {
+    rules: { policy, queue: 'lines', scaler: 'fixed' },
+    name: policy,
+    load: offeredPerSecond,
+    outcome,
+    refused: 0,
+    gap: undefined,
+    scaling: undefined,
+    moments: [],
+    timeline: [],
+    windows: [],
+  }
 }
 
 test('capacity lies between the last load that is kept and the first that is not', () => {
   const records = [record('a', 40, 0.79), record('a', 20, 1), record('a', 60, 1)]
   const [capacity] = capacitiesOf(records)
   // 1 to 0.79 over 20/s: 0.99 is a twenty-first of the way.
-  expect(capacity).toMatchObject({ policy: 'a', bound: 'Exact' })
+  expect(capacity).toMatchObject({ name: 'a', bound: 'Exact' })
   expect(capacity?.perSecond).toBeCloseTo(20 + 20 / 21)
 })
 

@@ -1,8 +1,9 @@
 import type { LabRecord } from './lab-record.ts'
 
-/** Offered load up to which a policy keeps its promise. */
+/** Offered load up to which what was compared keeps its promise. */
 export interface Capacity {
-  readonly policy: string
+  /** Of the runs. */
+  readonly name: string
   /** Requests a second, between the last load that is kept and the first that is not (linear). */
   readonly perSecond: number
   /** Every load was kept, so it is more; or none was, so it is less. */
@@ -12,24 +13,24 @@ export interface Capacity {
 /** Part of the requests that has to meet the objective. */
 export const wantedAttainment = 0.99
 
-/** Of each policy, from its runs at several loads. */
+/** Of each name, from its runs at several loads. */
 export function capacitiesOf(records: readonly LabRecord[]): readonly Capacity[] {
-  const policies = [...new Set(records.map(({ outcome }) => outcome.policy))]
-  return policies.map((policy) => {
+  const names = [...new Set(records.map((record) => record.name))]
+  return names.map((name) => {
     const runs = records
+      .filter((record) => record.name === name)
       .map(({ outcome }) => outcome)
-      .filter((outcome) => outcome.policy === policy)
       .sort((left, right) => left.offeredPerSecond - right.offeredPerSecond)
     const failed = runs.findIndex(({ attainment }) => attainment < wantedAttainment)
     const [last, first] = failed < 0 ? [runs.at(-1), undefined] : [runs[failed - 1], runs[failed]]
     if (last === undefined || first === undefined) {
       const perSecond = (last ?? first)?.offeredPerSecond ?? 0
-      return { policy, perSecond, bound: last === undefined ? 'Less' : 'More' }
+      return { name, perSecond, bound: last === undefined ? 'Less' : 'More' }
     }
     const part = (last.attainment - wantedAttainment) / (last.attainment - first.attainment)
     const perSecond =
       last.offeredPerSecond + part * (first.offeredPerSecond - last.offeredPerSecond)
-    return { policy, perSecond, bound: 'Exact' }
+    return { name, perSecond, bound: 'Exact' }
   })
 }
 

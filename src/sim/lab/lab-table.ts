@@ -1,18 +1,27 @@
 import { capacitiesOf, capacityText } from './capacity.ts'
-import type { LabRecord } from './lab-record.ts'
+import type { LabRecord, RunRules } from './lab-record.ts'
+import { usualQueue } from './queue-names.ts'
+import { usualScaler } from './scaler-names.ts'
 
 interface Column {
   readonly title: string
   readonly cell: (record: LabRecord) => string
 }
 
+/** In place of a figure. */
+const none = '–'
+
 const loadColumn: Column = { title: 'LOAD', cell: ({ load }) => `${load} ×` }
 
-const policyColumn: Column = { title: 'POLICY', cell: ({ outcome }) => outcome.policy }
+const ruleTitles: readonly (readonly [keyof RunRules, string])[] = [
+  ['policy', 'POLICY'],
+  ['queue', 'QUEUE'],
+  ['scaler', 'SCALER'],
+]
 
 const figureColumns: readonly Column[] = [
   { title: 'REQUESTS', cell: ({ outcome }) => requestsText(outcome) },
-  { title: 'IN SLO', cell: ({ outcome }) => `${(outcome.attainment * 100).toFixed(1)} %` },
+  { title: 'IN SLO', cell: ({ outcome }) => percentText(outcome.attainment) },
   { title: 'GOOD/S', cell: ({ outcome }) => outcome.goodPerSecond.toFixed(1) },
   { title: 'TTFT MEAN', cell: ({ outcome }) => timeText(outcome.ttftMeanMs) },
   { title: 'P50', cell: ({ outcome }) => timeText(outcome.ttftP50Ms) },
@@ -23,27 +32,64 @@ const figureColumns: readonly Column[] = [
   { title: 'ADAPTERS', cell: ({ outcome }) => outcome.meanActive.toFixed(1) },
 ]
 
-/** Rows of cells with a head, a row a run; the load is a column where there are several. */
+/** Where the gateway's queue is what is looked at. */
+const queueColumns: readonly Column[] = [
+  { title: 'GAP MAX', cell: ({ gap }) => countText(gap?.max) },
+  { title: 'GAP MEAN', cell: ({ gap }) => countText(gap?.mean) },
+  { title: 'REFUSED', cell: ({ refused }) => refused.toLocaleString('en-US') },
+]
+
+/** Where replicas come and go. */
+const scalerColumns: readonly Column[] = [
+  { title: 'OF AVOIDABLE', cell: ({ scaling }) => percentText(scaling?.attainment) },
+  { title: 'GPU-HOURS', cell: ({ scaling }) => scaling?.gpuHours.toFixed(2) ?? none },
+  { title: '× CLAIRVOYANT', cell: ({ scaling }) => scaling?.ratio.toFixed(2) ?? none },
+]
+
+/** Rows of cells with a head, a row a run; there are columns only for what the runs are about. */
 export function labTable(records: readonly LabRecord[]): readonly (readonly string[])[] {
-  const shown = [policyColumn, ...(hasLoads(records) ? [loadColumn] : []), ...figureColumns]
+  const nameColumn: Column = { title: nameTitle(records), cell: ({ name }) => name }
+  const shown = [
+    nameColumn,
+    ...(hasLoads(records) ? [loadColumn] : []),
+    ...figureColumns,
+    ...(records.some(({ rules }) => rules.queue !== usualQueue) ? queueColumns : []),
+    ...(records.some(({ rules }) => rules.scaler !== usualScaler) ? scalerColumns : []),
+  ]
   return [
     shown.map(({ title }) => title),
     ...records.map((record) => shown.map(({ cell }) => cell(record))),
   ]
 }
 
-/** Rows of cells with a head, a row a policy: how much load it takes. Empty where there was one load only. */
+/** Rows of cells with a head, a row for what was compared: how much load it takes. Empty where there was one load only. */
 export function capacityTable(records: readonly LabRecord[]): readonly (readonly string[])[] {
   return hasLoads(records)
     ? [
-        ['POLICY', '99 % IN SLO UP TO'],
-        ...capacitiesOf(records).map((each) => [each.policy, capacityText(each)]),
+        [nameTitle(records), '99 % IN SLO UP TO'],
+        ...capacitiesOf(records).map((each) => [each.name, capacityText(each)]),
       ]
     : []
 }
 
 export function hasLoads(records: readonly LabRecord[]): boolean {
   return new Set(records.map(({ load }) => load)).size > 1
+}
+
+/** What differs between runs: that they are named by. */
+function nameTitle(records: readonly LabRecord[]): string {
+  const differing = ruleTitles.filter(
+    ([kind]) => new Set(records.map(({ rules }) => rules[kind])).size > 1,
+  )
+  return differing.length === 0 ? 'POLICY' : differing.map(([, title]) => title).join(', ')
+}
+
+function percentText(part: number | undefined): string {
+  return part === undefined ? none : `${(part * 100).toFixed(1)} %`
+}
+
+function countText(value: number | undefined): string {
+  return value === undefined ? none : Math.round(value).toLocaleString('en-US')
 }
 
 function requestsText({ requests, completed }: LabRecord['outcome']): string {

@@ -8,6 +8,8 @@ export interface ScalingOptions {
   /** From order to an engine that answers; adapters are loaded after it. */
   readonly coldStartMs: number
   readonly maxReplicas: number
+  /** Default: 0. */
+  readonly minReplicas?: number
 }
 
 /** One decision. */
@@ -64,7 +66,8 @@ export class ScaleClock {
     this.#wakeMs = Infinity
     const view = this.#look(nowMs)
     const wanted = this.#options.policy.decide(view)
-    const desired = Math.min(this.#options.maxReplicas, Math.max(0, Math.round(wanted)))
+    const { minReplicas = 0, maxReplicas } = this.#options
+    const desired = Math.min(maxReplicas, Math.max(minReplicas, Math.round(wanted)))
     this.#fleet.scaleTo(desired, nowMs)
     const { waiting, running } = view
     this.#moments.push({ atMs: nowMs, desired, waiting, running, ...this.#fleet.counts })

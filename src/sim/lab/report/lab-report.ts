@@ -4,7 +4,7 @@ import type { Objective } from '../outcome.ts'
 import { linePanel, type LinePanel } from './line-panel.ts'
 import { reportStyle, seriesStyle } from './report-style.ts'
 import { sloPanel } from './slo-panel.ts'
-import { summaryHeight, summaryPanel } from './summary-panel.ts'
+import { summaryHeight, summaryPanel, summaryWidth } from './summary-panel.ts'
 import { escaped, svgElement, svgText } from './svg-element.ts'
 import { timePanels } from './time-panels.ts'
 
@@ -18,7 +18,7 @@ export interface LabReport {
   readonly maxLoras: number
 }
 
-const width = 1140
+const leastWidth = 1140
 const edge = 24
 const gap = 16
 const panelHeight = 240
@@ -27,13 +27,13 @@ const panelHeight = 240
 export function labReport(report: LabReport): string {
   const { records, words } = report
   const shown = loadShown(records)
-  const policies = [...new Set(records.map(({ outcome }) => outcome.policy))]
-  const styleOf = (policy: string): string => seriesStyle(Math.max(0, policies.indexOf(policy)))
-  const inner = width - 2 * edge
+  const timed = records.filter(({ load }) => load === shown)
+  const inner = Math.max(leastWidth - 2 * edge, Math.ceil(summaryWidth(timed, records)))
+  const names = [...new Set(records.map(({ name }) => name))]
+  const styleOf = (name: string): string => seriesStyle(Math.max(0, names.indexOf(name)))
   const shownWords = `Figures and what goes over time: at ${shown} × the tape’s load.`
   const lines = hasLoads(records) ? [...words, shownWords] : words
   const tableTop = edge + 34 + lines.length * 18
-  const timed = records.filter(({ load }) => load === shown)
   let top = tableTop + summaryHeight(timed) + gap
   const parts = [
     svgText(report.title, { x: edge, y: edge + 16, class: 'head' }),
@@ -55,7 +55,7 @@ export function labReport(report: LabReport): string {
   for (const [at, panel] of timePanels(timed, { ...report, styleOf }).entries()) {
     place(panel, at % 2, 2)
   }
-  return pageOf(report, parts.join(''), top)
+  return pageOf(report, parts.join(''), { width: inner + 2 * edge, height: top })
 }
 
 /** The tape's own load, else the nearest to it. */
@@ -66,7 +66,11 @@ function loadShown(records: readonly LabRecord[]): number {
   )
 }
 
-function pageOf({ title, words }: LabReport, content: string, height: number): string {
+function pageOf(
+  { title, words }: LabReport,
+  content: string,
+  { width, height }: { readonly width: number; readonly height: number },
+): string {
   return `${svgElement(
     'svg',
     {

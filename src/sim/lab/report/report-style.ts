@@ -43,6 +43,7 @@ export function reportStyle(): string {
     '.guide{stroke:var(--soft);stroke-width:1;stroke-dasharray:4 3;fill:none}',
     '.line.arrivals{stroke:var(--soft);stroke-dasharray:3 3;stroke-width:1.4}.line{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}.mark{stroke:none}',
     ...Array.from({ length: light.length * dashes.length }, (_, at) => styleOf(at)),
+    '.line.starting,.line.leaving{stroke-width:1.2;stroke-opacity:.75;stroke-dasharray:5 3}.line.leaving{stroke-dasharray:1 3}',
   ].join('')
 }
 

@@ -2,12 +2,12 @@ import { wantedAttainment } from '../capacity.ts'
 import type { LabRecord } from '../lab-record.ts'
 import type { LinePanel } from './line-panel.ts'
 
-/** Attainment by load, a line a policy. */
+/** Attainment by load, a line for what was compared. */
 export function sloPanel(
   records: readonly LabRecord[],
-  styleOf: (policy: string) => string,
+  styleOf: (name: string) => string,
 ): LinePanel {
-  const policies = [...new Set(records.map(({ outcome }) => outcome.policy))]
+  const names = [...new Set(records.map(({ name }) => name))]
   return {
     title: 'Requests within the objective by load',
     yTitle: 'within objective, %',
@@ -15,11 +15,11 @@ export function sloPanel(
     hasMarks: true,
     guides: [{ value: wantedAttainment * 100, label: '99 %' }],
     top: 100,
-    lines: policies.map((policy) => ({
-      label: policy,
-      style: styleOf(policy),
+    lines: names.map((name) => ({
+      label: name,
+      style: styleOf(name),
       points: records
-        .filter(({ outcome }) => outcome.policy === policy)
+        .filter((record) => record.name === name)
         .map(({ outcome }) => [outcome.offeredPerSecond, outcome.attainment * 100] as const)
         .sort(([left], [right]) => left - right),
     })),

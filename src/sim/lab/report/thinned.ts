@@ -1,12 +1,10 @@
-import type { TimelinePoint } from '../timeline.ts'
-
 /** Enough for a line on a page. */
 const mostPoints = 240
 
 /** At most 240 points of milliseconds and value, each the mean or the most of its neighbours. */
-export function thinned(
-  timeline: readonly TimelinePoint[],
-  valueOf: (point: TimelinePoint) => number,
+export function thinned<Point extends { readonly atMs: number }>(
+  timeline: readonly Point[],
+  valueOf: (point: Point) => number,
   by: 'Mean' | 'Most',
 ): readonly (readonly [number, number])[] {
   const width = Math.max(1, Math.ceil(timeline.length / mostPoints))

@@ -1,5 +1,7 @@
 import type { LabRecord } from '../lab-record.ts'
 import type { Objective } from '../outcome.ts'
+import type { ScaleMoment } from '../scale-clock.ts'
+import type { WindowFigures } from '../window-figures.ts'
 import { thinned } from './thinned.ts'
 import type { LinePanel, PanelLine } from './line-panel.ts'
 
@@ -7,12 +9,12 @@ export interface TimePanelsOptions {
   readonly objective: Objective
   /** Of one replica. */
   readonly maxLoras: number
-  readonly styleOf: (policy: string) => string
+  readonly styleOf: (name: string) => string
 }
 
 type Points = readonly (readonly [number, number])[]
 
-/** How a fleet was over time, under each policy: load, queue, slots, replicas and the two latencies. */
+/** How a fleet was over time, under each rule: load, queue, slots, replicas and the two latencies. */
 export function timePanels(
   records: readonly LabRecord[],
   { objective, maxLoras, styleOf }: TimePanelsOptions,
@@ -20,14 +22,22 @@ export function timePanels(
   const lastMs = Math.max(1000, ...records.map(lastBusyMs))
   const time = timeUnitOf(lastMs)
   const axis = { xTitle: `time, ${time.name}`, leastRight: lastMs / time.ms }
-  const lines = (pointsOf: (record: LabRecord) => Points): readonly PanelLine[] =>
+  const lines = (pointsOf: (record: LabRecord) => Points, kind = ''): readonly PanelLine[] =>
     records.map((record) => ({
-      label: record.outcome.policy,
-      style: styleOf(record.outcome.policy),
+      label: kind === '' ? record.name : `${record.name}, ${kind}`,
+      style: kind === '' ? styleOf(record.name) : `${styleOf(record.name)} ${kind}`,
       points: pointsOf(record)
         .filter(([atMs]) => atMs <= lastMs)
         .map(([atMs, value]) => [atMs / time.ms, value] as const),
     }))
+  const isScaled = records.some(({ moments }) => moments.length > 0)
+  const moving = (
+    kind: 'starting' | 'leaving',
+    countOf: (moment: ScaleMoment) => number,
+  ): readonly PanelLine[] =>
+    lines(({ moments }) => thinned(moments, countOf, 'Most'), kind).filter(({ points }) =>
+      points.some(([, count]) => count > 0),
+    )
   return [
     {
       title: 'Load: requests within the objective, of those that arrive (dashed)',
@@ -52,11 +62,17 @@ export function timePanels(
       lines: lines(({ timeline }) => thinned(timeline, ({ slotsUsed }) => slotsUsed, 'Mean')),
     },
     {
-      title: 'Replicas that take requests',
+      title: isScaled
+        ? 'Replicas that serve, start (dashed) and leave (dotted)'
+        : 'Replicas that take requests',
       yTitle: 'replicas',
       ...axis,
       isStepped: true,
-      lines: lines(({ timeline }) => thinned(timeline, ({ replicas }) => replicas, 'Most')),
+      lines: [
+        ...lines(({ timeline }) => thinned(timeline, ({ replicas }) => replicas, 'Most')),
+        ...moving('starting', ({ starting }) => starting),
+        ...moving('leaving', ({ leaving }) => leaving),
+      ],
     },
     {
       title: 'Time to first token, p99, by time of arrival',
@@ -64,19 +80,28 @@ export function timePanels(
       ...axis,
       isLog: true,
       guides: [{ value: objective.ttftMs, label: `objective ${objective.ttftMs} ms` }],
-      lines: lines(({ windows }) => windows.map(({ atMs, ttftP99Ms }) => [atMs, ttftP99Ms])),
+      lines: lines(({ windows }) =>
+        windows.filter(hasEnded).map(({ atMs, ttftP99Ms }) => [atMs, ttftP99Ms]),
+      ),
     },
     {
       title: 'Time per output token, p99, by time of arrival',
       yTitle: 'ms',
       ...axis,
       guides: [{ value: objective.tpotMs, label: `objective ${objective.tpotMs} ms` }],
-      lines: lines(({ windows }) => windows.map(({ atMs, tpotP99Ms }) => [atMs, tpotP99Ms])),
+      lines: lines(({ windows }) =>
+        windows.filter(hasEnded).map(({ atMs, tpotP99Ms }) => [atMs, tpotP99Ms]),
+      ),
     },
   ]
 }
 
-/** The same for all policies: one tape. */
+/** Without an answer that ended there is no latency to show. */
+function hasEnded({ ttftP99Ms }: WindowFigures): boolean {
+  return ttftP99Ms > 0
+}
+
+/** The same for all: one tape. */
 function arrivals(record: LabRecord | undefined, unitMs: number): readonly PanelLine[] {
   const points = record?.windows.map(
     ({ atMs, arrivedPerSecond }) => [atMs / unitMs, arrivedPerSecond] as const,
