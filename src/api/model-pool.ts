@@ -205,7 +205,12 @@ const scaling = z
       description: 'How long nothing was asked before the last replica goes.',
     }),
     scaleDownStabilizationSeconds: seconds(300).meta({
-      description: 'How long fewer replicas have to be enough before one goes.',
+      description:
+        'How long fewer replicas have to be enough before one goes: at most, and where replicas were seen to start, as long as that took, at least 60.',
+    }),
+    targetTpotMilliseconds: z.int().min(1).max(60_000).optional().meta({
+      description:
+        'Time between tokens that callers are promised: there are replicas for the tokens that arrive, as engines were seen to take them. Absent, not known yet, or less than one token takes on an idle engine: replicas follow the queue.',
     }),
     drainTimeoutSeconds: seconds(3600).meta({
       description:
@@ -249,7 +254,7 @@ export const modelPoolSpec = z
     }),
     scaling: scaling
       .optional()
-      .meta({ description: 'Replicas follow the queue. Absent: `replicas` says how many.' }),
+      .meta({ description: 'Replicas follow what is asked. Absent: `replicas` says how many.' }),
     rollout: rollout.prefault({}),
     maxStreamSeconds: z
       .int()

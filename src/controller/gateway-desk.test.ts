@@ -24,7 +24,7 @@ describe('what gateways ask for', () => {
     expect(desk.demandOf('models/llama')).toEqual({
       waiting: 5,
       running: 1,
-      arrivals: 6,
+      arrivals: 3,
       isFresh: true,
       silence: undefined,
     })

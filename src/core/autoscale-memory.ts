@@ -127,7 +127,7 @@ function learnAnswers(
   sample: Sample,
 ): Partial<AutoscaleMemory> {
   const before = samples.at(-1)
-  const done = before === undefined ? 0 : doneOf(sample) - doneOf(before)
+  const done = before === undefined ? 0 : answersOf(sample) - answersOf(before)
   if (before?.outputTokens === undefined || sample.outputTokens === undefined || done <= 0) {
     return {}
   }
@@ -135,6 +135,10 @@ function learnAnswers(
   const counted = Math.min(answers + done, answersKept)
   const weight = Math.min(1, done / counted)
   return { answerTokens: answerTokens + weight * (seen - answerTokens), answers: counted }
+}
+
+function answersOf(sample: Sample): number {
+  return sample.answers ?? doneOf(sample)
 }
 
 /** While requests wait every replica runs whatever there is, and that says nothing of how it will be with more. */
