@@ -71,10 +71,11 @@ export function rememberSample(
   current: number,
 ): AutoscaleMemory {
   const before = memory.samples.at(-1)
-  // A gateway went, or started again: its counters are no longer in the sum.
+  // A gateway went, or started again: its counters are no longer in the sum. Or tokens are counted only now, or no more.
   const isBroken =
     before !== undefined &&
     (sample.arrivals < before.arrivals ||
+      (sample.inputTokens === undefined) !== (before.inputTokens === undefined) ||
       (sample.inputTokens ?? 0) < (before.inputTokens ?? 0) ||
       (sample.outputTokens ?? 0) < (before.outputTokens ?? 0))
   const samples = [

@@ -315,6 +315,30 @@ describe('by tokens, with costs known', () => {
     )
   })
 
+  test('tokens that are counted only now are gone by as soon as a rate of them is known', () => {
+    const service = { tpotMs: 50, costs }
+    let memory = emptyMemory(0)
+    let desired = 0
+    for (let second = 0; second <= 60; second += 1) {
+      const arrivals = 24 * second
+      const tokens = { inputTokens: arrivals * 1000, outputTokens: arrivals * 200 }
+      const demand = { waiting: 0, running: 1, arrivals, isFresh: true }
+      const decided = decideReplicas(
+        {
+          ...at({ nowMs: second * 1000, service }),
+          demand: second < 40 ? demand : { ...demand, ...tokens },
+        },
+        memory,
+      )
+      memory = decided.memory
+      desired = decided.desired
+      if (second === 39) {
+        expect(desired).toBe(1)
+      }
+    }
+    expect(desired).toBe(4)
+  })
+
   test('answers are as long as those that were counted, whatever number of requests was refused', () => {
     const lengthOf = (answers?: number): number | undefined => {
       let { memory } = decideReplicas(at({}), emptyMemory(0))
