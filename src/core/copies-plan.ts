@@ -63,7 +63,7 @@ export function planCopies(demands: readonly AdapterDemand[], options: CopiesOpt
   const { replicas, requestWork, adapterWork, slack, copyShare } = options
   const total = demands.reduce((sum, { rate }) => sum + rate * requestWork + adapterWork(rate), 0)
   const mean = total / replicas
-  const loads = new Array<number>(replicas).fill(0)
+  const loads = Array.from({ length: replicas }, () => 0)
   const plan = new Map<number, readonly number[]>()
   for (const { adapter, rate } of [...demands].sort(busiestFirst)) {
     const work = rate * requestWork

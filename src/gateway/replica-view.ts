@@ -10,8 +10,8 @@ import type { EngineAddress } from '../engine/types.ts'
 import { connectEngine } from './relay/connect-engine.ts'
 import { PlaceShare, type PoolOrder } from './admission/place-share.ts'
 import type { RouteOption } from '../core/choose-replica.ts'
-import { SeenPace } from '../core/seen-pace.ts'
 import { PrefixAffinity, type PromptPrefix } from '../core/prefix-affinity.ts'
+import { EnginePace } from './replica/engine-pace.ts'
 import { ReplicaLoad } from './replica/replica-load.ts'
 import { SlotLease, type SlotState } from './replica/slot-lease.ts'
 import type { Work } from './replica/work.ts'
@@ -71,9 +71,6 @@ export interface ReplicaViewOptions {
   readonly order?: PoolOrder
 }
 
-/** Of each engine's pace. */
-const sampleEveryMs = 100
-
 /** The gateway's picture of one replica: residency and load from its agent, slots by lease, in-flight counts its own. */
 export class ReplicaView {
   readonly replica: GatewayReplica
@@ -95,8 +92,7 @@ export class ReplicaView {
   #ready = false
   #draining = false
   #trials = 0
-  readonly #pace = new SeenPace()
-  #sampledAt = Number.NEGATIVE_INFINITY
+  readonly pace: EnginePace
   #detail = 'no word from the agent yet'
   #stateVersion = 0
   #heard = false
@@ -111,6 +107,7 @@ export class ReplicaView {
       .digest('hex')
       .slice(0, 32)
     this.#options = options
+    this.pace = new EnginePace(options.now)
     this.#share = new PlaceShare({ order: undefined, ...options })
     this.#lease = new SlotLease({
       gateway: options.gateway,
@@ -210,7 +207,7 @@ export class ReplicaView {
     option.isAway = state.isAway
     option.uncachedTokens = this.uncachedTokens(ask)
     option.outputTokens = ask.outputTokens
-    option.seenStepMs = this.paceMs
+    option.seenStepMs = this.pace.stepMs
     return option
   }
 
@@ -255,24 +252,6 @@ export class ReplicaView {
   /** What the engine runs, from all gateways, as far as is known here. */
   get runs(): { readonly running: number; readonly adapters: number } {
     return { running: this.#load.inFlight, adapters: this.#load.slotsUsed }
-  }
-
-  /** Milliseconds between two tokens of its streams; undefined where none was seen lately. */
-  get paceMs(): number | undefined {
-    return this.#pace.at(this.#options.now())
-  }
-
-  notePace(stepMs: number): void {
-    this.#pace.note(stepMs, this.#options.now())
-  }
-
-  /** Streams of one engine say the same at one time: one of them is asked, now and then. True: it is this one. */
-  isSampleDue(atMs: number): boolean {
-    const isDue = atMs - this.#sampledAt >= sampleEveryMs
-    if (isDue) {
-      this.#sampledAt = atMs
-    }
-    return isDue
   }
 
   /** Requests at the engine, by revision; `undefined` is the base. */

@@ -59,7 +59,7 @@ async function measureAll(seconds: number, seed: number): Promise<readonly Measu
   for (const slots of [2, 4]) {
     const engine = await CpuVllm.start(slots, 8)
     try {
-      await measurePoint(engine, { slots, adapters: 8, callers: 8, ...lengths[2] }, seed, 8)
+      await measurePoint(engine, { slots, adapters: 8, callers: 8, ...lengths[2] }, seed, 20)
       for (const [at, point] of pointsOf(slots).entries()) {
         const figures = await measurePoint(engine, point, seed + at, seconds)
         measured.push({ point, seed: seed + at, seconds, figures })

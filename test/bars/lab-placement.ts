@@ -70,7 +70,7 @@ function isEnough(rates: readonly number[], replicas: number): boolean {
     replicas,
     loadOf: (rate) => requestMs * rate + costs.perAdapterMs * active(rate),
   })
-  const homes = new Array<number>(replicas).fill(0)
+  const homes = Array.from({ length: replicas }, () => 0)
   for (const { rate, hosts } of placed) {
     for (const host of hosts) {
       homes[host] = (homes[host] ?? 0) + active(rate / hosts.length)

@@ -23,7 +23,7 @@ export function evenLoads(
   { replicas, loadOf }: EvenOptions,
 ): readonly number[] {
   const shares = adapters.map(({ rate, hosts }) => hosts.map(() => rate / hosts.length))
-  const loads = new Array<number>(replicas).fill(0)
+  const loads = Array.from({ length: replicas }, () => 0)
   const add = (host: number, load: number): void => {
     loads[host] = (loads[host] ?? 0) + load
   }

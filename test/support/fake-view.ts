@@ -80,7 +80,7 @@ export class FakeView {
 
   readonly isShared = false
   readonly draining = false
-  readonly paceMs = undefined
+  readonly pace = { stepMs: undefined }
   readonly queuedPromptTokens = 0
 
   get hasRoom(): boolean {

@@ -65,7 +65,7 @@ export class PoolRouter {
     }))
     const { costs } = this.fit
     const shape = this.#sizes.mean
-    const paces = views.flatMap(({ paceMs }) => paceMs ?? [])
+    const paces = views.flatMap(({ pace }) => pace.stepMs ?? [])
     const paceMs = paces.reduce((sum, ms) => sum + ms, 0) / paces.length || costs?.stepMs
     const isKnown = costs !== undefined && shape !== undefined && paceMs !== undefined
     this.#homes.plan(replicas, isKnown ? workOf(costs, shape, paceMs) : undefined, nowMs)
@@ -184,9 +184,9 @@ export class PoolRouter {
     return {
       tokens,
       engine: () => view.runs,
-      isWanted: (atMs) => view.isSampleDue(atMs),
+      isWanted: (atMs) => view.pace.isSampleDue(atMs),
       found: (ms, running, adapters) => {
-        view.notePace(ms)
+        view.pace.note(ms)
         this.fit.noteStep(ms, running, adapters)
       },
     }
