@@ -15,6 +15,26 @@ export interface DemandOfRevision {
   readonly arrivals: number
 }
 
+/** What a pool's requests ask of its engines, since the process started; the counts never fall. */
+export interface WorkOfPool {
+  /** That came to the pool's queue: not those that a limit of their tenant refused. */
+  readonly requests: number
+  /** Of their prompts, those tokens that engines have to read: expected by size, and put right when counted. */
+  readonly inputTokens: number
+  /** Tokens of answers that engines counted. */
+  readonly outputTokens: number
+  /** These answers. */
+  readonly answers: number
+  /** Of its engines, as learned here, see `EngineCosts`; absent: too little was seen. */
+  readonly costs?: {
+    readonly stepMs: number
+    readonly perRequestMs: number
+    readonly perAdapterMs: number
+    readonly perPromptTokenMs: number
+    readonly loadMs: number
+  }
+}
+
 /** Whole: pools that are not named have none. */
 export interface DemandMessage {
   readonly type: 'demand'
@@ -23,6 +43,8 @@ export interface DemandMessage {
    * revisions that nobody asked for in a while are together in `others`, so a pool's sum never falls.
    */
   readonly pools: Readonly<Record<string, Readonly<Record<string, DemandOfRevision>>>>
+  /** By pool key, those that `pools` names among them; absent: a gateway from before it counted tokens. */
+  readonly work?: Readonly<Record<string, WorkOfPool>>
 }
 
 /** Whole for its pool: revisions that this gateway's table names and that it could send a request to. */

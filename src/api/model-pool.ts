@@ -201,11 +201,16 @@ const scaling = z
       .max(10_000)
       .default(4)
       .meta({ description: 'Requests that may wait for each ready replica, wherever they wait.' }),
+    targetTpotMilliseconds: z.int().min(1).max(60_000).optional().meta({
+      description:
+        'What callers are promised between two tokens: replicas are then enough for the tokens that arrive, by what engines were seen to take. Replicas follow the queue where this is absent, while too little was seen, and where one token alone takes longer.',
+    }),
     scaleToZeroAfterSeconds: seconds(900).meta({
       description: 'How long nothing was asked before the last replica goes.',
     }),
     scaleDownStabilizationSeconds: seconds(300).meta({
-      description: 'How long fewer replicas have to be enough before one goes.',
+      description:
+        'How long fewer replicas have to be enough before one goes, at most. Once a replica was seen to start, as long as that took, and at least 60.',
     }),
     drainTimeoutSeconds: seconds(3600).meta({
       description:
@@ -249,7 +254,7 @@ export const modelPoolSpec = z
     }),
     scaling: scaling
       .optional()
-      .meta({ description: 'Replicas follow the queue. Absent: `replicas` says how many.' }),
+      .meta({ description: 'Replicas follow what is asked. Absent: `replicas` says how many.' }),
     rollout: rollout.prefault({}),
     maxStreamSeconds: z
       .int()

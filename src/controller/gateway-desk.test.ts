@@ -24,7 +24,7 @@ describe('what gateways ask for', () => {
     expect(desk.demandOf('models/llama')).toEqual({
       waiting: 5,
       running: 1,
-      arrivals: 6,
+      arrivals: 3,
       isFresh: true,
       silence: undefined,
     })
@@ -143,5 +143,77 @@ describe('what gateways can route to', () => {
 
   test('is nothing without a gateway', () => {
     expect(aDesk().desk.acknowledged('models/llama')).toEqual(new Set())
+  })
+})
+
+describe('tokens that gateways count', () => {
+  const work = (requests: number, stepMs?: number): DemandMessage => ({
+    type: 'demand',
+    pools: { 'models/llama': { base: { waiting: 0, running: 0, arrivals: requests } } },
+    work: {
+      'models/llama': {
+        requests,
+        inputTokens: requests * 100,
+        outputTokens: requests * 10,
+        answers: requests,
+        ...(stepMs === undefined
+          ? {}
+          : {
+              costs: {
+                stepMs,
+                perRequestMs: 0.1,
+                perAdapterMs: 0.4,
+                perPromptTokenMs: 0.05,
+                loadMs: 0,
+              },
+            }),
+      },
+    },
+  })
+
+  function twoGateways() {
+    const { desk, clock } = aDesk()
+    desk.add('a', true)
+    desk.add('b', true)
+    desk.take('a', work(1000, 10))
+    desk.take('b', work(0))
+    return { desk, clock }
+  }
+
+  test('are added up from when gateways were first heard, with what engines cost', () => {
+    const { desk } = twoGateways()
+    desk.take('a', work(1002, 10))
+    desk.take('b', work(5, 14))
+    expect(desk.demandOf('models/llama')).toMatchObject({
+      arrivals: 7,
+      tokens: { requests: 7, inputTokens: 700, outputTokens: 70, answers: 7 },
+      costs: { stepMs: 12 },
+    })
+  })
+
+  test('are not known while a gateway with requests of the pool does not count them', () => {
+    const { desk } = twoGateways()
+    desk.take('a', demand(0))
+    expect(desk.demandOf('models/llama').tokens).toBe(undefined)
+    desk.take('a', { type: 'demand', pools: {} })
+    expect(desk.demandOf('models/llama').tokens).toBeDefined()
+  })
+
+  test('start over with a process, and the sum goes on from where it was', () => {
+    const { desk } = twoGateways()
+    desk.take('b', work(3))
+    desk.take('b', { type: 'hello', gateway: 'another' })
+    desk.take('b', work(1))
+    desk.take('b', work(2))
+    expect(desk.demandOf('models/llama')).toMatchObject({ arrivals: 4, tokens: { requests: 4 } })
+  })
+
+  test('of a gateway that comes back from silence are no burst', () => {
+    const { desk, clock } = twoGateways()
+    clock.ms = 5000
+    desk.take('a', work(9000))
+    clock.ms = 5100
+    desk.take('a', work(9001))
+    expect(desk.demandOf('models/llama').arrivals).toBe(1)
   })
 })

@@ -1,12 +1,16 @@
-import type { DemandMessage, GatewayMessage } from '../api/gateway-protocol.ts'
+import type { DemandMessage, GatewayMessage, WorkOfPool } from '../api/gateway-protocol.ts'
 import type { RevisionTraffic } from '../core/adapter-demand.ts'
+import { medianCosts } from '../core/median-costs.ts'
 import { ArrivalCounts } from './arrival-counts.ts'
 import type { PoolDemand, Silence } from './model-pool/autoscaler.ts'
+import { PoolCounters, type PoolCounts } from './pool-counters.ts'
 
 interface GatewayRecord {
   /** The process that said it; counters start over with another one. */
   process: string
   demand: DemandMessage['pools']
+  /** Absent: it does not say. */
+  work: DemandMessage['work']
   readonly routable: Map<string, ReadonlySet<string>>
   /** Its last word on demand. */
   heardAtMs: number
@@ -23,6 +27,7 @@ const heldMs = 60_000
 export class GatewayDesk {
   readonly #gateways = new Map<string, GatewayRecord>()
   readonly #arrivals = new ArrivalCounts()
+  readonly #counters = new PoolCounters()
   readonly #now: () => number
   /** When any gateway said what is asked. */
   #heardAtMs: number
@@ -42,6 +47,7 @@ export class GatewayDesk {
     this.#gateways.set(name, {
       process: '',
       demand: {},
+      work: undefined,
       routable: new Map(),
       heardAtMs: this.#now(),
       isReady,
@@ -51,6 +57,7 @@ export class GatewayDesk {
   remove(name: string): void {
     this.#gateways.delete(name)
     this.#arrivals.forget(name)
+    this.#counters.forget(name)
   }
 
   names(): readonly string[] {
@@ -69,15 +76,14 @@ export class GatewayDesk {
         if (gateway.process !== message.gateway) {
           gateway.process = message.gateway
           gateway.demand = {}
+          gateway.work = undefined
           this.#arrivals.forget(name)
+          this.#counters.forget(name)
         }
         gateway.routable.clear()
         return 'Nothing'
       case 'demand':
-        gateway.heardAtMs = this.#now()
-        this.#heardAtMs = gateway.heardAtMs
-        gateway.demand = message.pools
-        this.#arrivals.take(name, message.pools)
+        this.#takeDemand(name, gateway, message)
         return 'Demand'
       case 'routable':
         gateway.routable.set(message.poolKey, new Set(message.revisions))
@@ -88,21 +94,34 @@ export class GatewayDesk {
   }
 
   demandOf(poolKey: string): PoolDemand {
-    const sum = { waiting: 0, running: 0, arrivals: 0 }
+    const sum = { waiting: 0, running: 0 }
+    const works: (WorkOfPool | undefined)[] = []
     const now = this.#now()
     let isFresh = this.#gateways.size > 0 && now - this.#heardAtMs < freshMs
-    for (const { demand, heardAtMs, isReady } of this.#gateways.values()) {
+    for (const { demand, work, heardAtMs, isReady } of this.#gateways.values()) {
       const silentMs = now - heardAtMs
       isFresh &&= silentMs < freshMs || (silentMs >= heldMs && !isReady)
       if (silentMs < heldMs) {
         for (const one of Object.values(demand[poolKey] ?? {})) {
           sum.waiting += one.waiting
           sum.running += one.running
-          sum.arrivals += one.arrivals
+        }
+        if (demand[poolKey] !== undefined || work?.[poolKey] !== undefined) {
+          works.push(work?.[poolKey])
         }
       }
     }
-    return { ...sum, isFresh, silence: this.#silence() }
+    const { arrivals, ...tokens } = this.#counters.of(poolKey)
+    // Parts of what comes, from those that can say it, would be taken for the whole.
+    const isCounted = works.length > 0 && !works.includes(undefined)
+    return {
+      ...sum,
+      arrivals,
+      ...(isCounted ? { tokens } : {}),
+      costs: medianCosts(works.flatMap((work) => work?.costs ?? [])),
+      isFresh,
+      silence: this.#silence(),
+    }
   }
 
   /** By revision, since this was asked last. Undefined while not everybody speaks: what was known before holds then. */
@@ -137,6 +156,20 @@ export class GatewayDesk {
     )
   }
 
+  #takeDemand(name: string, gateway: GatewayRecord, { pools, work }: DemandMessage): void {
+    const now = this.#now()
+    if (now - gateway.heardAtMs >= freshMs) {
+      // What came meanwhile did not come in this moment.
+      this.#counters.forget(name)
+    }
+    gateway.heardAtMs = now
+    this.#heardAtMs = now
+    gateway.demand = pools
+    gateway.work = work
+    this.#arrivals.take(name, pools)
+    this.#counters.take(name, countsOf(pools, work))
+  }
+
   #silence(): Silence | undefined {
     if (this.#now() - this.#heardAtMs >= heldMs) {
       return { reason: 'NoGateway', gateways: [] }
@@ -155,3 +188,21 @@ export class GatewayDesk {
 }
 
 const nothing: ReadonlySet<string> = new Set()
+const noWork: WorkOfPool = { requests: 0, inputTokens: 0, outputTokens: 0, answers: 0 }
+
+function countsOf(
+  pools: DemandMessage['pools'],
+  work: DemandMessage['work'] = {},
+): ReadonlyMap<string, PoolCounts> {
+  const names = new Set([...Object.keys(pools), ...Object.keys(work)])
+  return new Map(
+    [...names].map((poolKey) => {
+      const arrivals = Object.values(pools[poolKey] ?? {}).reduce(
+        (sum, one) => sum + one.arrivals,
+        0,
+      )
+      const { costs: _, ...counts } = work[poolKey] ?? noWork
+      return [poolKey, { arrivals, ...counts }]
+    }),
+  )
+}

@@ -71,10 +71,11 @@ export function rememberSample(
   current: number,
 ): AutoscaleMemory {
   const before = memory.samples.at(-1)
-  // A gateway went, or started again: its counters are no longer in the sum.
+  // A gateway went, or started again: its counters are no longer in the sum. Or tokens are counted only now, or no more.
   const isBroken =
     before !== undefined &&
     (sample.arrivals < before.arrivals ||
+      (sample.inputTokens === undefined) !== (before.inputTokens === undefined) ||
       (sample.inputTokens ?? 0) < (before.inputTokens ?? 0) ||
       (sample.outputTokens ?? 0) < (before.outputTokens ?? 0))
   const samples = [
@@ -127,7 +128,7 @@ function learnAnswers(
   sample: Sample,
 ): Partial<AutoscaleMemory> {
   const before = samples.at(-1)
-  const done = before === undefined ? 0 : doneOf(sample) - doneOf(before)
+  const done = before === undefined ? 0 : answersOf(sample) - answersOf(before)
   if (before?.outputTokens === undefined || sample.outputTokens === undefined || done <= 0) {
     return {}
   }
@@ -135,6 +136,10 @@ function learnAnswers(
   const counted = Math.min(answers + done, answersKept)
   const weight = Math.min(1, done / counted)
   return { answerTokens: answerTokens + weight * (seen - answerTokens), answers: counted }
+}
+
+function answersOf(sample: Sample): number {
+  return sample.answers ?? doneOf(sample)
 }
 
 /** While requests wait every replica runs whatever there is, and that says nothing of how it will be with more. */

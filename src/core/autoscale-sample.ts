@@ -9,6 +9,8 @@ export interface Sample {
   readonly inputTokens?: number | undefined
   /** Tokens of all answers that ended. */
   readonly outputTokens?: number | undefined
+  /** These answers; absent: all requests that ended. */
+  readonly answers?: number | undefined
   /** Distinct adapters in flight on each ready replica, summed. */
   readonly activeAdapters?: number | undefined
 }

@@ -306,6 +306,54 @@ describe('by tokens, with costs known', () => {
     expect(new Set(desired.slice(400))).toEqual(new Set([5]))
   })
 
+  test('an objective that one step alone misses is none: no number of replicas would keep it', () => {
+    const slow = { ...costs, stepMs: 60 }
+    const { costs: _, ...blind } = plant
+    const course = { rate: () => 12, seconds: 600, from: 3 }
+    expect(run({ ...plant, ...course, costs: slow }).desired).toEqual(
+      run({ ...blind, ...course }).desired,
+    )
+  })
+
+  test('tokens that are counted only now are gone by as soon as a rate of them is known', () => {
+    const service = { tpotMs: 50, costs }
+    let memory = emptyMemory(0)
+    let desired = 0
+    for (let second = 0; second <= 60; second += 1) {
+      const arrivals = 24 * second
+      const tokens = { inputTokens: arrivals * 1000, outputTokens: arrivals * 200 }
+      const demand = { waiting: 0, running: 1, arrivals, isFresh: true }
+      const decided = decideReplicas(
+        {
+          ...at({ nowMs: second * 1000, service }),
+          demand: second < 40 ? demand : { ...demand, ...tokens },
+        },
+        memory,
+      )
+      memory = decided.memory
+      desired = decided.desired
+      if (second === 39) {
+        expect(desired).toBe(1)
+      }
+    }
+    expect(desired).toBe(4)
+  })
+
+  test('answers are as long as those that were counted, whatever number of requests was refused', () => {
+    const lengthOf = (answers?: number): number | undefined => {
+      let { memory } = decideReplicas(at({}), emptyMemory(0))
+      const demand = { waiting: 0, running: 0, arrivals: 100, isFresh: true, outputTokens: 0 }
+      memory = decideReplicas(
+        { ...at({ nowMs: 1000 }), demand: { ...demand, answers: answers && 0 } },
+        memory,
+      ).memory
+      const more = { ...demand, arrivals: 200, outputTokens: 5000, answers }
+      return decideReplicas({ ...at({ nowMs: 2000 }), demand: more }, memory).memory.answerTokens
+    }
+    expect(lengthOf()).toBe(50)
+    expect(lengthOf(25)).toBe(200)
+  })
+
   test('without costs or a line learned it follows the queue', () => {
     const { costs: _, ...blind } = plant
     const { desired } = run({ ...blind, rate: () => 30, seconds: 600, from: 5 })

@@ -28,6 +28,8 @@ export interface AutoscaleInput {
     readonly inputTokens?: number | undefined
     /** Tokens of answers that ended, since the gateways started; absent: not known. */
     readonly outputTokens?: number | undefined
+    /** These answers, without requests that were refused or failed; absent: every request that ended has one. */
+    readonly answers?: number | undefined
     /** Every gateway was heard lately: only then may anything go. */
     readonly isFresh: boolean
   }

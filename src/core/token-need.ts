@@ -27,7 +27,8 @@ const assumedAnswer = 200
 
 /**
  * What arriving tokens need at the objective, at the rates of the last minute; after a jump, at those since then, less one
- * standard deviation that shrinks as the minute fills. Undefined while nothing is known of what a replica can take.
+ * standard deviation that shrinks as the minute fills. Undefined while nothing is known of what a replica can take, and where
+ * one step alone takes longer than the objective: no number of replicas would keep it.
  */
 export function tokenNeed(
   memory: AutoscaleMemory,
@@ -53,6 +54,9 @@ function needOf(
   { answerTokens = assumedAnswer, fit, activeAdapters = 0 }: AutoscaleMemory,
   { costs, tpotMs }: ServiceTarget,
 ): ((rates: Rates) => number) | undefined {
+  if (costs !== undefined && costs.stepMs >= tpotMs) {
+    return undefined
+  }
   if (costs !== undefined) {
     // How many adapters are together on a replica depends on the router: it is measured, and stays the same in sum.
     const forAdapters = (costs.perAdapterMs * activeAdapters) / (tpotMs - costs.stepMs)

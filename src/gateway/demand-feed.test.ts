@@ -74,6 +74,21 @@ describe('what a gateway tells the controller', () => {
       .toEqual({ waiting: 0, running: 0, arrivals: 1 })
   })
 
+  test('what requests ask of engines is told in tokens, and what engines counted', async () => {
+    const { bed, heard, listen } = await bedWithFeed()
+    listen()
+    const work = () =>
+      heard.findLast((message) => message.type === 'demand')?.work?.['models/llama']
+    expect(work()).toEqual({ requests: 0, inputTokens: 0, outputTokens: 0, answers: 0 })
+    bed.listReplicas([])
+    const answer = ask(bed, { max_tokens: 7, ignore_eos: true })
+    await expect.poll(work).toMatchObject({ requests: 1, outputTokens: 0, answers: 0 })
+    expect(work()?.inputTokens).toBeGreaterThan(0)
+    bed.listReplicas(bed.replicas)
+    expect(await answer).toBe(200)
+    await expect.poll(work).toMatchObject({ requests: 1, outputTokens: 7, answers: 1 })
+  })
+
   test('what runs is counted until it ends, on a replica that leaves, too', async () => {
     const { bed, heard, listen } = await bedWithFeed({ simulator: { profile: h100Llama8b } })
     listen()

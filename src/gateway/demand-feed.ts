@@ -1,5 +1,6 @@
-import type { GatewayMessage, RoutableMessage } from '../api/gateway-protocol.ts'
+import type { DemandMessage, GatewayMessage, RoutableMessage } from '../api/gateway-protocol.ts'
 import type { Gateway } from './gateway.ts'
+import { workOfPools } from './work-of-pools.ts'
 
 export interface DemandFeedOptions {
   readonly gateway: Gateway
@@ -51,7 +52,7 @@ export class DemandFeed {
     for (const [poolKey, { revisions }] of this.#routable) {
       listener({ type: 'routable', poolKey, revisions })
     }
-    listener({ type: 'demand', pools: this.#options.gateway.demand() })
+    listener(this.#demand())
     this.#listeners.add(listener)
     this.#timer ??= setInterval(() => this.#look(), this.#options.everyMs).unref()
     return () => {
@@ -71,14 +72,20 @@ export class DemandFeed {
     this.#listeners.clear()
   }
 
+  #demand(): DemandMessage {
+    const { gateway } = this.#options
+    return { type: 'demand', pools: gateway.demand(), work: workOfPools(gateway.pools) }
+  }
+
   #look(): void {
     this.#tellRoutable()
     this.#tellDemand()
   }
 
   #tellDemand(): void {
-    const pools = this.#options.gateway.demand()
-    const text = JSON.stringify(pools)
+    const demand = this.#demand()
+    const { pools } = demand
+    const text = JSON.stringify(demand)
     const now = performance.now()
     if (text === this.#demandText && now - this.#demandAt < this.#options.atLeastEveryMs) {
       return
@@ -90,7 +97,7 @@ export class DemandFeed {
         Object.values(pools[poolKey] ?? {}).some(({ waiting }) => waiting > 0),
       ),
     )
-    this.#tell({ type: 'demand', pools })
+    this.#tell(demand)
   }
 
   /** Pools whose replicas or table did not change are not looked at: with many adapters, that is all of the work. */

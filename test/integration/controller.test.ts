@@ -122,6 +122,36 @@ describe('replicas', () => {
     await eventually(() => bed.readyOf('modelpools', 'models', 'llama')).toBe('True OnDemand')
   })
 
+  test('are enough for the tokens that arrive, before anything waits, where a time between them is promised', async () => {
+    await bed.controller()
+    const gateway = await bed.gateway()
+    const promise = { minReplicas: 1, targetTpotMilliseconds: 50 }
+    await bed.pool('models', 'llama', { scaling: { ...scaling, ...promise } })
+    await eventually(() => bed.readyOf('modelpools', 'models', 'llama')).toBe('True Ready')
+    const startedAt = performance.now()
+    // At 50 ms a replica of these costs writes 3,200 tokens a second: 1.9 are needed, at eight tenths 2.3.
+    const costs = {
+      stepMs: 10,
+      perRequestMs: 0.25,
+      perAdapterMs: 0,
+      perPromptTokenMs: 0,
+      loadMs: 0,
+    }
+    const counting = setInterval(() => {
+      const requests = Math.floor((performance.now() - startedAt) * 0.03)
+      const tokens = { inputTokens: requests * 100, outputTokens: requests * 200 }
+      gateway.demand = demandOf(0, 3, requests)
+      gateway.work = { 'models/llama': { requests, ...tokens, answers: requests, costs } }
+    }, 50)
+    try {
+      await eventually(
+        async () => (await bed.deployment('models', 'llama')).body.spec.replicas,
+      ).toBe(3)
+    } finally {
+      clearInterval(counting)
+    }
+  })
+
   test('do not go while a gateway is silent, and after a minute a condition says so', async () => {
     await bed.controller()
     const gateway = await bed.gateway()

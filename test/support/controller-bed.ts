@@ -273,6 +273,8 @@ function answer(url: string, body: string, response: ServerResponse): void {
 /** Says over `GET /v1/demand` what a test tells it to, at least every 200 ms. */
 export class StubGateway {
   demand: DemandMessage['pools'] = {}
+  /** Undefined: it is from before gateways counted tokens. */
+  work: DemandMessage['work']
   /** Nothing more is said; the connection stays. */
   isSilent = false
   readonly #server: Server
@@ -306,7 +308,8 @@ export class StubGateway {
   /** Its demand, now. */
   say(): void {
     if (!this.isSilent) {
-      this.#all({ type: 'demand', pools: this.demand })
+      const { demand: pools, work } = this
+      this.#all({ type: 'demand', pools, ...(work === undefined ? {} : { work }) })
     }
   }
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { aPool } from '../../../test/support/builders.ts'
 import { Autoscaler } from './autoscaler.ts'
 
@@ -26,4 +26,68 @@ test('more replicas that were decided on are not taken back before anybody has w
   demand = { waiting: 0, running: 8, arrivals: 68 }
   autoscaler.look()
   expect([autoscaler.desiredOf(pool.key), changes.at(-1)]).toEqual([most, most])
+})
+
+describe('a pool that promises a time between tokens', () => {
+  /** At 50 ms a replica writes 160 requests at once: 3,200 tokens a second. */
+  const costs = {
+    stepMs: 10,
+    perRequestMs: 0.25,
+    perAdapterMs: 0.5,
+    perPromptTokenMs: 0,
+    loadMs: 0,
+  }
+
+  /** After a minute of 40 requests a second with 200 tokens each: nothing waits, and three replicas are there. */
+  function desiredAfterAMinute(
+    scaling: object,
+    given: { readonly tellsTokens?: boolean; readonly activeAdapters?: number } = {},
+  ): number | undefined {
+    const pool = aPool('llama').with({ scaling: { minReplicas: 1, maxReplicas: 8, ...scaling } })
+    const { tellsTokens = true, activeAdapters = 0 } = given
+    let nowMs = 0
+    const autoscaler = new Autoscaler({
+      demandOf: () => {
+        const requests = nowMs / 25
+        const each = { inputTokens: requests * 100, outputTokens: requests * 200 }
+        return {
+          waiting: 0,
+          // So many that the queue’s rule lets three replicas be.
+          running: 30,
+          // Every other one is refused by a limit of its tenant.
+          arrivals: requests * 2,
+          ...(tellsTokens ? { tokens: { requests, answers: requests, ...each } } : {}),
+          costs,
+          isFresh: true,
+          silence: undefined,
+        }
+      },
+      replicasOf: () => ({ current: 3, ready: 3, activeAdapters }),
+      isJudging: () => false,
+      onChange: () => undefined,
+      now: () => nowMs,
+    })
+    autoscaler.sync([pool.build()])
+    for (; nowMs <= 60_000; nowMs += 1000) {
+      autoscaler.look()
+    }
+    return autoscaler.desiredOf(pool.key)
+  }
+
+  test('has replicas for the tokens that arrive, before anybody waits', () => {
+    // 8,000 tokens a second are three replicas at 30 ms, and 3.75 at eight tenths of what they can take.
+    expect(desiredAfterAMinute({ targetTpotMilliseconds: 30 })).toBe(4)
+    expect(desiredAfterAMinute({ targetTpotMilliseconds: 20 })).toBe(5)
+    expect(desiredAfterAMinute({ targetTpotMilliseconds: 50 })).toBe(3)
+  })
+
+  test('has more of them where adapters that are in flight make steps longer', () => {
+    expect(desiredAfterAMinute({ targetTpotMilliseconds: 50 }, { activeAdapters: 96 })).toBe(5)
+  })
+
+  test('follows the queue without such a promise, with one that no engine keeps, and while gateways do not count', () => {
+    expect(desiredAfterAMinute({})).toBe(3)
+    expect(desiredAfterAMinute({ targetTpotMilliseconds: 10 })).toBe(3)
+    expect(desiredAfterAMinute({ targetTpotMilliseconds: 50 }, { tellsTokens: false })).toBe(3)
+  })
 })

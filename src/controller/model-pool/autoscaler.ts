@@ -1,13 +1,20 @@
 import { keyOf } from '../../api/metadata.ts'
 import type { ModelPool } from '../../api/model-pool.ts'
-import { decideReplicas } from '../../core/autoscale.ts'
+import { decideReplicas, type AutoscaleInput } from '../../core/autoscale.ts'
 import { emptyMemory, type AutoscaleMemory } from '../../core/autoscale-memory.ts'
+import type { EngineCosts } from '../../core/route-cost.ts'
+import type { PoolCounts } from '../pool-counters.ts'
 
 /** What gateways and engines have of a pool at this moment. */
 export interface PoolDemand {
   readonly waiting: number
   readonly running: number
+  /** Since gateways were first heard; never falls. */
   readonly arrivals: number
+  /** Counted as `arrivals` are; absent: a gateway that has requests of the pool does not say. */
+  readonly tokens?: Omit<PoolCounts, 'arrivals'> | undefined
+  /** Of its engines, as gateways learned; absent: too little was seen. */
+  readonly costs?: EngineCosts | undefined
   readonly isFresh: boolean
   /** Why it has not been known for a minute. */
   readonly silence: Silence | undefined
@@ -22,7 +29,7 @@ export interface Silence {
 
 export interface AutoscalerOptions {
   readonly demandOf: (poolKey: string) => PoolDemand
-  readonly replicasOf: (poolKey: string) => { readonly current: number; readonly ready: number }
+  readonly replicasOf: (poolKey: string) => AutoscaleInput['replicas']
   readonly isJudging: (poolKey: string) => boolean
   /** Another number is wanted now. */
   readonly onChange: (poolKey: string, desired: number, words: string) => void
@@ -106,15 +113,18 @@ export class Autoscaler {
     if (scaling === undefined) {
       return ''
     }
-    const { current, ready } = this.#options.replicasOf(poolKey)
+    const replicas = this.#options.replicasOf(poolKey)
+    const said = this.#options.demandOf(poolKey)
+    const tpotMs = scaling.targetTpotMilliseconds
     const { desired, memory, words } = decideReplicas(
       {
         policy: scaling,
         nowMs: this.#now(),
-        demand: this.#options.demandOf(poolKey),
+        demand: demandIn(said),
         // What was decided a moment ago may not be written yet: to take it back is to scale down, with all that needs.
-        replicas: { current: Math.max(current, line.desired ?? 0), ready },
+        replicas: { ...replicas, current: Math.max(replicas.current, line.desired ?? 0) },
         isJudging: this.#options.isJudging(poolKey),
+        service: tpotMs === undefined ? undefined : { tpotMs, costs: said.costs },
       },
       line.memory,
     )
@@ -122,4 +132,11 @@ export class Autoscaler {
     line.desired = desired
     return words
   }
+}
+
+/** Where tokens are known, requests that a limit of their tenant refused are not among those that came. */
+function demandIn({ waiting, running, arrivals, tokens, isFresh }: PoolDemand) {
+  return tokens === undefined
+    ? { waiting, running, arrivals, isFresh }
+    : { waiting, running, isFresh, ...tokens, arrivals: tokens.requests }
 }

@@ -13,7 +13,7 @@ import type { KubeObject, StoreChange } from '../../resources/kubernetes/types.t
 import { WorkQueue } from '../../resources/kubernetes/work-queue.ts'
 import { apiVersion } from '../../api/metadata.ts'
 import { secretFingerprint } from '../../wire/internal-auth.ts'
-import { Autoscaler, type PoolDemand, type Silence } from './autoscaler.ts'
+import { Autoscaler, type AutoscalerOptions, type PoolDemand, type Silence } from './autoscaler.ts'
 import { isPodReady } from './kube-shapes.ts'
 import { planPool, refusePool } from './plan-pool.ts'
 import { PodReplicas, poolKeyOfPod } from './pod-replicas.ts'
@@ -280,14 +280,17 @@ export class ClusterReplicas implements PoolReplicas {
     return verdicts
   }
 
-  #countsOf(poolKey: string): { readonly current: number; readonly ready: number } {
+  #countsOf(poolKey: string): ReturnType<AutoscalerOptions['replicasOf']> {
     const { caches } = this.#options
     const [live] = caches.deployments.store.by(poolIndex, poolKey)
     const pods = caches.pods.store.by(poolIndex, poolKey)
     const ready = pods.filter(
       (pod) => pod.metadata.deletionTimestamp === undefined && isPodReady(pod),
     )
-    return { current: live?.spec?.replicas ?? 0, ready: ready.length }
+    const activeAdapters = this.#links
+      .of(poolKey)
+      .reduce((sum, replica) => sum + replica.activeAdapters, 0)
+    return { current: live?.spec?.replicas ?? 0, ready: ready.length, activeAdapters }
   }
 
   /** What engines hold back counts as waiting, wherever it waits. */

@@ -52,6 +52,12 @@ export class PodReplica {
     return this.#load?.waiting ?? 0
   }
 
+  /** Distinct ones in flight, while it takes requests; slots that are leased, where its agent is from before it said. */
+  get activeAdapters(): number {
+    const load = this.#load
+    return load?.ready === true && !load.draining ? (load.adapters ?? load.slots.used) : 0
+  }
+
   routable(): readonly string[] {
     return [...this.#residency].flatMap(([revision, { state }]) =>
       state === 'Routable' ? [revision] : [],

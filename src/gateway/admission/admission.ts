@@ -10,6 +10,7 @@ import { PoolRouter } from './pool-router.ts'
 import { QueueBounds, type AdmissionLimits } from './queue-bounds.ts'
 import type { ReplicaView } from '../replica-view.ts'
 import type { Served, Ticket } from './ticket.ts'
+import type { TokenTotals } from './token-totals.ts'
 import { WaitingLines, type WaitingLine } from './waiting-lines.ts'
 
 /** Of a body; what tokens an engine counts is known later. */
@@ -172,6 +173,11 @@ export class PoolAdmission {
     return this.#router.fit
   }
 
+  /** What its requests asked for, in tokens. */
+  get totals(): Pick<TokenTotals, 'requests' | 'input' | 'output' | 'answers'> {
+    return this.#router.totals
+  }
+
   /** An adapter was brought to a replica in so long. */
   loaded(ms: number): void {
     this.#router.fit.noteLoad(ms)
@@ -183,7 +189,7 @@ export class PoolAdmission {
     if (served !== undefined && this.#served.delete(served)) {
       view.charge(ticket.tenant, this.fair.end(served.charge, tokens))
       if (tokens !== undefined) {
-        this.#router.note(ticket, tokens)
+        this.#router.note(ticket, served, tokens)
       }
       view.release(served, tokens !== undefined)
     }

@@ -152,3 +152,32 @@ describe('a revision', () => {
     expect(router.whereToAskForSlot(ticket('b'))?.replica.name).toBe('r2')
   })
 })
+
+describe('what requests ask of engines', () => {
+  const tokens = { input: 800, output: 50 }
+  const workOf = (promptTokens = 1000) => ({ ...aWork('a'), promptTokens })
+
+  test('is counted once, however often a request comes back from an engine that failed it', () => {
+    const one = ticket('a')
+    router.arrived(one)
+    router.arrived(one)
+    expect(router.totals).toMatchObject({ requests: 1, input: 1000, output: 0, answers: 0 })
+  })
+
+  test('is what engines counted, in the end', () => {
+    const [one, other] = [ticket('a'), ticket('a')]
+    router.arrived(one)
+    router.arrived(other)
+    router.note(one, workOf(), tokens)
+    router.note(other, workOf(), { ...tokens, input: 1400 })
+    expect(router.totals).toMatchObject({ requests: 2, output: 100, answers: 2 })
+    expect(router.totals.input).toBe(2200)
+  })
+
+  test('is less by what a cache had of the prompt', () => {
+    const one = ticket('a')
+    router.arrived(one)
+    router.note(one, workOf(250), { input: 4000, output: 50 })
+    expect(router.totals.input).toBe(1000)
+  })
+})

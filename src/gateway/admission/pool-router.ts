@@ -9,6 +9,7 @@ import type { Copy, Placement, ReplicaAsk, ReplicaOption, ReplicaView } from '..
 import type { Work } from '../replica/work.ts'
 import { RoutableIndex } from './routable-index.ts'
 import type { Ticket } from './ticket.ts'
+import { TokenTotals } from './token-totals.ts'
 
 /** With other gateways choosing too, costs that differ by no more than this are equal: each is a little wrong. */
 const nearness = 0.03
@@ -21,6 +22,7 @@ export class PoolRouter {
   readonly #now: () => number
   /** What work costs here, as streams show it. */
   readonly fit = new EngineCostFit()
+  readonly totals = new TokenTotals()
   readonly #index = new RoutableIndex()
   readonly #sizes = new RequestSizes()
   readonly #homes = new Homes()
@@ -37,10 +39,15 @@ export class PoolRouter {
     this.#index.forget(revision)
   }
 
-  /** A request came. */
-  arrived({ revision }: Ticket): void {
+  /** A request came, or comes again after an engine failed it. */
+  arrived(ticket: Ticket): void {
+    const { revision } = ticket
     if (revision !== undefined) {
       this.#homes.note(revision)
+    }
+    if (ticket.countedInput === undefined) {
+      ticket.countedInput = this.#askOf(ticket).promptTokens
+      this.totals.arrived(ticket.countedInput)
     }
   }
 
@@ -190,8 +197,12 @@ export class PoolRouter {
     view.expect(work, Math.max(0, this.#outputTokensOf(ticket) - outputTokens))
   }
 
-  /** An engine counted a whole answer. */
-  note(ticket: Ticket, { input, output }: ServedTokens): void {
+  /** An engine counted an answer. What its cache had of the prompt, it did not read. */
+  note(ticket: Ticket, work: Work, { input, output }: ServedTokens): void {
+    const { countedInput = 0 } = ticket
+    const uncachedPart = Math.min(1, work.promptTokens / (this.#askOf(ticket).promptTokens || 1))
+    ticket.countedInput = input > 0 ? input * uncachedPart : countedInput
+    this.totals.ended(countedInput, { input: ticket.countedInput, output })
     this.#sizes.note(ticket, ticket.sizeBytes, input, output)
   }
 

@@ -39,6 +39,8 @@ export interface Ticket extends Patience {
   readonly isOnTrial: boolean
   /** Kept by its admission while it is at an engine. */
   served?: Served | undefined
+  /** Tokens for which its prompt is in the pool's `TokenTotals`; absent: it came only now. */
+  countedInput?: number | undefined
   /** The view's place is taken in the ticket's name; whoever gets it calls `PoolAdmission.release` once. */
   place(view: ReplicaView): void
   refuse(error: LoraplexError): void
