@@ -5,7 +5,7 @@ import { digestFolder } from '../../src/artifacts/digest.ts'
 import type { ReplicaDescription } from '../../src/cluster/replica-pods.ts'
 import { aLora, aTensor, writeAdapter } from './adapter-builder.ts'
 import { BedChild } from './bed-child.ts'
-import type { LiveAdapter, LiveEngine } from './live-orders.ts'
+import type { BedAnswer, LiveAdapter, LiveEngine } from './live-orders.ts'
 
 export interface LiveBedOptions {
   readonly gateways: number
@@ -13,6 +13,9 @@ export interface LiveBedOptions {
   readonly adapters: number
   readonly engine: LiveEngine
 }
+
+/** At one moment, over all replicas and gateways; see `BedAnswer`. */
+export type LiveLook = Required<Omit<BedAnswer, 'replica' | 'url'>>
 
 /**
  * Gateways in processes of their own before simulated engines with their agents, in another one: replicas come and go,
@@ -49,7 +52,7 @@ export class LiveBed implements AsyncDisposable {
       { length: options.gateways },
       () => new BedChild(scriptAt('live-gateway.ts'), { adapters }),
     )
-    const answers = await Promise.all(gateways.map((gateway) => gateway.ask({ kind: 'Where' })))
+    const answers = await Promise.all(gateways.map((gateway) => gateway.ask({ kind: 'Look' })))
     const urls = answers.map(({ url }) => url ?? '')
     const bed = new LiveBed(folder, adapters, host, gateways, urls)
     await Promise.all(Array.from({ length: options.replicas }, () => bed.#create()))
@@ -82,6 +85,18 @@ export class LiveBed implements AsyncDisposable {
     }
     this.#replicas = others
     await Promise.all([drained, this.#tell(laterMs)])
+  }
+
+  async look(): Promise<LiveLook> {
+    const [host, ...gateways] = await Promise.all(
+      [this.#host, ...this.#gateways].map((child) => child.ask({ kind: 'Look' })),
+    )
+    return {
+      held: host?.held ?? 0,
+      waiting: host?.waiting ?? 0,
+      queued: gateways.reduce((sum, { queued = 0 }) => sum + queued, 0),
+      inFlight: gateways.reduce((sum, { inFlight = 0 }) => sum + inFlight, 0),
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

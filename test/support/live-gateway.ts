@@ -32,8 +32,7 @@ gateway.setTable(
         anAdapter(name).in(tenant),
       ]),
     ]),
-    statusOf: (key) =>
-      anAdapterStatus({ active: revisionOf(livePoolKey, digests.get(key) ?? '') }),
+    statusOf: (key) => anAdapterStatus({ active: revisionOf(livePoolKey, digests.get(key) ?? '') }),
   }),
 )
 const server = await createGatewayServer({
@@ -46,9 +45,7 @@ await server.listen({ host: '127.0.0.1', port: 0 })
 async function setReplicas(replicas: readonly ReplicaDescription[]): Promise<void> {
   gateway.setReplicas(directory.replicas(replicas))
   const isReady = (): boolean =>
-    gateway
-      .views()
-      .every((view) => view.ready && [...view.routable()].length === adapters.length)
+    gateway.views().every((view) => view.ready && [...view.routable()].length === adapters.length)
   // One that drains meanwhile is never ready again: it will be taken off the list.
   for (let waitedMs = 0; !isReady() && waitedMs < 5000; waitedMs += 20) {
     await delay(20)
@@ -59,5 +56,7 @@ obey(async (order) => {
   if (order.kind === 'Replicas') {
     await setReplicas(order.replicas)
   }
-  return { url: `http://127.0.0.1:${(server.server.address() as AddressInfo).port}` }
+  const { queued, inFlight } = gateway
+  const { port } = server.server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}`, queued, inFlight: inFlight - queued }
 })

@@ -37,6 +37,8 @@ export function promptTokens(content: string): number {
 export class LiveLoad implements AsyncDisposable {
   readonly #agent = new Agent({ connections: null, pipelining: 1 })
   readonly ends: LiveEnd[] = []
+  /** Streams that have begun to answer and have not ended. */
+  open = 0
   readonly #startedMs = performance.now()
 
   /** Milliseconds since this load was made. */
@@ -86,6 +88,16 @@ export class LiveLoad implements AsyncDisposable {
       const detail = `${statusCode}: ${await body.text()}`
       return { sentMs, ...noTimes, verdict: 'Refused', detail }
     }
+    this.open += 1
+    try {
+      return await this.#judged(body, call, sentMs)
+    } finally {
+      this.open -= 1
+    }
+  }
+
+  async #judged(body: AsyncIterable<Buffer>, call: LiveCall, sentMs: number): Promise<LiveEnd> {
+    const { outputTokens } = call
     let ttftMs = Number.NaN
     let text = ''
     for await (const chunk of body) {
@@ -101,10 +113,14 @@ export class LiveLoad implements AsyncDisposable {
 
 const noTimes = { ttftMs: Number.NaN, tpotMs: Number.NaN }
 
-function judge(text: string, { adapter, outputTokens }: LiveCall): Pick<LiveEnd, 'verdict' | 'detail'> {
+function judge(
+  text: string,
+  { adapter, outputTokens }: LiveCall,
+): Pick<LiveEnd, 'verdict' | 'detail'> {
   const written = /"content":"([^"]+)"/.exec(text)?.[1] ?? ''
   const models = new Set([...text.matchAll(/"model":"([^"]*)"/g)].map(([, name]) => name))
-  const isOwn = written === adapter.digest.slice(0, 12) && models.size === 1 && models.has(adapter.name)
+  const isOwn =
+    written === adapter.digest.slice(0, 12) && models.size === 1 && models.has(adapter.name)
   if (written !== '' && !isOwn) {
     const detail = `asked ${adapter.name}, ${adapter.digest.slice(0, 12)}: ${[...models].join(' ')} ${written}`
     return { verdict: 'WrongAdapter', detail }

@@ -1,6 +1,7 @@
 // What the processes of a live bed are told and answer, over IPC.
 import type { StoredAdapter } from '../../src/artifacts/types.ts'
 import type { ReplicaDescription } from '../../src/cluster/replica-pods.ts'
+import type { LatencyProfile } from '../../src/sim/profile.ts'
 
 export const livePoolKey = 'models/llama'
 
@@ -11,8 +12,7 @@ export interface LiveAdapter extends StoredAdapter {
 }
 
 export interface LiveEngine {
-  /** Of `src/sim/profile.ts`. */
-  readonly profile: string
+  readonly profile: LatencyProfile
   readonly maxLoras: number
   readonly maxCpuLoras: number
   readonly maxNumSeqs: number
@@ -27,11 +27,18 @@ export type BedOrder =
   | { readonly kind: 'Leave'; readonly name: string }
   /** To a gateway: the whole list. Answers once it may use each of them. */
   | { readonly kind: 'Replicas'; readonly replicas: readonly ReplicaDescription[] }
-  | { readonly kind: 'Where' }
+  /** To a gateway, where it is; to replicas and gateways, how they are. */
+  | { readonly kind: 'Look' }
 
 export interface BedAnswer {
   readonly replica?: ReplicaDescription
   readonly url?: string
+  /** Over all replicas: slots that some gateway holds, and adapters that wait for one. */
+  readonly held?: number
+  readonly waiting?: number
+  /** At a gateway: requests without a place yet, and those with one. */
+  readonly queued?: number
+  readonly inFlight?: number
 }
 
 /** Answers the orders of the process that started this one. */

@@ -3,11 +3,17 @@ import process from 'node:process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createAgent } from '../../src/agent/agent.ts'
 import { silentLogger } from '../../src/agent/logger.ts'
+import type { Agent } from '../../src/agent/options.ts'
 import { revisionOf } from '../../src/api/names.ts'
 import { createEngineClient } from '../../src/engine/http-client.ts'
-import { profileNamed } from '../../src/sim/profile.ts'
 import { wire } from './agent-wire.ts'
-import { livePoolKey, obey, type BedAnswer, type LiveAdapter, type LiveEngine } from './live-orders.ts'
+import {
+  livePoolKey,
+  obey,
+  type BedAnswer,
+  type LiveAdapter,
+  type LiveEngine,
+} from './live-orders.ts'
 import { SimulatorEngine } from './simulator-engine.ts'
 
 const { adapters, engine: settings } = JSON.parse(process.argv[2] ?? '{}') as {
@@ -16,20 +22,12 @@ const { adapters, engine: settings } = JSON.parse(process.argv[2] ?? '{}') as {
 }
 const shelf = new Map(adapters.map((adapter) => [adapter.digest, adapter]))
 const ends = new Map<string, () => Promise<void>>()
+const agents = new Map<string, Agent>()
 
 async function join(name: string): Promise<BedAnswer> {
-  const { profile, maxLoraRank, maxLoras, maxCpuLoras, ...limits } = settings
-  const known = profileNamed(profile)
-  if (known === undefined) {
-    throw new Error(`there is no profile ${profile}`)
-  }
-  const engine = new SimulatorEngine({
-    ...limits,
-    profile: known,
-    maxLoras,
-    maxCpuLoras,
-    maxRank: maxLoraRank,
-  })
+  const { maxLoraRank, ...limits } = settings
+  const { maxLoras, maxCpuLoras } = limits
+  const engine = new SimulatorEngine({ ...limits, maxRank: maxLoraRank })
   await engine.boot()
   const agent = createAgent({
     replica: name,
@@ -52,8 +50,10 @@ async function join(name: string): Promise<BedAnswer> {
     await delay(20)
   }
   const wired = await wire({ agent })
+  agents.set(name, agent)
   ends.set(name, async () => {
     await agent.drain()
+    agents.delete(name)
     await wired[Symbol.asyncDispose]()
     await agent.close()
     await engine.stop()
@@ -78,8 +78,14 @@ obey(async (order) => {
       await ends.get(order.name)?.()
       ends.delete(order.name)
       return {}
+    case 'Look': {
+      const slots = [...agents.values()].map((agent) => agent.snapshot().slots)
+      return {
+        held: slots.reduce((sum, { used }) => sum + used, 0),
+        waiting: slots.reduce((sum, { waiting }) => sum + waiting, 0),
+      }
+    }
     case 'Replicas':
-    case 'Where':
       return {}
     default:
       return order satisfies never
