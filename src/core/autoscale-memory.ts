@@ -86,7 +86,10 @@ export function rememberSample(
     ...memory,
     samples,
     capacity: learn(memory, sample),
-    ...(isBroken ? {} : learnAnswers(memory, sample)),
+    ...(isBroken
+      ? // Rates are of little from here on, as after a rise.
+        { jump: { fromMs: sample.atMs, isMore: true } }
+      : learnAnswers(memory, sample)),
     activeAdapters: learnActive(memory, sample),
     coldStart: noteReplicas(memory.coldStart, { nowMs: sample.atMs, current, ready: sample.ready }),
     fit: noteServed(memory.fit, samples),

@@ -315,6 +315,27 @@ describe('by tokens, with costs known', () => {
     )
   })
 
+  test('a few requests in the first moments of counting are no rate to buy replicas by', () => {
+    const service = { tpotMs: 50, costs }
+    let memory = emptyMemory(0)
+    const desired: number[] = []
+    // Three came together; at that rate there would have to be twelve replicas and more.
+    for (const [atMs, arrivals] of [
+      [100, undefined],
+      [200, 0],
+      [300, 3],
+      [1250, 3],
+    ] as const) {
+      const tokens =
+        arrivals === undefined ? {} : { inputTokens: arrivals * 10_000, outputTokens: 0 }
+      const demand = { waiting: 0, running: 3, arrivals: arrivals ?? 0, isFresh: true, ...tokens }
+      const decided = decideReplicas({ ...at({ nowMs: atMs, service }), demand }, memory)
+      memory = decided.memory
+      desired.push(decided.desired)
+    }
+    expect(desired).toEqual([1, 1, 1, 1])
+  })
+
   test('tokens that are counted only now are gone by as soon as a rate of them is known', () => {
     const service = { tpotMs: 50, costs }
     let memory = emptyMemory(0)

@@ -10,6 +10,8 @@ export interface Rates {
 
 /** Windows in which a jump shows, shortest first. Milliseconds. */
 const jumpWindowsMs = [2000, 5000, 10_000, 30_000] as const
+/** What came in a tenth of a second, between two words of a gateway, is no rate. */
+const leastSeconds = 1
 /** How far beyond the slower rate a window has to be: 99.9 %. */
 const sigmas = 3
 /** Squared spread of the work of one request: a CV of lengths of 1.2 (ShareGPT; Azure's have 1). */
@@ -26,7 +28,7 @@ export function ratesSince(samples: readonly Sample[], sinceMs: number): Rates |
   }
   const seconds = (last.atMs - first.atMs) / 1000
   const count = last.arrivals - first.arrivals
-  if (seconds <= 0) {
+  if (seconds < leastSeconds) {
     return undefined
   }
   return {

@@ -129,7 +129,7 @@ describe('replicas', () => {
     await bed.pool('models', 'llama', { scaling: { ...scaling, ...promise } })
     await eventually(() => bed.readyOf('modelpools', 'models', 'llama')).toBe('True Ready')
     const startedAt = performance.now()
-    // At 50 ms a replica of these costs writes 3,200 tokens a second: 1.9 are needed, at eight tenths 2.3.
+    // At 50 ms a replica of these costs writes 3,200 tokens a second: 3.1 are needed, at eight tenths 3.9.
     const costs = {
       stepMs: 10,
       perRequestMs: 0.25,
@@ -138,7 +138,7 @@ describe('replicas', () => {
       loadMs: 0,
     }
     const counting = setInterval(() => {
-      const requests = Math.floor((performance.now() - startedAt) * 0.03)
+      const requests = Math.floor((performance.now() - startedAt) * 0.05)
       const tokens = { inputTokens: requests * 100, outputTokens: requests * 200 }
       gateway.demand = demandOf(0, 3, requests)
       gateway.work = { 'models/llama': { requests, ...tokens, answers: requests, costs } }
@@ -146,7 +146,7 @@ describe('replicas', () => {
     try {
       await eventually(
         async () => (await bed.deployment('models', 'llama')).body.spec.replicas,
-      ).toBe(3)
+      ).toBe(4)
     } finally {
       clearInterval(counting)
     }
