@@ -1,4 +1,4 @@
-import { BugError } from '../errors.ts'
+import { UserError } from '../errors.ts'
 import { labCosts } from '../sim/lab/lab-engine.ts'
 import type { LabObserver } from '../sim/lab/lab-observer.ts'
 import { recordOf, type LabRecord, type RunRules } from '../sim/lab/lab-record.ts'
@@ -128,7 +128,7 @@ function freshScaler(name: string, { context }: ScalingTerms): ScalePolicy {
 /** Names were looked at when the flags were read. */
 function known<Rule>(rule: Rule | undefined): Rule {
   if (rule === undefined) {
-    throw new BugError('a rule has no maker')
+    throw new UserError('A rule is not known; loraplex lab --list shows what there is.', 2)
   }
   return rule
 }

@@ -146,7 +146,8 @@ describe('queues and scaling rules', () => {
     expect(hours).toBeCloseTo(100 / 3600, 2)
     expect(hpa?.scaling?.gpuHours).toBeGreaterThan(1.2 * hours)
     expect(hpa?.scaling?.gpuHours).toBeLessThanOrEqual(3 * hours)
-    expect(hpa?.scaling?.ratio).toBeGreaterThan(1)
+    const dearer = (hpa?.scaling?.gpuHours ?? 0) / hours
+    expect((hpa?.scaling?.ratio ?? 0) / (fixed?.scaling?.ratio ?? 0)).toBeCloseTo(dearer)
     const report = readFileSync(join(folder, 's.svg'), 'utf8')
     expect(xmlFault(report)).toBeUndefined()
     expect(report).toContain('Replicas that serve, start (dashed) and leave (dotted)')
