@@ -55,7 +55,9 @@ export class LiveLoad implements AsyncDisposable {
   async call(url: string, call: LiveCall): Promise<LiveEnd> {
     const sentMs = this.nowMs
     const end = await this.#read(url, call, sentMs).catch((error: unknown) => ({
-      ...{ sentMs, ...noTimes, verdict: 'Cut' as const },
+      sentMs,
+      ...noTimes,
+      verdict: 'Cut' as const,
       detail: String(error),
     }))
     this.ends.push(end)
