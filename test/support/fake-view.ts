@@ -26,6 +26,7 @@ export class FakeView {
   room = 1000
   hasTrial = false
   freeSlots = 8
+  slotsToHave = 8
   readonly replica = {
     link: {
       ensure: (revision: string) => {
@@ -115,6 +116,10 @@ export class FakeView {
     if (!this.wanted.includes(revision)) {
       this.wanted.push(revision)
     }
+  }
+
+  wantsSlot(revision: string): boolean {
+    return this.wanted.includes(revision)
   }
 
   unwantSlot(revision: string): void {
