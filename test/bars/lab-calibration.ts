@@ -11,10 +11,10 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { profileNamed, type LatencyProfile } from '../../src/sim/profile.ts'
-import { fitProfile } from '../support/fit-profile.ts'
+import { descendProfile } from '../support/descend-profile.ts'
 import type { ReplayFigures } from '../support/lab-replay.ts'
 import { readLabRuns, type LabRunRow } from '../support/lab-runs.ts'
-import { isSaturated, replayLabRun, replayMiddle } from '../support/replay-lab-run.ts'
+import { isSaturated, replayLabRun, replaySteadyPart } from '../support/replay-lab-run.ts'
 
 const groups = [
   { name: 'llama-16', model: 'llama-3.1-8b-instruct', rank: 16, profile: 'h100-llama-8b' },
@@ -58,12 +58,16 @@ function spread<T>(rows: readonly T[], count: number): readonly T[] {
   return rows.filter((_, at) => Math.floor(at / every) !== Math.floor((at - 1) / every))
 }
 
+/** Of each kind of run, so many; whole hours, but ten minutes where no queue builds up. */
+const chosenForFit = { stable: 18, queueing: 9, overloaded: 3, client_capped: 2 } as const
+
 function fit(rows: readonly LabRunRow[], start: LatencyProfile): LatencyProfile {
   const chosen = (['stable', 'queueing', 'overloaded', 'client_capped'] as const).flatMap(
-    (regime) => {
-      const own = rows.filter((row) => row.regime === regime)
-      return spread(own, { stable: 22, queueing: 14, overloaded: 10, client_capped: 10 }[regime])
-    },
+    (regime) =>
+      spread(
+        rows.filter((row) => row.regime === regime),
+        chosenForFit[regime],
+      ),
   )
   const points = chosen.map((row) => ({
     id: row.id,
@@ -71,17 +75,23 @@ function fit(rows: readonly LabRunRow[], start: LatencyProfile): LatencyProfile 
     tpotMeanMs: row.tpotMeanMs,
     isSaturated: isSaturated(row),
     weight: bars.tpot.saturated / bars.tpot[kindOf(row)],
-    replay: (profile: LatencyProfile) => replayMiddle(row, profile),
+    replay: (profile: LatencyProfile) =>
+      row.regime === 'stable' ? replaySteadyPart(row, profile) : replayLabRun(row, profile),
   }))
-  return fitProfile(points, start, { rounds: 3, perRequestMs })
+  return descendProfile(points, { ...start, perRequestMs }, 4, (text) =>
+    process.stderr.write(`${start.name}: ${text}\n`),
+  )
 }
 
 function printFit({ name, profile }: Group, rows: readonly LabRunRow[]): void {
-  const start = profileOf(profile)
-  const { stepMs, perRequestMs: b, perAdapterMs, perAdapterRequestMs, ...others } = fit(rows, start)
-  const { perSlotMs, perPrefillTokenMs, perSkippedMs } = others
-  const fitted = { stepMs, perRequestMs: b, perAdapterMs, perAdapterRequestMs, perSlotMs }
-  console.log(name, rows.length, JSON.stringify({ ...fitted, perPrefillTokenMs, perSkippedMs }))
+  const {
+    name: _,
+    diskToHostMs,
+    kvTokens,
+    kvTokensPerSlotRank,
+    ...fitted
+  } = fit(rows, profileOf(profile))
+  console.log(name, rows.length, JSON.stringify(fitted))
 }
 
 function profileOf(name: string): LatencyProfile {
