@@ -59,7 +59,7 @@ function spread<T>(rows: readonly T[], count: number): readonly T[] {
 }
 
 /** Of each kind of run, so many; whole hours, but ten minutes where no queue builds up. */
-const chosenForFit = { stable: 18, queueing: 9, overloaded: 3, client_capped: 2 } as const
+const chosenForFit = { stable: 16, queueing: 8, overloaded: 3, client_capped: 1 } as const
 
 function fit(rows: readonly LabRunRow[], start: LatencyProfile): LatencyProfile {
   const chosen = (['stable', 'queueing', 'overloaded', 'client_capped'] as const).flatMap(

@@ -9,13 +9,14 @@ const moved = [
   'perAdapterMs',
   'perAdapterRequestMs',
   'perSlotMs',
+  'perAdapterSlotMs',
   'perPrefillTokenMs',
   'perSkippedMs',
   'hostToSlotMs',
 ] as const
 
 /** About how large each is: what "a small move" means for one that is 0 now. */
-const usual: readonly number[] = [13, 0.4, 0.0005, 0.02, 0.05, 0.0005, 6]
+const usual: readonly number[] = [13, 0.4, 0.0005, 0.02, 0.0005, 0.05, 0.0005, 6]
 
 /** How far costs are scaled to see how much a point's TPOT answers. */
 const nudge = 1.04
@@ -105,8 +106,8 @@ function solved(
   const now = moved.map((name) => profile[name] ?? 0)
   const slopes = figures.map(({ work, tpotMeanMs }, at) => {
     const { steps, adapters, adapterRequests, prefillTokens, skipped, copies } = work
-    const slots = steps * (points[at]?.slots ?? 0)
-    const amounts = [steps, adapters, adapterRequests, slots, prefillTokens, skipped, copies]
+    const slots = points[at]?.slots ?? 0
+    const amounts = [steps, adapters, adapterRequests, slots * steps, slots * adapters, prefillTokens, skipped, copies]
     return amounts.map((amount) => (amount * (gains[at] ?? 1)) / tpotMeanMs)
   })
   const errors = figures.map((one, at) => errorOf(points[at], one))

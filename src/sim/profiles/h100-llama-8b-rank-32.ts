@@ -5,11 +5,11 @@ import type { LatencyProfile } from './latency-profile.ts'
 export const h100Llama8bRank32: LatencyProfile = {
   ...h100Llama8b,
   name: 'h100-llama-8b-rank-32',
-  stepMs: 14.18,
-  perAdapterMs: 0.5163,
-  perAdapterRequestMs: 0.000_321,
-  perSlotMs: 0,
-  perPrefillTokenMs: 0.0544,
-  perSkippedMs: 0.000_94,
+  stepMs: 13.6,
+  perAdapterMs: 0.5,
+  perAdapterRequestMs: 0.000_22,
+  perSlotMs: 0.025,
+  perPrefillTokenMs: 0.0744,
+  perSkippedMs: 0.000_2,
   diskToHostMs: 141,
 }

@@ -5,11 +5,11 @@ import type { LatencyProfile } from './latency-profile.ts'
 export const h100Qwen7bRank32: LatencyProfile = {
   ...h100Qwen7b,
   name: 'h100-qwen-7b-rank-32',
-  stepMs: 13.98,
-  perAdapterMs: 0.3041,
-  perAdapterRequestMs: 0.000_766,
-  perSlotMs: 0.0602,
-  perPrefillTokenMs: 0.0495,
-  perSkippedMs: 0.001_063,
+  stepMs: 13.3,
+  perAdapterMs: 0.34,
+  perAdapterRequestMs: 0.000_35,
+  perSlotMs: 0.045,
+  perPrefillTokenMs: 0.065,
+  perSkippedMs: 0.000_3,
   diskToHostMs: 22,
 }
