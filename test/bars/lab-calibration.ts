@@ -84,14 +84,7 @@ function fit(rows: readonly LabRunRow[], start: LatencyProfile): LatencyProfile 
 }
 
 function printFit({ name, profile }: Group, rows: readonly LabRunRow[]): void {
-  const {
-    name: _,
-    diskToHostMs,
-    kvTokens,
-    kvTokensPerSlotRank,
-    ...fitted
-  } = fit(rows, profileOf(profile))
-  console.log(name, rows.length, JSON.stringify(fitted))
+  console.log(name, rows.length, JSON.stringify(fit(rows, profileOf(profile))))
 }
 
 function profileOf(name: string): LatencyProfile {
