@@ -107,7 +107,16 @@ function solved(
   const slopes = figures.map(({ work, tpotMeanMs }, at) => {
     const { steps, adapters, adapterRequests, prefillTokens, skipped, copies } = work
     const slots = points[at]?.slots ?? 0
-    const amounts = [steps, adapters, adapterRequests, slots * steps, slots * adapters, prefillTokens, skipped, copies]
+    const amounts = [
+      steps,
+      adapters,
+      adapterRequests,
+      slots * steps,
+      slots * adapters,
+      prefillTokens,
+      skipped,
+      copies,
+    ]
     return amounts.map((amount) => (amount * (gains[at] ?? 1)) / tpotMeanMs)
   })
   const errors = figures.map((one, at) => errorOf(points[at], one))
