@@ -2,7 +2,7 @@
 // runs of each model and rank, and every figure printed is of the other half.
 //   node bin/run.mjs test/bars/lab-calibration.ts --data FOLDER [--quick] [--part 1] [--saturated 0.2] [--group llama-16,qwen-32] [--rows]
 //   node bin/run.mjs test/bars/lab-calibration.ts --data FOLDER --fit [--group llama-16]
-// The second form fits anew and prints the constants; the first takes those of src/sim/profiles. `--quick` is for a minute,
+// The second form goes on fitting from the constants of src/sim/profiles and prints what it finds; the first judges those. `--quick` is for a minute,
 // `--part` the part of the held-out runs that is replayed, `--saturated` that of the saturated ones, which are the slowest and
 // the most alike. FOLDER (or LORAPLEX_LAB_DATA) holds vllm-lora-runs.csv.
 import { createHash } from 'node:crypto'
