@@ -1,3 +1,4 @@
+import { mix } from './hash.ts'
 import { Lru } from './lru.ts'
 
 /** What the engine finds in an adapter's weights that matters to others: NaN or infinity, or finite values far too large. */
@@ -48,11 +49,16 @@ export class AdapterCaches {
     return true
   }
 
-  /** For a step with these adapters, a set known as `version`; returns how many had to be copied into a slot. */
+  /**
+   * For a step with these adapters, a set known as `version`; returns how many had to be copied into a slot. vLLM goes over
+   * a set of LoRARequests, so in an order that their hashes make: the same at every step, but not that of arrival. With every
+   * slot in use, a newcomer that is early in this order takes the slot of one that runs and was not reached yet; that one
+   * takes the next one's, and so on up to the slot that was free: one newcomer costs several copies.
+   */
   activateAll(ids: Iterable<number>, version: number): number {
     let copies = 0
     if (!this.areAsLastUsed(version)) {
-      for (const id of ids) {
+      for (const id of [...ids].sort((left, right) => mix(left, 1) - mix(right, 1))) {
         copies += this.activate(id) ? 1 : 0
       }
       this.#lastUsed = version

@@ -210,8 +210,9 @@ describe('the model of vLLM', () => {
       lab.run(before)
       return (lab.model.nextEventMs() ?? 0) - before
     }
-    const { perAdapterMs, perAdapterRequestMs = 0 } = h100Llama8b
-    expect(stepMs(8) - stepMs(1)).toBeCloseTo(7 * (perAdapterMs + 8 * perAdapterRequestMs), 6)
+    const { perAdapterMs, perAdapterRequestMs = 0, perAdapterSlotMs = 0 } = h100Llama8b
+    const eachMs = perAdapterMs + 8 * perAdapterRequestMs + 8 * perAdapterSlotMs
+    expect(stepMs(8) - stepMs(1)).toBeCloseTo(7 * eachMs, 6)
   })
 
   it('computes a prompt in chunks of its token budget', () => {

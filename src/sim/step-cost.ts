@@ -27,6 +27,7 @@ export function stepMs(profile: LatencyProfile, work: StepWork): number {
     profile.perAdapterMs * adapters +
     (profile.perAdapterRequestMs ?? 0) * adapters * requests +
     profile.perSlotMs * slots +
+    (profile.perAdapterSlotMs ?? 0) * adapters * slots +
     profile.perPrefillTokenMs * Math.max(0, prefillTokens - profile.freePrefillTokens) +
     (profile.perSkippedMs ?? 0) * skipped +
     profile.hostToSlotMs * copies +

@@ -2,7 +2,7 @@
 // runs of each model and rank, and every figure printed is of the other half.
 //   node bin/run.mjs test/bars/lab-calibration.ts --data FOLDER [--quick] [--part 1] [--saturated 0.2] [--group llama-16,qwen-32] [--rows]
 //   node bin/run.mjs test/bars/lab-calibration.ts --data FOLDER --fit [--group llama-16]
-// The second form fits anew and prints the constants; the first takes those of src/sim/profiles. `--quick` is for a minute,
+// The second form goes on fitting from the constants of src/sim/profiles and prints what it finds; the first judges those. `--quick` is for a minute,
 // `--part` the part of the held-out runs that is replayed, `--saturated` that of the saturated ones, which are the slowest and
 // the most alike. FOLDER (or LORAPLEX_LAB_DATA) holds vllm-lora-runs.csv.
 import { createHash } from 'node:crypto'
@@ -11,10 +11,10 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { profileNamed, type LatencyProfile } from '../../src/sim/profile.ts'
-import { fitProfile } from '../support/fit-profile.ts'
+import { descendProfile } from '../support/descend-profile.ts'
 import type { ReplayFigures } from '../support/lab-replay.ts'
 import { readLabRuns, type LabRunRow } from '../support/lab-runs.ts'
-import { isSaturated, replayLabRun, replayMiddle } from '../support/replay-lab-run.ts'
+import { isSaturated, replayLabRun, replaySteadyPart } from '../support/replay-lab-run.ts'
 
 const groups = [
   { name: 'llama-16', model: 'llama-3.1-8b-instruct', rank: 16, profile: 'h100-llama-8b' },
@@ -58,12 +58,16 @@ function spread<T>(rows: readonly T[], count: number): readonly T[] {
   return rows.filter((_, at) => Math.floor(at / every) !== Math.floor((at - 1) / every))
 }
 
+/** Of each kind of run, so many; whole hours, but ten minutes where no queue builds up. */
+const chosenForFit = { stable: 16, queueing: 8, overloaded: 3, client_capped: 1 } as const
+
 function fit(rows: readonly LabRunRow[], start: LatencyProfile): LatencyProfile {
   const chosen = (['stable', 'queueing', 'overloaded', 'client_capped'] as const).flatMap(
-    (regime) => {
-      const own = rows.filter((row) => row.regime === regime)
-      return spread(own, { stable: 22, queueing: 14, overloaded: 10, client_capped: 10 }[regime])
-    },
+    (regime) =>
+      spread(
+        rows.filter((row) => row.regime === regime),
+        chosenForFit[regime],
+      ),
   )
   const points = chosen.map((row) => ({
     id: row.id,
@@ -71,17 +75,16 @@ function fit(rows: readonly LabRunRow[], start: LatencyProfile): LatencyProfile 
     tpotMeanMs: row.tpotMeanMs,
     isSaturated: isSaturated(row),
     weight: bars.tpot.saturated / bars.tpot[kindOf(row)],
-    replay: (profile: LatencyProfile) => replayMiddle(row, profile),
+    replay: (profile: LatencyProfile) =>
+      row.regime === 'stable' ? replaySteadyPart(row, profile) : replayLabRun(row, profile),
   }))
-  return fitProfile(points, start, { rounds: 3, perRequestMs })
+  return descendProfile(points, { ...start, perRequestMs }, 4, (text) =>
+    process.stderr.write(`${start.name}: ${text}\n`),
+  )
 }
 
 function printFit({ name, profile }: Group, rows: readonly LabRunRow[]): void {
-  const start = profileOf(profile)
-  const { stepMs, perRequestMs: b, perAdapterMs, perAdapterRequestMs, ...others } = fit(rows, start)
-  const { perSlotMs, perPrefillTokenMs, perSkippedMs } = others
-  const fitted = { stepMs, perRequestMs: b, perAdapterMs, perAdapterRequestMs, perSlotMs }
-  console.log(name, rows.length, JSON.stringify({ ...fitted, perPrefillTokenMs, perSkippedMs }))
+  console.log(name, rows.length, JSON.stringify(fit(rows, profileOf(profile))))
 }
 
 function profileOf(name: string): LatencyProfile {

@@ -25,10 +25,11 @@ const outputSpread = { cv: 0.61, longest: 1024 }
 
 /**
  * The callers' first requests come within so long. That there is one more of each than its rate gives is in the counts (160
- * more than expected at 128 adapters, over 213 runs); all at once they would raise mean TTFT too much where adapters
- * outnumber slots (0.45 s at 96 slots and 256 adapters, where 0.18 s were measured and 0.13 s come out without them).
+ * more than expected at 128 adapters, over 213 runs). Any faster and adapters begin in such numbers that slots change hands
+ * at every step for minutes, which the measured mean TTFTs of runs of the fit rule out (96 slots, 256 adapters: 0.25 s;
+ * 0.62 s come out with 30 s, 0.40 s with 120 s, 0.17 s with 300 s and with 900 s).
  */
-const beginWithinMs = 30_000
+const beginWithinMs = 300_000
 
 /** The load of a run: adapters' requests after exponential gaps and a first one at the start; log-normal lengths. */
 export function* arrivalsOf(row: LabRunRow, seed: number, untilMs: number): Generator<Arrival> {

@@ -40,19 +40,24 @@ interface Replayed {
   before: MeanWork
 }
 
-/** Plays arrivals, in order, against the engine model until `untilMs`. Every adapter is in host memory. */
+/**
+ * Plays arrivals, in order, against the engine model until `untilMs`. Every adapter is in host memory. Figures are of what
+ * ends after `fromMs`.
+ */
 export function replay(
   arrivals: Iterable<Arrival>,
   engine: ModelOptions,
   untilMs: number,
   front: Front,
+  fromMs = 0,
 ): ReplayFigures {
-  return new Replay(arrivals, engine, untilMs, front).run()
+  return new Replay(arrivals, engine, untilMs, front, fromMs).run()
 }
 
 class Replay {
   readonly #arrivals: Iterator<Arrival>
   readonly #untilMs: number
+  readonly #fromMs: number
   readonly #freePrefillTokens: number
   readonly #front: Front
   readonly #model: VllmModel<Replayed>
@@ -69,9 +74,16 @@ class Replay {
   #timed = 0
   #runningMs = 0
 
-  constructor(arrivals: Iterable<Arrival>, engine: ModelOptions, untilMs: number, front: Front) {
+  constructor(
+    arrivals: Iterable<Arrival>,
+    engine: ModelOptions,
+    untilMs: number,
+    front: Front,
+    fromMs: number,
+  ) {
     this.#arrivals = arrivals[Symbol.iterator]()
     this.#untilMs = untilMs
+    this.#fromMs = fromMs
     this.#freePrefillTokens = engine.profile.freePrefillTokens
     this.#front = front
     this.#model = new VllmModel({ ...engine, maxCpuLoras: 10_000 }, this.#listener())
@@ -158,16 +170,22 @@ class Replay {
     const nothing = (): void => {}
     return {
       started: nothing,
-      stepping: (work, _nowMs, durationMs) => {
+      stepping: (work, nowMs, durationMs) => {
         this.#work.add(work, this.#freePrefillTokens)
-        this.#runningMs += work.requests * durationMs
+        this.#runningMs += nowMs < this.#fromMs ? 0 : work.requests * durationMs
       },
       token: ({ request, generated }, nowMs, last) => {
         if (generated === 1) {
           this.#first(request, nowMs)
         }
         if (last) {
-          this.#last(request, nowMs)
+          this.#outstanding -= 1
+          if (nowMs >= this.#fromMs) {
+            this.#last(request, nowMs)
+          }
+          if (this.#front.beyond === 'SentLater') {
+            this.#sendNext(nowMs)
+          }
         }
       },
       readAdapter: nothing,
@@ -184,7 +202,6 @@ class Replay {
 
   #last(request: Replayed, nowMs: number): void {
     const { sentMs, seenMs, arrivedMs, outputTokens, before } = request
-    this.#outstanding -= 1
     this.#tokens += outputTokens
     this.#ttfts.push(seenMs - sentMs)
     this.#engineTtftMs += seenMs - arrivedMs
@@ -194,23 +211,21 @@ class Replay {
       this.#tpotMs += (this.#front.passes(nowMs) - seenMs) / gaps
       this.#sum.addDifference(this.#work, before, 1 / gaps)
     }
-    if (this.#front.beyond === 'SentLater') {
-      this.#sendNext(nowMs)
-    }
   }
 
   #figures(): ReplayFigures {
     const ttfts = Float64Array.from(this.#ttfts).sort()
     const completed = Math.max(1, ttfts.length)
     const timed = Math.max(1, this.#timed)
+    const spanMs = this.#untilMs - this.#fromMs
     return {
       completed: ttfts.length,
-      outputTokensPerS: (this.#tokens / this.#untilMs) * 1000,
+      outputTokensPerS: (this.#tokens / spanMs) * 1000,
       ttftMeanMs: ttfts.reduce((sum, value) => sum + value, 0) / completed,
       ttftP50Ms: ttfts[ttfts.length >> 1] ?? 0,
       engineTtftMeanMs: this.#engineTtftMs / completed,
       tpotMeanMs: this.#tpotMs / timed,
-      runningMean: this.#runningMs / this.#untilMs,
+      runningMean: this.#runningMs / spanMs,
       work: this.#sum.scaled(1 / timed),
     }
   }

@@ -13,6 +13,13 @@ export function replayLabRun(row: LabRunRow, profile: LatencyProfile): ReplayFig
   return replay(arrivalsOf(row, seed, untilMs), engineOf(row, profile), untilMs, front)
 }
 
+/** Ten minutes of a run without a queue, its first minute not counted: for a fit, which replays it many times. */
+export function replaySteadyPart(row: LabRunRow, profile: LatencyProfile): ReplayFigures {
+  const untilMs = 660_000
+  const arrivals = arrivalsOf(row, seed, untilMs)
+  return replay(arrivals, engineOf(row, profile), untilMs, openFront, 60_000)
+}
+
 /**
  * Minutes out of the middle of the hour, with the number of requests inside that was measured there: for the fit, which
  * wants the work of a step as it was, however long the steps of the profile at hand take.

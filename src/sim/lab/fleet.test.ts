@@ -12,8 +12,8 @@ const engine = {
   maxNumBatchedTokens: 2048,
   kvTokens: 100_000,
 }
-/** 92 ms from disk and 6.4 ms into a slot, for each. */
-const loadsMs = 3 * 98.4
+/** From disk and into a slot, for each. */
+const loadsMs = 3 * (h100Llama8b.diskToHostMs + h100Llama8b.hostToSlotMs)
 
 function aFleet(coldStartMs = 60_000) {
   const ended: LabRequest[] = []

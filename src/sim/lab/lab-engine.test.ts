@@ -15,7 +15,9 @@ test('slots take their rank from the KV cache and their time from the step', () 
   const engine = labEngine(options)
   expect(engine.kvTokens).toBe(h100Llama8b.kvTokens - 47 * 32 * 16)
   expect(labCosts(engine).stepMs).toBeCloseTo(h100Llama8b.stepMs + 32 * h100Llama8b.perSlotMs)
-  expect(labCosts(engine).loadMs).toBeCloseTo(98.4)
+  expect(labCosts(engine).loadMs).toBeCloseTo(92 + h100Llama8b.hostToSlotMs)
+  const { perAdapterMs, perAdapterSlotMs = 0 } = h100Llama8b
+  expect(labCosts(engine).perAdapterMs).toBeCloseTo(perAdapterMs + 32 * perAdapterSlotMs, 9)
 })
 
 test('slots never take all of the cache', () => {

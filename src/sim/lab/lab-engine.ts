@@ -23,7 +23,7 @@ export function labCosts({ profile, maxLoras }: ModelOptions): EngineCosts {
   return {
     stepMs: profile.stepMs + profile.perSlotMs * maxLoras,
     perRequestMs: profile.perRequestMs,
-    perAdapterMs: profile.perAdapterMs,
+    perAdapterMs: profile.perAdapterMs + (profile.perAdapterSlotMs ?? 0) * maxLoras,
     perPromptTokenMs: profile.perPrefillTokenMs,
     loadMs: profile.diskToHostMs + profile.hostToSlotMs,
   }

@@ -1,8 +1,8 @@
 /**
  * What a step of the engine costs, in milliseconds, and how many tokens its KV cache holds. Only numbers: the form is that of
- * step-cost.ts, `stepMs + perRequestMs·B + perAdapterMs·A + perAdapterRequestMs·A·B + perSlotMs·S + perPrefillTokenMs·(prefill
- * tokens beyond freePrefillTokens) + perSkippedMs·(requests skipped)`, B running requests, A distinct adapters among
- * them, S = max_loras.
+ * step-cost.ts, `stepMs + perRequestMs·B + perAdapterMs·A + perAdapterRequestMs·A·B + perSlotMs·S + perAdapterSlotMs·A·S +
+ * perPrefillTokenMs·(prefill tokens beyond freePrefillTokens) + perSkippedMs·(requests skipped)`, B running requests, A distinct
+ * adapters among them, S = max_loras.
  */
 export interface LatencyProfile {
   readonly name: string
@@ -12,6 +12,8 @@ export interface LatencyProfile {
   /** For each running request and distinct adapter: kernels go over both. */
   readonly perAdapterRequestMs?: number
   readonly perSlotMs: number
+  /** For each distinct adapter and slot: measured, runs with many slots take longer for the same adapters. */
+  readonly perAdapterSlotMs?: number
   readonly perPrefillTokenMs: number
   /** Prefill tokens a step carries for nothing, because it is bound by reading the weights. */
   readonly freePrefillTokens: number
