@@ -29,6 +29,7 @@ const cheapAdapters = {
   name: 'h100-llama-8b, adapters at a fifth',
   perAdapterMs: h100Llama8b.perAdapterMs / 5,
   perAdapterRequestMs: (h100Llama8b.perAdapterRequestMs ?? 0) / 5,
+  perAdapterSlotMs: (h100Llama8b.perAdapterSlotMs ?? 0) / 5,
 }
 
 interface Group {
