@@ -92,7 +92,6 @@ export class ReplicaView {
   #ready = false
   #draining = false
   #trials = 0
-  #totalSlots = 0
   readonly pace: EnginePace
   #detail = 'no word from the agent yet'
   #stateVersion = 0
@@ -215,14 +214,6 @@ export class ReplicaView {
   /** Slots that nobody had when the agent last spoke. */
   get freeSlots(): number {
     return this.#lease.freeSlots
-  }
-
-  /**
-   * Slots that nobody has, and those that are only kept: leased, with nothing in flight as far as is known. Who asks gets such a
-   * one as soon as its gateway hears of it.
-   */
-  get slotsToHave(): number {
-    return Math.max(this.freeSlots, this.#totalSlots - this.#load.slotsUsed)
   }
 
   /** Of its prompt, what the engine has not read for this tenant and adapter before. */
@@ -375,10 +366,6 @@ export class ReplicaView {
     this.#lease.want(revision)
   }
 
-  wantsSlot(revision: string): boolean {
-    return this.#lease.wants(revision)
-  }
-
   /** Asks once, and only for a slot that nobody has, so that requests to come may go here, too. */
   inviteIntoFreeSlot(revision: string): void {
     this.#lease.invite(revision)
@@ -427,7 +414,6 @@ export class ReplicaView {
         this.#draining = message.draining
         this.#detail = message.detail
         this.#lease.freeSlots = message.slots.total - message.slots.used
-        this.#totalSlots = message.slots.total
         this.#load.hear(this.#options.gateway, message.gateways ?? {}, message.adapters ?? 0)
         break
       case 'slots':

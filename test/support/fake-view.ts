@@ -26,7 +26,6 @@ export class FakeView {
   room = 1000
   hasTrial = false
   freeSlots = 8
-  slotsToHave = 8
   readonly replica = {
     link: {
       ensure: (revision: string) => {
@@ -116,10 +115,6 @@ export class FakeView {
     if (!this.wanted.includes(revision)) {
       this.wanted.push(revision)
     }
-  }
-
-  wantsSlot(revision: string): boolean {
-    return this.wanted.includes(revision)
   }
 
   unwantSlot(revision: string): void {

@@ -255,23 +255,6 @@ describe('what a line lacks is asked for', () => {
     expect(views.map((view) => view.wanted)).toEqual([[], ['a']])
   })
 
-  test('a slot, where none is free, on a replica where one is only kept, and no longer where none is', () => {
-    views = [new FakeView('p0'), new FakeView('p1')]
-    for (const view of views) {
-      view.placements.set('a', 'NeedsSlot')
-      Object.assign(view, { freeSlots: 0, slotsToHave: 0 })
-    }
-    const to = admission()
-    to.submit(ticket('a1'))
-    expect(views.map((view) => view.wanted)).toEqual([['a'], []])
-    Object.assign(views[1] ?? {}, { slotsToHave: 1, inFlight: 9 })
-    to.sweep()
-    expect(views.map((view) => view.wanted)).toEqual([[], ['a']])
-    Object.assign(first(), { slotsToHave: 1 })
-    to.sweep()
-    expect(views.map((view) => view.wanted)).toEqual([[], ['a']])
-  })
-
   test('the adapter itself, once while the agent is thinking, and again at the next sweep', async () => {
     first().placements.set('a', 'NotRoutable')
     const to = admission()

@@ -344,21 +344,11 @@ export class PoolAdmission {
     const routable = this.#router.whereToAskForSlot(ticket)
     if (routable !== undefined) {
       line.waitsFor = 'Slot'
-      this.#wantSlot(revision, routable)
+      routable.wantSlot(revision)
     } else if (!this.#router.hasFull(ticket)) {
       line.waitsFor = 'Load'
       this.#ensure(revision, this.#router.whereToLoad(ticket))
     }
-  }
-
-  /** At one replica only: a slot that comes when another did already keeps somebody else out. */
-  #wantSlot(revision: string, at: ReplicaView): void {
-    for (const view of this.#views()) {
-      if (view !== at) {
-        view.unwantSlot(revision)
-      }
-    }
-    at.wantSlot(revision)
   }
 
   #ensure(revision: string, view: ReplicaView | undefined): void {

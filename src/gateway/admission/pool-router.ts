@@ -119,23 +119,16 @@ export class PoolRouter {
     return chooseReplica(open, this.#rule)?.view
   }
 
-  /**
-   * Of those that lack a slot for it: one where some are free, else one where some are only kept, else any; the best of these.
-   * Where it waits already it stays, unless another is a better hope.
-   */
+  /** Of those that lack a slot for it: one where some are free, if there is any, else the best. */
   whereToAskForSlot(ticket: Ticket): ReplicaView | undefined {
-    const { revision = '' } = ticket
-    const lacking = this.#untriedWith(ticket, 'NeedsSlot')
-    const hope = Math.max(...lacking.map(({ view }) => hopeOf(view)))
-    const best = lacking.filter(({ view }) => hopeOf(view) === hope)
-    const waited = best.find(({ view }) => view.wantsSlot(revision))
-    if (waited !== undefined) {
-      return waited.view
-    }
+    const lacking = this.#untriedWith(ticket, 'NeedsSlot').sort(
+      (left, right) => right.view.freeSlots - left.view.freeSlots,
+    )
+    const free = lacking.filter(({ view }) => view.freeSlots > 0)
     const ask = this.#askOf(ticket)
-    const options = best
-      .toSorted((left, right) => right.view.freeSlots - left.view.freeSlots)
-      .map((copy) => this.#optionAt(copy, ask, revision))
+    const options = (free.length > 0 ? free : lacking).map((copy) =>
+      this.#optionAt(copy, ask, ticket.revision),
+    )
     return chooseReplica(options, this.#rule)?.view
   }
 
@@ -257,9 +250,4 @@ export class PoolRouter {
 
 function mayTry(view: ReplicaView, { tried, isOnTrial }: Ticket): boolean {
   return !tried.has(view.engineProcess) && !(isOnTrial && view.hasTrial)
-}
-
-/** How soon a slot there may come. */
-function hopeOf({ freeSlots, slotsToHave }: ReplicaView): number {
-  return freeSlots > 0 ? 2 : slotsToHave > 0 ? 1 : 0
 }

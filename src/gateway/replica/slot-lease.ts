@@ -104,10 +104,6 @@ export class SlotLease<T extends SlotState> {
     }
   }
 
-  wants(revision: string): boolean {
-    return this.#wanted.has(revision)
-  }
-
   /** Asks once, and only for a slot that nobody has, so that requests to come may go here, too. */
   invite(revision: string): void {
     if (
