@@ -13,7 +13,7 @@ const costs = {
 const work = workOf(costs, { inputTokens: 220, outputTokens: 195 }, 30)
 
 function homesOf(homes: Homes, revision: string): readonly string[] {
-  return replicas.map(({ name }) => name).filter((name) => !homes.isAway(revision, name))
+  return replicas.map(({ name }) => name).filter((name) => homes.awayShare(revision, name) === 0)
 }
 
 /** Every second for a minute: so many requests each, planned every five. */
@@ -66,6 +66,28 @@ describe('homes of adapters', () => {
     }
   })
 
+  test('bind in proportion to the time for which an adapter is active', () => {
+    const homes = afterAMinute({ ...many, busy: 5 })
+    const shareOf = (revision: string): number =>
+      Math.max(...replicas.map(({ name }) => homes.awayShare(revision, name)))
+    // Six seconds a request: active nearly always at five a second.
+    expect(shareOf('busy')).toBeGreaterThan(0.99)
+    const rare = new Homes()
+    rare.plan(replicas, undefined, 0)
+    for (let second = 1; second <= 60; second += 1) {
+      if (second % 20 === 0) {
+        rare.note('rare')
+      }
+      rare.note('other')
+      if (second % 5 === 0) {
+        rare.plan(replicas, work, second * 1000)
+      }
+    }
+    const share = Math.max(...replicas.map(({ name }) => rare.awayShare('rare', name)))
+    expect(share).toBeGreaterThan(0.05)
+    expect(share).toBeLessThan(0.4)
+  })
+
   test('move only for what was at home on a replica that went', () => {
     const homes = afterAMinute(many)
     const before = Object.keys(many).map((revision) => homesOf(homes, revision))
@@ -75,7 +97,9 @@ describe('homes of adapters', () => {
     }
     homes.plan(rest, work, 61_000)
     const moved = Object.keys(many).filter((revision, at) => {
-      const after = rest.map(({ name }) => name).filter((name) => !homes.isAway(revision, name))
+      const after = rest
+        .map(({ name }) => name)
+        .filter((name) => homes.awayShare(revision, name) === 0)
       const was = before[at] ?? []
       return was[0] !== 'd' && after[0] !== was[0]
     })

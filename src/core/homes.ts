@@ -2,6 +2,11 @@ import { estimateDemand, type DemandMemory } from './adapter-demand.ts'
 import { copiesDefaults, planCopies, type CopiesOptions } from './copies-plan.ts'
 import { rankReplicas } from './placement.ts'
 
+interface Home {
+  readonly replicas: ReadonlySet<string>
+  readonly activeShare: number
+}
+
 type Named = { readonly name: string; readonly isLeaving?: boolean }
 
 /**
@@ -12,17 +17,20 @@ type Named = { readonly name: string; readonly isLeaving?: boolean }
 export class Homes {
   #arrivals = new Map<string, number>()
   #memory: DemandMemory | undefined
-  #homes = new Map<string, ReadonlySet<string>>()
+  #homes = new Map<string, Home>()
 
   /** A request for it came. */
   note(revision: string): void {
     this.#arrivals.set(revision, (this.#arrivals.get(revision) ?? 0) + 1)
   }
 
-  /** False for whatever no plan knows: it is welcome everywhere. */
-  isAway(revision: string, replica: string): boolean {
-    const homes = this.#homes.get(revision)
-    return homes !== undefined && !homes.has(replica)
+  /**
+   * 0 at home, and everywhere for what no plan knows; elsewhere the part of the time for which it is active: one that is hardly
+   * ever active has nothing to keep together.
+   */
+  awayShare(revision: string, replica: string): number {
+    const home = this.#homes.get(revision)
+    return home === undefined || home.replicas.has(replica) ? 0 : home.activeShare
   }
 
   /**
@@ -58,10 +66,14 @@ export class Homes {
           ),
       },
     )
+    const most = work.adapterWork(Number.POSITIVE_INFINITY)
     this.#homes = new Map(
-      revisions.map(([revision], adapter) => [
+      revisions.map(([revision, { slowRate }], adapter) => [
         revision,
-        new Set(plan.get(adapter)?.map((at) => replicas[at]?.name ?? '')),
+        {
+          replicas: new Set(plan.get(adapter)?.map((at) => replicas[at]?.name ?? '')),
+          activeShare: most === 0 ? 0 : work.adapterWork(slowRate) / most,
+        },
       ]),
     )
   }

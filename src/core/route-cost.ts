@@ -31,8 +31,11 @@ export interface RouteReplica {
    * GPU. Undefined or 0: nothing was seen, the form of EngineCosts has to do.
    */
   readonly seenStepMs?: number | undefined
-  /** It is not one of those where the adapter belongs (planCopies). */
-  readonly isAway?: boolean | undefined
+  /**
+   * 0 where the adapter is at home (Homes); elsewhere 0–1, how much of the time it would be active there: a request away from
+   * home keeps it active, and others follow.
+   */
+  readonly awayShare?: number | undefined
 }
 
 export interface RouteAsk {
@@ -41,12 +44,6 @@ export interface RouteAsk {
   /** Tokens that it will write, expected. */
   readonly outputTokens: number
 }
-
-/**
- * Part of an adapter's cost that a request away from home brings beside the first: it keeps the adapter active there, and
- * others follow. Found in the lab: half and double cost 1–3 % of capacity, none at all 4–8 %.
- */
-const awayShare = 2 / 3
 
 /**
  * Milliseconds that a request costs everybody when it goes to this replica: its own time there, and what it adds to
@@ -58,7 +55,7 @@ export function routeCost(costs: EngineCosts, replica: RouteReplica, ask: RouteA
   const loadMs = replica.needsLoad ? costs.loadMs : 0
   const promptMs = uncachedTokens * costs.perPromptTokenMs
   const firstMs = replica.queuedPromptTokens * costs.perPromptTokenMs + promptMs + loadMs
-  const adapterShare = (replica.isActive ? 0 : 1) + (replica.isAway === true ? awayShare : 0)
+  const adapterShare = (replica.isActive ? 0 : 1) + (replica.awayShare ?? 0)
   const addedMs = costs.perRequestMs + costs.perAdapterMs * adapterShare
   const ownMs = outputTokens * (stepOf(costs, replica) + addedMs)
   const othersMs = addedMs * remainingTokens + (promptMs + loadMs) * inFlight

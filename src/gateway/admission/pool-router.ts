@@ -113,7 +113,7 @@ export class PoolRouter {
     const open: ReplicaOption[] = []
     for (const view of this.#views()) {
       if (view.hasRoom && mayTry(view, ticket)) {
-        open.push(view.optionFor(ask, { isActive: true, needsLoad: false, isAway: false }))
+        open.push(view.optionFor(ask, { isActive: true, needsLoad: false, awayShare: 0 }))
       }
     }
     return chooseReplica(open, this.#rule)?.view
@@ -151,7 +151,7 @@ export class PoolRouter {
       view.optionFor(ask, {
         isActive: false,
         needsLoad: true,
-        isAway: this.#isAway(ticket.revision, view),
+        awayShare: this.#awayShare(ticket.revision, view),
       }),
     )
     return chooseReplica(options, this.#rule)?.view
@@ -224,11 +224,15 @@ export class PoolRouter {
     ask: ReplicaAsk,
     revision: string | undefined,
   ): ReplicaOption {
-    return view.optionFor(ask, { isActive, needsLoad: false, isAway: this.#isAway(revision, view) })
+    return view.optionFor(ask, {
+      isActive,
+      needsLoad: false,
+      awayShare: this.#awayShare(revision, view),
+    })
   }
 
-  #isAway(revision: string | undefined, view: ReplicaView): boolean {
-    return revision !== undefined && this.#homes.isAway(revision, view.replica.name)
+  #awayShare(revision: string | undefined, { replica }: ReplicaView): number {
+    return revision === undefined ? 0 : this.#homes.awayShare(revision, replica.name)
   }
 
   #untriedWith({ revision, tried }: Ticket, placement: Placement): Copy[] {

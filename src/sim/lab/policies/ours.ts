@@ -50,7 +50,7 @@ export function ours(options: OursOptions): RoutePolicy {
       isActive: adapter === undefined || replica.inFlightOf(adapter) > 0,
       needsLoad: !replica.isResident(adapter),
       seenStepMs: withSeenPace ? replica.pace.at(nowMs) : undefined,
-      isAway: adapter !== undefined && homes.isAway(adapter.name, replica.name),
+      awayShare: adapter === undefined ? 0 : homes.awayShare(adapter.name, replica.name),
       uncachedTokens: promptTokens * (1 - cached),
       outputTokens: request.expectedOutput,
     }
