@@ -98,13 +98,20 @@ for (const group of chosen) {
     found.set(rule, load)
     process.stdout.write(`  ${rule.padEnd(16)} ${load.toFixed(1).padStart(7)} requests/s\n`)
   }
-  const ours = found.get('loraplex') ?? 0
+  const ours = found.get('loraplex')
   const most = (names: readonly string[]): number =>
     Math.max(0, ...names.map((name) => found.get(name) ?? 0))
-  const overBlind = ours / most(blind)
-  const overBest = ours / most([...blind, ...others])
-  process.stdout.write(
-    `  ${overBlind.toFixed(2)} × adapter-blind (bar ${group.bar}: ${overBlind >= group.bar ? 'met' : 'missed'}), ` +
-      `${overBest.toFixed(2)} × the best of the others (bar 0.98: ${overBest >= 0.98 ? 'met' : 'missed'})\n`,
-  )
+  const [bestBlind, best] = [most(blind), most([...blind, ...others])]
+  if (ours !== undefined && bestBlind > 0) {
+    const met = ours / bestBlind >= group.bar ? 'met' : 'missed'
+    process.stdout.write(
+      `  ${(ours / bestBlind).toFixed(2)} × adapter-blind (bar ${group.bar}: ${met})\n`,
+    )
+  }
+  if (ours !== undefined && best > 0) {
+    const met = ours / best >= 0.98 ? 'met' : 'missed'
+    process.stdout.write(
+      `  ${(ours / best).toFixed(2)} × the best of the others (bar 0.98: ${met})\n`,
+    )
+  }
 }
