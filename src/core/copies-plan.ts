@@ -1,16 +1,8 @@
-import type { EngineCosts } from './route-cost.ts'
-
 /** What an adapter is asked for, lately. */
 export interface AdapterDemand {
   readonly adapter: number
   /** Requests a second. */
   readonly rate: number
-}
-
-/** Tokens of the mean request. */
-export interface RequestShape {
-  readonly inputTokens: number
-  readonly outputTokens: number
 }
 
 export interface CopiesOptions {
@@ -30,30 +22,8 @@ export interface CopiesOptions {
 /** Adapter to the replicas that hold it. */
 export type CopiesPlan = ReadonlyMap<number, readonly number[]>
 
-/**
- * Found in the lab on 15 to 512 adapters: from 0.1 to 0.3 of slack and 0.1 to 0.5 of a share, capacity differs by 3 %. Copies of
- * busy adapters are what evens out replicas, so there are two before one replica is half full of it.
- */
+/** A tenth keeps placements within 1.15 × the lower bound (`test/bars/lab-placement.ts`); two copies before one replica is half full of it. */
 export const copiesDefaults = { slack: 0.1, copyShare: 0.5 } as const
-
-/**
- * The two kinds of work in milliseconds of engine time a second, at a token pace of `tpotMs`: an adapter is active for as
- * long as a request of it runs, 1 − e^(−rate × seconds of a request) of the time.
- */
-export function workOf(
-  costs: EngineCosts,
-  shape: RequestShape,
-  tpotMs: number,
-): Pick<CopiesOptions, 'requestWork' | 'adapterWork'> {
-  const requestSeconds = (shape.outputTokens * tpotMs) / 1000
-  const stepsPerSecond = 1000 / tpotMs
-  return {
-    requestWork:
-      costs.perRequestMs * shape.outputTokens + costs.perPromptTokenMs * shape.inputTokens,
-    adapterWork: (rate) =>
-      costs.perAdapterMs * (1 - Math.exp(-rate * requestSeconds)) * stepsPerSecond,
-  }
-}
 
 /**
  * Where adapters belong: as few copies as their load allows, so that a replica sees few distinct adapters, the busiest

@@ -17,16 +17,7 @@ const firstBytesPerToken = 4
 export class RequestSizes {
   readonly #byKind = new Map<string, ForgetfulMean>()
   readonly #all = new ForgetfulMean()
-  readonly #inputs = new ForgetfulMean()
   readonly #tokensPerByte = new ForgetfulMean()
-
-  /** The mean request; undefined before the first was counted. */
-  get mean(): { readonly inputTokens: number; readonly outputTokens: number } | undefined {
-    const [inputTokens, outputTokens] = [this.#inputs.value, this.#all.value]
-    return inputTokens === undefined || outputTokens === undefined
-      ? undefined
-      : { inputTokens, outputTokens }
-  }
 
   /** Tokens of a prompt in a body of so many bytes. */
   promptTokens(sizeBytes: number): number {
@@ -43,7 +34,6 @@ export class RequestSizes {
     if (sizeBytes > 0 && inputTokens > 0) {
       this.#tokensPerByte.note(inputTokens / sizeBytes)
     }
-    this.#inputs.note(inputTokens)
     this.#all.note(outputTokens)
     this.#meanOf(kind).note(outputTokens)
   }

@@ -1,4 +1,4 @@
-import { planCopies } from './copies-plan.ts'
+import { copiesDefaults, planCopies } from './copies-plan.ts'
 import { HostRooms } from './host-rooms.ts'
 import type { KeptCopies, KeptCopy, ResidencyHost } from './residency-ask.ts'
 import { isAsked, readLines, type MovesInput, type ResidencyLine } from './residency-lines.ts'
@@ -22,11 +22,9 @@ const diskCopies = 2
  * here. Source: 89 public runs of vLLM with LoRA (F. Agulló et al., arXiv:2508.08343; fitted anew). */
 const requestMs = 0.109
 const adapterMs = 0.463
-const slack = 0.25
 /** Of so many replicas, those that have a copy first, one that is not over its share is looked for; of a hundred, that finds
  * one as well as all of them would. */
 const fewChoices = 16
-const copyShare = 0.5
 
 /**
  * The next plan of one pool whose adapters do not all fit into every replica's host cache: copies by demand between what
@@ -73,8 +71,7 @@ function wantByDemand(
       ranked: (adapter) => choices[adapter] ?? [],
       requestWork: requestMs * residenceSeconds,
       adapterWork: (rate) => adapterMs * (1 - Math.exp(-rate * residenceSeconds)),
-      slack,
-      copyShare,
+      ...copiesDefaults,
     },
   )
   for (const [adapter, line] of asked.entries()) {

@@ -31,11 +31,6 @@ export interface RouteReplica {
    * GPU. Undefined or 0: nothing was seen, the form of EngineCosts has to do.
    */
   readonly seenStepMs?: number | undefined
-  /**
-   * 0 where the adapter is at home (Homes); elsewhere 0–1, how much of the time it would be active there: a request away from
-   * home keeps it active, and others follow.
-   */
-  readonly awayShare?: number | undefined
 }
 
 export interface RouteAsk {
@@ -55,10 +50,11 @@ export function routeCost(costs: EngineCosts, replica: RouteReplica, ask: RouteA
   const loadMs = replica.needsLoad ? costs.loadMs : 0
   const promptMs = uncachedTokens * costs.perPromptTokenMs
   const firstMs = replica.queuedPromptTokens * costs.perPromptTokenMs + promptMs + loadMs
-  const adapterShare = (replica.isActive ? 0 : 1) + (replica.awayShare ?? 0)
-  const addedMs = costs.perRequestMs + costs.perAdapterMs * adapterShare
+  const addedMs = costs.perRequestMs + costs.perAdapterMs * (replica.isActive ? 0 : 1)
   const ownMs = outputTokens * (stepOf(costs, replica) + addedMs)
-  const othersMs = addedMs * remainingTokens + (promptMs + loadMs) * inFlight
+  // Those that end meanwhile are followed by others: as many tokens are late as are written in its own time.
+  const lateTokens = Math.max(remainingTokens, inFlight * outputTokens)
+  const othersMs = addedMs * lateTokens + (promptMs + loadMs) * inFlight
   return firstMs + ownMs + othersMs
 }
 

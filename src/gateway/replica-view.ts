@@ -36,7 +36,7 @@ export interface ReplicaOption extends RouteOption {
 }
 
 /** What the request's adapter is there. */
-export type OptionState = Pick<RouteOption, 'isActive' | 'needsLoad' | 'awayShare'>
+export type OptionState = Pick<RouteOption, 'isActive' | 'needsLoad'>
 
 /** What a request is to whichever replica takes it. */
 export interface ReplicaAsk {
@@ -204,7 +204,6 @@ export class ReplicaView {
     option.slotsUsed = load.slotsUsed
     option.isActive = state.isActive
     option.needsLoad = state.needsLoad
-    option.awayShare = state.awayShare
     option.uncachedTokens = this.uncachedTokens(ask)
     option.outputTokens = ask.outputTokens
     option.seenStepMs = this.pace.stepMs

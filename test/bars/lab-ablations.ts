@@ -12,9 +12,8 @@ const seconds = Number(values.seconds)
 
 const variants: readonly { readonly name: string; readonly options: Partial<OursOptions> }[] = [
   { name: 'all of it', options: {} },
-  { name: 'without homes', options: { withHomes: false } },
   { name: 'without the pace seen', options: { withSeenPace: false } },
-  { name: 'without the term for adapters', options: { isAdapterBlind: true, withHomes: false } },
+  { name: 'without the term for adapters', options: { isAdapterBlind: true } },
   { name: 'nothing learned yet', options: { costs: undefined } },
 ]
 

@@ -1,10 +1,10 @@
 // Replicas that a placement of adapters needs, beside the fewest that any could do with.
 //   node bin/run.mjs test/bars/lab-placement.ts
 // Bar: 1.15 × the lower bound R_LB (core/replica-bound.ts), over all cases together; the law of a step at its mean, 50 ms a token. For a
-// number of replicas the homes are planned as gateways plan them, requests of adapters with several homes go to the least
+// number of replicas copies are planned as for host memories (core/copies-plan.ts), requests of adapters with several go to the least
 // loaded of them, and every replica has to stay within 50 ms a step, its slots and its KV cache.
 import process from 'node:process'
-import { copiesDefaults, planCopies, workOf } from '../../src/core/copies-plan.ts'
+import { copiesDefaults, planCopies } from '../../src/core/copies-plan.ts'
 import { rankReplicas } from '../../src/core/placement.ts'
 import { replicaBound } from '../../src/core/replica-bound.ts'
 import { labCosts, labEngine } from '../../src/sim/lab/lab-engine.ts'
@@ -24,6 +24,11 @@ const engine = labEngine({
   maxNumBatchedTokens: 2048,
 })
 const costs = labCosts(engine)
+
+/** Part of the time for which an adapter of so many requests a second is active. */
+function activeShare(rate: number): number {
+  return 1 - Math.exp(-rate * shape.outputTokens * seconds)
+}
 
 interface Demand {
   readonly adapters: number
@@ -56,31 +61,32 @@ function isEnough(rates: readonly number[], replicas: number): boolean {
     rates.map((rate, adapter) => ({ adapter, rate })),
     {
       ...copiesDefaults,
-      ...workOf(costs, shape, tpotMs),
+      requestWork:
+        costs.perRequestMs * shape.outputTokens + costs.perPromptTokenMs * shape.inputTokens,
+      adapterWork: (rate) => (costs.perAdapterMs * activeShare(rate)) / seconds,
       replicas,
       ranked: (adapter) =>
         rankReplicas(`adapter-${adapter}`, names).map((name) => placeOf.get(name) ?? 0),
     },
   )
   const placed = rates.map((rate, adapter) => ({ rate, hosts: plan.get(adapter) ?? [] }))
-  const active = (rate: number): number => 1 - Math.exp(-rate * shape.outputTokens * seconds)
   const requestMs =
     (costs.perRequestMs * shape.outputTokens + costs.perPromptTokenMs * shape.inputTokens) * seconds
   const steps = evenLoads(placed, {
     replicas,
-    loadOf: (rate) => requestMs * rate + costs.perAdapterMs * active(rate),
+    loadOf: (rate) => requestMs * rate + costs.perAdapterMs * activeShare(rate),
   })
-  const homes = Array.from({ length: replicas }, () => 0)
+  const actives = Array.from({ length: replicas }, () => 0)
   for (const { rate, hosts } of placed) {
     for (const host of hosts) {
-      homes[host] = (homes[host] ?? 0) + active(rate / hosts.length)
+      actives[host] = (actives[host] ?? 0) + activeShare(rate / hosts.length)
     }
   }
   const running = (rates.reduce((sum, rate) => sum + rate, 0) / replicas) * 195 * seconds
   const kv = running * (shape.inputTokens + shape.outputTokens)
   return (
     steps.every((ms) => costs.stepMs + ms <= tpotMs) &&
-    homes.every((used) => used <= slots) &&
+    actives.every((used) => used <= slots) &&
     kv <= engine.kvTokens
   )
 }

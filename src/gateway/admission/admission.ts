@@ -218,7 +218,6 @@ export class PoolAdmission {
 
   /** Ends waits whose deadline has passed, and asks again for what is still missing. */
   sweep(): void {
-    this.#router.plan()
     const now = this.#now()
     const { warmth } = this
     for (const line of this.#lines.all()) {

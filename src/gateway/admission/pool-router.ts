@@ -1,7 +1,5 @@
 import { EngineCostFit } from '../../core/engine-cost-fit.ts'
 import type { ServedTokens } from '../../core/fair-share.ts'
-import { workOf } from '../../core/copies-plan.ts'
-import { Homes } from '../../core/homes.ts'
 import { RequestSizes } from '../../core/request-sizes.ts'
 import { chooseReplica, optionCost, type RouteRule } from '../../core/choose-replica.ts'
 import type { PaceSource } from '../relay/pace.ts'
@@ -13,8 +11,6 @@ import { TokenTotals } from './token-totals.ts'
 
 /** With other gateways choosing too, costs that differ by no more than this are equal: each is a little wrong. */
 const nearness = 0.03
-/** Between two looks at where adapters belong. */
-const planEveryMs = 5000
 
 /** Where a pool's requests go: to whichever replica they cost everybody least at. */
 export class PoolRouter {
@@ -25,8 +21,6 @@ export class PoolRouter {
   readonly totals = new TokenTotals()
   readonly #index = new RoutableIndex()
   readonly #sizes = new RequestSizes()
-  readonly #homes = new Homes()
-  #plannedAt = Number.NEGATIVE_INFINITY
 
   /** @param now milliseconds, monotonic */
   constructor(views: () => readonly ReplicaView[], now: () => number) {
@@ -41,34 +35,10 @@ export class PoolRouter {
 
   /** A request came, or comes again after an engine failed it. */
   arrived(ticket: Ticket): void {
-    const { revision } = ticket
-    if (revision !== undefined) {
-      this.#homes.note(revision)
-    }
     if (ticket.countedInput === undefined) {
       ticket.countedInput = this.#askOf(ticket).promptTokens
       this.totals.arrived(ticket.countedInput)
     }
-  }
-
-  /** Now and then: where adapters are at home. */
-  plan(): void {
-    const nowMs = this.#now()
-    if (nowMs - this.#plannedAt < planEveryMs) {
-      return
-    }
-    this.#plannedAt = nowMs
-    const views = this.#views().filter((view) => view.ready)
-    const replicas = views.map(({ replica, draining }) => ({
-      name: replica.name,
-      isLeaving: draining,
-    }))
-    const { costs } = this.fit
-    const shape = this.#sizes.mean
-    const paces = views.flatMap(({ pace }) => pace.stepMs ?? [])
-    const paceMs = paces.reduce((sum, ms) => sum + ms, 0) / paces.length || costs?.stepMs
-    const isKnown = costs !== undefined && shape !== undefined && paceMs !== undefined
-    this.#homes.plan(replicas, isKnown ? workOf(costs, shape, paceMs) : undefined, nowMs)
   }
 
   /**
@@ -91,10 +61,10 @@ export class PoolRouter {
       const placement = view.placementThere(copy)
       if (placement === 'Now') {
         if (mayTry(view, ticket)) {
-          open.push(this.#optionAt(copy, ask, revision))
+          open.push(optionAt(copy, ask))
         }
       } else if (placement === 'NeedsSlot' && view.freeSlots > 0) {
-        closed.push(this.#optionAt(copy, ask, revision))
+        closed.push(optionAt(copy, ask))
       }
     }
     const rule = this.#rule
@@ -113,7 +83,7 @@ export class PoolRouter {
     const open: ReplicaOption[] = []
     for (const view of this.#views()) {
       if (view.hasRoom && mayTry(view, ticket)) {
-        open.push(view.optionFor(ask, { isActive: true, needsLoad: false, awayShare: 0 }))
+        open.push(view.optionFor(ask, { isActive: true, needsLoad: false }))
       }
     }
     return chooseReplica(open, this.#rule)?.view
@@ -126,9 +96,7 @@ export class PoolRouter {
     )
     const free = lacking.filter(({ view }) => view.freeSlots > 0)
     const ask = this.#askOf(ticket)
-    const options = (free.length > 0 ? free : lacking).map((copy) =>
-      this.#optionAt(copy, ask, ticket.revision),
-    )
+    const options = (free.length > 0 ? free : lacking).map((copy) => optionAt(copy, ask))
     return chooseReplica(options, this.#rule)?.view
   }
 
@@ -151,7 +119,6 @@ export class PoolRouter {
       view.optionFor(ask, {
         isActive: false,
         needsLoad: true,
-        awayShare: this.#awayShare(ticket.revision, view),
       }),
     )
     return chooseReplica(options, this.#rule)?.view
@@ -219,22 +186,6 @@ export class PoolRouter {
     return Math.min(this.#sizes.outputTokens(ticket), ticket.outputCap ?? Number.POSITIVE_INFINITY)
   }
 
-  #optionAt(
-    { view, isActive }: Copy,
-    ask: ReplicaAsk,
-    revision: string | undefined,
-  ): ReplicaOption {
-    return view.optionFor(ask, {
-      isActive,
-      needsLoad: false,
-      awayShare: this.#awayShare(revision, view),
-    })
-  }
-
-  #awayShare(revision: string | undefined, { replica }: ReplicaView): number {
-    return revision === undefined ? 0 : this.#homes.awayShare(revision, replica.name)
-  }
-
   #untriedWith({ revision, tried }: Ticket, placement: Placement): Copy[] {
     return revision === undefined
       ? []
@@ -254,4 +205,8 @@ export class PoolRouter {
 
 function mayTry(view: ReplicaView, { tried, isOnTrial }: Ticket): boolean {
   return !tried.has(view.engineProcess) && !(isOnTrial && view.hasTrial)
+}
+
+function optionAt({ view, isActive }: Copy, ask: ReplicaAsk): ReplicaOption {
+  return view.optionFor(ask, { isActive, needsLoad: false })
 }

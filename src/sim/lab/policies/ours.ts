@@ -1,7 +1,5 @@
 import { estimateDemand, type DemandMemory } from '../../../core/adapter-demand.ts'
 import { chooseReplica, type RouteOption } from '../../../core/choose-replica.ts'
-import { workOf } from '../../../core/copies-plan.ts'
-import { Homes } from '../../../core/homes.ts'
 import type { KeptCopies } from '../../../core/residency-ask.ts'
 import { planMoves } from '../../../core/residency-moves.ts'
 import type { EngineCosts } from '../../../core/route-cost.ts'
@@ -14,7 +12,6 @@ import { PrefixIndex } from './prefix-index.ts'
 export interface OursOptions {
   /** Undefined: nothing is known of the engines, as after a start. */
   readonly costs: EngineCosts | undefined
-  readonly withHomes?: boolean
   readonly withSeenPace?: boolean
   readonly withPrefixes?: boolean
   /** No term for distinct adapters. */
@@ -27,15 +24,14 @@ interface Option extends RouteOption {
 
 /** The gateway's and the controller's own decisions. */
 export function ours(options: OursOptions): RoutePolicy {
-  const { withHomes = true, withSeenPace = true, withPrefixes = true } = options
+  const { withSeenPace = true, withPrefixes = true } = options
   const costs =
     options.costs !== undefined && options.isAdapterBlind === true
       ? { ...options.costs, perAdapterMs: 0 }
       : options.costs
-  const homes = new Homes()
   const prefixes = withPrefixes ? new PrefixIndex() : undefined
   const residency = new LabResidency()
-  const sizes = { requests: 0, input: 0, output: 0 }
+  const sizes = { requests: 0, output: 0 }
 
   const optionAt = (request: LabRequest, replica: LabReplica, nowMs: number): Option => {
     const { adapter, promptTokens } = request
@@ -50,7 +46,6 @@ export function ours(options: OursOptions): RoutePolicy {
       isActive: adapter === undefined || replica.inFlightOf(adapter) > 0,
       needsLoad: !replica.isResident(adapter),
       seenStepMs: withSeenPace ? replica.pace.at(nowMs) : undefined,
-      awayShare: adapter === undefined ? 0 : homes.awayShare(adapter.name, replica.name),
       uncachedTokens: promptTokens * (1 - cached),
       outputTokens: request.expectedOutput,
     }
@@ -58,17 +53,15 @@ export function ours(options: OursOptions): RoutePolicy {
 
   const note = (request: LabRequest): void => {
     sizes.requests += 1
-    sizes.input += request.promptTokens
     sizes.output += request.expectedOutput
     if (request.adapter !== undefined) {
-      homes.note(request.adapter.name)
       residency.note(request)
     }
   }
 
   return {
     name: nameOf(options),
-    source: 'core/choose-replica.ts, core/homes.ts and core/residency-moves.ts',
+    source: 'core/choose-replica.ts and core/residency-moves.ts',
     isPlanned: true,
     route(request, view): RouteChoice {
       if (request.arrivedMs === view.nowMs) {
@@ -96,15 +89,10 @@ export function ours(options: OursOptions): RoutePolicy {
       return place === undefined ? wait : load(place.replica)
     },
     plan(view): void {
-      const shape = {
-        inputTokens: sizes.input / Math.max(1, sizes.requests),
-        outputTokens: sizes.output / Math.max(1, sizes.requests),
-      }
       const seen = view.replicas.flatMap(({ pace }) => pace.at(view.nowMs) ?? [])
       const paceMs = seen.reduce((sum, ms) => sum + ms, 0) / seen.length || (costs?.stepMs ?? 20)
-      const work = costs === undefined || !withHomes ? undefined : workOf(costs, shape, paceMs)
-      homes.plan(view.replicas, work, view.nowMs)
-      residency.plan(view, (shape.outputTokens * paceMs) / 1000)
+      const outputTokens = sizes.output / Math.max(1, sizes.requests)
+      residency.plan(view, (outputTokens * paceMs) / 1000)
     },
   }
 }
@@ -112,7 +100,6 @@ export function ours(options: OursOptions): RoutePolicy {
 function nameOf({ costs, ...options }: OursOptions): string {
   const parts = [
     costs === undefined ? 'uncalibrated' : '',
-    options.withHomes === false ? 'no-homes' : '',
     options.withSeenPace === false ? 'no-pace' : '',
     options.withPrefixes === false ? 'no-prefixes' : '',
     options.isAdapterBlind === true ? 'no-adapter-term' : '',
