@@ -1,5 +1,5 @@
 /** Older sights count for a third after so long. */
-const forgetMs = 2000
+const forgetMs = 5000
 /** Of an engine that nobody has seen write for so long, nothing is known. */
 const validMs = 10_000
 

@@ -1,9 +1,10 @@
 // Replicas that a placement of adapters needs, beside the fewest that any could do with.
-//   node bin/run.mjs test/bars/lab-placement.ts
+//   node bin/run.mjs test/bars/lab-placement.ts [--slack 0.1]
 // Bar: 1.15 × the lower bound R_LB (core/replica-bound.ts), over all cases together; the law of a step at its mean, 50 ms a token. For a
 // number of replicas copies are planned as for host memories (core/copies-plan.ts), requests of adapters with several go to the least
 // loaded of them, and every replica has to stay within 50 ms a step, its slots and its KV cache.
 import process from 'node:process'
+import { parseArgs } from 'node:util'
 import { copiesDefaults, planCopies } from '../../src/core/copies-plan.ts'
 import { rankReplicas } from '../../src/core/placement.ts'
 import { replicaBound } from '../../src/core/replica-bound.ts'
@@ -11,6 +12,9 @@ import { labCosts, labEngine } from '../../src/sim/lab/lab-engine.ts'
 import { h100Llama8b } from '../../src/sim/profile.ts'
 import { evenLoads } from '../support/even-shares.ts'
 
+const { values } = parseArgs({
+  options: { slack: { type: 'string', default: String(copiesDefaults.slack) } },
+})
 const tpotMs = 50
 const seconds = tpotMs / 1000
 const shape = { inputTokens: 220, outputTokens: 195 }
@@ -61,6 +65,7 @@ function isEnough(rates: readonly number[], replicas: number): boolean {
     rates.map((rate, adapter) => ({ adapter, rate })),
     {
       ...copiesDefaults,
+      slack: Number(values.slack),
       requestWork:
         costs.perRequestMs * shape.outputTokens + costs.perPromptTokenMs * shape.inputTokens,
       adapterWork: (rate) => (costs.perAdapterMs * activeShare(rate)) / seconds,
