@@ -41,8 +41,14 @@ export interface RouteAsk {
 }
 
 /**
+ * A millisecond before the first token, when there is nothing to read yet, counts as so many of an answer: about what a promise
+ * of 1 s and 50 ms a token makes of it. In the lab, at 1 bursts of long prompts get a third less through, and at 40 many adapters 3 %.
+ */
+const firstTokenWeight = 20
+
+/**
  * Milliseconds that a request costs everybody when it goes to this replica: its own time there, and what it adds to
- * the time of those that run there already. No weights: all terms are time.
+ * the time of those that run there already. All terms are time.
  */
 export function routeCost(costs: EngineCosts, replica: RouteReplica, ask: RouteAsk): number {
   const { inFlight, remainingTokens } = replica
@@ -55,7 +61,7 @@ export function routeCost(costs: EngineCosts, replica: RouteReplica, ask: RouteA
   // Those that end meanwhile are followed by others: as many tokens are late as are written in its own time.
   const lateTokens = Math.max(remainingTokens, inFlight * outputTokens)
   const othersMs = addedMs * lateTokens + (promptMs + loadMs) * inFlight
-  return firstMs + ownMs + othersMs
+  return firstTokenWeight * firstMs + ownMs + othersMs
 }
 
 /** Milliseconds of a step before the request came. */
