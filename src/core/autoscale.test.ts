@@ -381,3 +381,27 @@ describe('by tokens, with costs known', () => {
     expect(Math.min(...desired)).toBeGreaterThanOrEqual(1)
   })
 })
+
+test('what starts for those who wait is not taken back before it is there', () => {
+  const rules = { ...policy, scaleDownStabilizationSeconds: 4 }
+  let memory = emptyMemory(0)
+  const desiredAt = (second: number, waiting: number, ready: number): number => {
+    const decided = decideReplicas(
+      {
+        policy: rules,
+        nowMs: second * 1000,
+        demand: { waiting, running: 2, arrivals: 12 + second, isFresh: true },
+        replicas: { current: 4, ready },
+        isJudging: false,
+      },
+      memory,
+    )
+    memory = decided.memory
+    return decided.desired
+  }
+  for (let second = 0; second < 30; second += 1) {
+    expect(desiredAt(second, second % 2 === 0 ? 10 : 1, 1)).toBe(4)
+  }
+  const later = Array.from({ length: 90 }, (_, at) => desiredAt(30 + at, 0, 4))
+  expect(later.at(-1)).toBeLessThan(4)
+})

@@ -110,11 +110,15 @@ function keepAliveMs(policy: AutoscalePolicy, { coldStart }: AutoscaleMemory): n
 function downTo(
   wanted: number,
   current: number,
-  { policy, nowMs, demand }: AutoscaleInput,
+  { policy, nowMs, demand, replicas, service }: AutoscaleInput,
   memory: AutoscaleMemory,
 ): { readonly desired: number; readonly words: string } {
   if (!demand.isFresh) {
     return { desired: current, words: 'a gateway is silent: nothing goes' }
+  }
+  // The queue says nothing of the load after it: what starts for those who wait is not taken back before it is there.
+  if (service === undefined && demand.waiting > 0 && replicas.ready < current) {
+    return { desired: current, words: 'replicas start, and somebody waits for them' }
   }
   // To zero has its own, longer wait; it is in `wanted` already.
   if (nowMs - memory.sinceMs < keepAliveMs(policy, memory) && wanted > 0) {
