@@ -2,6 +2,7 @@ import { Registry } from 'prom-client'
 import { describe, expect, test } from 'vitest'
 import { aPool, aSnapshot } from '../../test/support/builders.ts'
 import type { PoolDemand } from './model-pool/autoscaler.ts'
+import { aReplicaState } from '../../test/support/a-replica-state.ts'
 import type { ReplicaState } from './model-pool/pool-replicas.ts'
 import { PoolSignals } from './pool-signals.ts'
 import { addScalingMetrics } from './scaling-metrics.ts'
@@ -38,18 +39,7 @@ class Bench {
   }
 
   #state(name: string): ReplicaState {
-    return {
-      name,
-      poolKey,
-      ready: true,
-      session: 1,
-      detail: '',
-      engineVersion: '',
-      simulated: true,
-      residencyOf: () => ({ state: 'Absent' }),
-      link: { setDesired: () => Promise.reject(new Error('not here')) },
-      load: this.load,
-    }
+    return aReplicaState(poolKey, name, { load: this.load })
   }
 }
 

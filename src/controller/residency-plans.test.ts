@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { aPool, aSnapshot } from '../../test/support/builders.ts'
 import type { RevisionTraffic } from '../core/adapter-demand.ts'
 import type { WantedRevision } from '../core/adapter-plan.ts'
+import { aReplicaState } from '../../test/support/a-replica-state.ts'
 import type { ReplicaState } from './model-pool/pool-replicas.ts'
 import { ResidencyPlans } from './residency-plans.ts'
 
@@ -45,17 +46,9 @@ class Bench {
       const name = `r${at}`
       const has = this.has.get(name) ?? new Set()
       this.has.set(name, has)
-      return {
-        name,
-        poolKey,
-        ready: true,
-        session: 1,
-        detail: '',
-        engineVersion: '',
-        simulated: true,
+      return aReplicaState(poolKey, name, {
         residencyOf: (revision) => ({ state: has.has(revision) ? 'Routable' : 'Absent' }),
-        link: { setDesired: () => Promise.reject(new Error('not here')) },
-      }
+      })
     })
     return { replicas, identity: {} }
   }

@@ -28,7 +28,7 @@ export interface RouteReplica {
   readonly needsLoad: boolean
   /**
    * Milliseconds between two tokens of a stream there, lately. It knows what counts do not: other gateways' prompts, a slow
-   * GPU. Undefined or 0: nothing was seen, the form of EngineCosts has to do.
+   * GPU. Undefined: nothing was seen, the form of EngineCosts has to do.
    */
   readonly seenStepMs?: number | undefined
 }
@@ -66,7 +66,5 @@ export function routeCost(costs: EngineCosts, replica: RouteReplica, ask: RouteA
 
 /** Milliseconds of a step before the request came. */
 function stepOf(costs: EngineCosts, { seenStepMs, inFlight, slotsUsed }: RouteReplica): number {
-  return seenStepMs !== undefined && seenStepMs > 0
-    ? seenStepMs
-    : costs.stepMs + costs.perRequestMs * inFlight + costs.perAdapterMs * slotsUsed
+  return seenStepMs ?? costs.stepMs + costs.perRequestMs * inFlight + costs.perAdapterMs * slotsUsed
 }

@@ -51,6 +51,11 @@ export function gamma(random: Random, cv: number): number {
   }
 }
 
+/** Between two arrivals, with mean 1: `cv` 1 is Poisson, more comes in bursts. */
+export function arrivalGap(random: Random, cv: number): number {
+  return cv === 1 ? exponential(random) : gamma(random, cv)
+}
+
 /** Whole tokens, at least 1, with this mean and coefficient of variation, log-normal as lengths of texts are. */
 export function lengthOf(random: Random, mean: number, cv: number): number {
   const variance = Math.log(1 + cv * cv)

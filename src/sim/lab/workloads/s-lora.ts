@@ -1,4 +1,4 @@
-import { createRandom, exponential, gamma, type Random } from '../random.ts'
+import { arrivalGap, createRandom, type Random } from '../random.ts'
 import type { Tape, TapeRequest } from '../tape.ts'
 import type { Workload } from './workload.ts'
 
@@ -22,7 +22,7 @@ export const sLora: Workload = {
     const random = createRandom(seed)
     const tape: TapeRequest[] = []
     for (let atMs = 0; ;) {
-      atMs += ((cv === 1 ? exponential(random) : gamma(random, cv)) * 1000) / rate
+      atMs += (arrivalGap(random, cv) * 1000) / rate
       if (atMs > lastMs) {
         return tape
       }

@@ -1,4 +1,4 @@
-import { createRandom, cumulativeOf, drawIndex, exponential, gamma, lengthOf } from '../random.ts'
+import { arrivalGap, createRandom, cumulativeOf, drawIndex, lengthOf } from '../random.ts'
 import type { Tape, TapeRequest } from '../tape.ts'
 
 export interface SyntheticOptions {
@@ -22,7 +22,7 @@ export function syntheticTape(options: SyntheticOptions): Tape {
   const weights = cumulativeOf(Array.from({ length: adapters }, (_, rank) => (rank + 1) ** -zipf))
   const tape: TapeRequest[] = []
   for (let atMs = 0; ;) {
-    atMs += ((cv === 1 ? exponential(random) : gamma(random, cv)) * 1000) / rate
+    atMs += (arrivalGap(random, cv) * 1000) / rate
     if (atMs > seconds * 1000) {
       return tape
     }

@@ -1,4 +1,4 @@
-import { createRandom, exponential, gamma, lengthOf } from '../random.ts'
+import { arrivalGap, createRandom, lengthOf } from '../random.ts'
 import type { Tape, TapeRequest } from '../tape.ts'
 
 export interface TenantDemand {
@@ -25,7 +25,7 @@ function streamOf(demand: TenantDemand, seconds: number, seed: number): TapeRequ
   const random = createRandom(seed)
   const stream: TapeRequest[] = []
   for (let atMs = 0; ;) {
-    atMs += ((cv === 1 ? exponential(random) : gamma(random, cv)) * 1000) / rate
+    atMs += (arrivalGap(random, cv) * 1000) / rate
     if (atMs > seconds * 1000) {
       return stream
     }
