@@ -25,6 +25,25 @@ test('it falls slowly, by the minute', () => {
   expect(rate).toBeLessThan(4)
 })
 
+test('when a burst becomes what is usual, nothing is forgotten at once', () => {
+  for (const each of [5, 20, 50, 200]) {
+    const counts = Array.from({ length: 60 }, () => each)
+    let before = 0
+    for (let at = 2; at <= counts.length; at += 1) {
+      const rate = rateOf(after(counts.slice(0, at))) ?? 0
+      expect(rate).toBeGreaterThan(before * 0.9)
+      before = rate
+    }
+    expect(before).toBeCloseTo(each / 5, 0)
+  }
+})
+
+test('what scatters by chance is no burst', () => {
+  const steady = Array.from({ length: 120 }, () => 5)
+  expect(rateOf(after([...steady, 9, 8]))).toBeLessThan(1.15)
+  expect(rateOf(after([...steady, 20, 20]))).toBeCloseTo(4)
+})
+
 test('what nobody asks for is forgotten', () => {
   const long = Array.from({ length: 400 }, () => 0)
   expect(after([1, ...long]).revisions.size).toBe(0)

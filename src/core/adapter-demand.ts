@@ -8,7 +8,7 @@ export interface RevisionTraffic {
 
 /** How much a revision is asked for. */
 export interface RevisionDemand {
-  /** Requests a second: the last minute's, weighted, or the last ten seconds', whichever is more. */
+  /** Requests a second: the last minute's, weighted, or the last ten seconds' where they were more than by chance. */
   readonly rate: number
   /** Requests at once, the same way. */
   readonly open: number
@@ -33,8 +33,10 @@ const fastMs = 10_000
 const leastRate = 1 / 600
 
 /**
- * Demand by revision, estimated from counts alone: `λ = max(EWMA of 1 min, last 10 s)`, so that it rises at once and falls
- * slowly. Forgetful: a process that starts knows it again within ten seconds of traffic.
+ * Demand by revision, estimated from counts alone: the last ten seconds where they are a burst, else the weighted minute,
+ * so that it rises at once and falls slowly, by a minute whatever it came from. Arrivals of ten seconds scatter by their
+ * root: what the minute explains is no burst, else copies would come and go in steady state. Forgetful: a process that
+ * starts knows what is much asked for within ten seconds of traffic, the rest within a minute.
  *
  * @param nowMs of a clock that never goes back
  */
@@ -68,12 +70,22 @@ function advance(before: Track, came: RevisionTraffic, sinceMs: number, nowMs: n
     ...before.recent.filter(({ atMs }) => atMs > nowMs - fastMs),
     ...(sinceMs > 0 && came.arrivals > 0 ? [{ atMs: nowMs, arrivals: came.arrivals }] : []),
   ]
-  const lately = recent.reduce((sum, { arrivals }) => sum + arrivals, 0) / (fastMs / 1000)
+  const lately = recent.reduce((sum, { arrivals }) => sum + arrivals, 0)
   return {
-    rate: Math.max(slowRate, lately),
+    rate: isBurst(lately, slowRate)
+      ? lately / (fastMs / 1000)
+      : Math.max(slowRate, before.rate * old),
     open: Math.max(slowOpen, came.open),
     slowRate,
     slowOpen,
     recent,
   }
+}
+
+/** Standard deviations above what was expected; at 3, hundreds of adapters had one by chance every few minutes. */
+const certainty = 4
+
+function isBurst(lately: number, slowRate: number): boolean {
+  const expected = slowRate * (fastMs / 1000)
+  return lately > expected + certainty * Math.sqrt(Math.max(1, expected))
 }

@@ -15,6 +15,12 @@ export interface CopiesOptions {
   readonly adapterWork: (rate: number) => number
   /** A replica takes at most so much more than the mean: bounded load (V. Mirrokni et al., arXiv:1608.01350). */
   readonly slack: number
+  /** …and keeps what it has up to so much more, so that chance moves nothing. */
+  readonly keptSlack: number
+  /** Adapters for which a replica has room: for new ones, and for those that it has. */
+  readonly room: (replica: number, isKept: boolean) => number
+  /** The replica has a copy of it. */
+  readonly isKept: (adapter: number, replica: number) => boolean
   /** Part of a replica's share that one copy may fill before there is another. */
   readonly copyShare: number
 }
@@ -22,30 +28,50 @@ export interface CopiesOptions {
 /** Adapter to the replicas that hold it. */
 export type CopiesPlan = ReadonlyMap<number, readonly number[]>
 
-/** A tenth of slack keeps placements within 1.1 × the lower bound, and costs ten times the moves (`test/bars/lab-placement.ts`, `lab-loads.ts`); two copies before one replica is half full of one. */
-export const copiesDefaults = { slack: 0.25, copyShare: 0.5 } as const
+/** What new copies and those that are there already may add up to: figures of `test/bars/lab-placement.ts`, `lab-loads.ts`. Two copies before one replica is half full of one. */
+export const copiesDefaults = { slack: 0.1, keptSlack: 0.6, copyShare: 0.5 } as const
 
 /**
  * Where adapters belong: as few copies as their load allows, so that a replica sees few distinct adapters, the busiest
  * first, each at the first replicas of its order that are not over their share.
  */
 export function planCopies(demands: readonly AdapterDemand[], options: CopiesOptions): CopiesPlan {
-  const { replicas, requestWork, adapterWork, slack, copyShare } = options
+  const { replicas, requestWork, adapterWork, slack } = options
   const total = demands.reduce((sum, { rate }) => sum + rate * requestWork + adapterWork(rate), 0)
   const mean = total / replicas
+  const { plan, loads } = planWithin(demands, options, mean)
+  // Replicas that have just come have nothing that could stay: then all share what there is.
+  return loads.some((load) => load < mean / 2)
+    ? planWithin(demands, { ...options, keptSlack: slack }, mean).plan
+    : plan
+}
+
+function planWithin(
+  demands: readonly AdapterDemand[],
+  options: CopiesOptions,
+  mean: number,
+): { readonly plan: CopiesPlan; readonly loads: readonly number[] } {
+  const { replicas, requestWork, adapterWork, slack, keptSlack, isKept, room, copyShare } = options
   const loads = Array.from({ length: replicas }, () => 0)
+  const counts = Array.from({ length: replicas }, () => 0)
   const plan = new Map<number, readonly number[]>()
   for (const { adapter, rate } of [...demands].sort(busiestFirst)) {
     const work = rate * requestWork
     const copies = Math.min(replicas, Math.max(1, Math.ceil(work / (copyShare * mean))))
     const each = work / copies + adapterWork(rate / copies)
-    const hosts = hostsOf(options.ranked(adapter), loads, copies, each, mean * (1 + slack))
+    const hasRoom = (replica: number): boolean => {
+      const isThere = isKept(adapter, replica)
+      const most = mean * (1 + (isThere ? keptSlack : slack))
+      return (loads[replica] ?? 0) + each <= most && (counts[replica] ?? 0) < room(replica, isThere)
+    }
+    const hosts = hostsOf(options.ranked(adapter), loads, copies, hasRoom)
     for (const host of hosts) {
       loads[host] = (loads[host] ?? 0) + each
+      counts[host] = (counts[host] ?? 0) + 1
     }
     plan.set(adapter, hosts)
   }
-  return plan
+  return { plan, loads }
 }
 
 function busiestFirst(left: AdapterDemand, right: AdapterDemand): number {
@@ -57,12 +83,11 @@ function hostsOf(
   ranked: readonly number[],
   loads: readonly number[],
   copies: number,
-  each: number,
-  bound: number,
+  hasRoom: (replica: number) => boolean,
 ): readonly number[] {
   const hosts: number[] = []
   for (const replica of ranked) {
-    if (hosts.length < copies && (loads[replica] ?? 0) + each <= bound) {
+    if (hosts.length < copies && hasRoom(replica)) {
       hosts.push(replica)
     }
   }

@@ -72,7 +72,9 @@ function rankOf(
   indexOf: ReadonlyMap<string, number>,
 ): readonly number[] {
   const order = rankReplicas(ask.revision, hosts).map((name) => indexOf.get(name) ?? 0)
-  return [...kept.keys(), ...order.filter((host) => !kept.has(host))]
+  const others = order.filter((host) => !kept.has(host))
+  const isThere = (host: number): boolean => hosts[host]?.holds(ask.revision) === true
+  return [...kept.keys(), ...others.filter(isThere), ...others.filter((host) => !isThere(host))]
 }
 
 /** Of what was not planned the past is what replicas have: after a start, after a cold call, and when all fitted before. */
@@ -85,9 +87,12 @@ function copiesBefore(
   if (before.length > 0 || !isAsked(ask)) {
     return before
   }
-  return hosts
-    .filter(({ holds }) => holds(revision))
-    .map(({ name }) => ({ replica: name, neededAtMs: heldNeededAtMs }))
+  // In an order of each revision's own, or all would stay on the same few.
+  const holders = hosts.filter(({ holds }) => holds(revision))
+  return rankReplicas(revision, holders).map((replica) => ({
+    replica,
+    neededAtMs: heldNeededAtMs,
+  }))
 }
 
 /** Promised, or called. */

@@ -16,6 +16,8 @@ const loadsEach = 5
 /** Copies leave the rest of a host cache for cold calls and for vLLM's ghosts (a quarter, DESIGN 2.2), promised ones if they
  * can. */
 const extraShare = 3 / 4
+/** …and where they are more, some go elsewhere. */
+const keptShare = 7 / 8
 /** Replicas that get the files of what found no place. */
 const diskCopies = 2
 /** Milliseconds of a step for each running request, and for each distinct adapter among them: only their ratio counts
@@ -40,7 +42,7 @@ export function planMoves(input: MovesInput): ResidencyMoves {
   for (const { pinned } of lines) {
     pinned.forEach((host) => rooms.take(host))
   }
-  wantByDemand(lines, hosts.length, input.residenceSeconds)
+  wantByDemand(lines, hosts, input.residenceSeconds)
   for (const line of lines) {
     placeFirst(line, rooms)
   }
@@ -53,10 +55,13 @@ export function planMoves(input: MovesInput): ResidencyMoves {
 /** Where the copies that demand asks for belong, in the first place. */
 function wantByDemand(
   lines: readonly ResidencyLine[],
-  replicas: number,
+  hosts: readonly ResidencyHost[],
   residenceSeconds: number,
 ): void {
   const asked = lines.filter(({ ask }) => ask.rate > 0)
+  const idle = hosts.map((_, host) =>
+    lines.reduce((sum, { ask, pinned }) => sum + (ask.rate === 0 && pinned.has(host) ? 1 : 0), 0),
+  )
   // More copies than requests at once serve nobody.
   const useful = asked.map(({ ask: { open, rate } }) =>
     Math.max(1, Math.ceil(Math.max(open, rate * residenceSeconds))),
@@ -67,8 +72,12 @@ function wantByDemand(
   const plan = planCopies(
     asked.map(({ ask }, adapter) => ({ adapter, rate: ask.rate })),
     {
-      replicas,
+      replicas: hosts.length,
+      room: (replica, isKept) =>
+        Math.floor((hosts[replica]?.capacity ?? 0) * (isKept ? keptShare : extraShare)) -
+        (idle[replica] ?? 0),
       ranked: (adapter) => choices[adapter] ?? [],
+      isKept: (adapter, replica) => asked[adapter]?.kept.has(replica) === true,
       requestWork: requestMs * residenceSeconds,
       adapterWork: (rate) => adapterMs * (1 - Math.exp(-rate * residenceSeconds)),
       ...copiesDefaults,

@@ -70,6 +70,8 @@ function isEnough(rates: readonly number[], replicas: number): boolean {
         costs.perRequestMs * shape.outputTokens + costs.perPromptTokenMs * shape.inputTokens,
       adapterWork: (rate) => (costs.perAdapterMs * activeShare(rate)) / seconds,
       replicas,
+      isKept: () => false,
+      room: () => engine.maxCpuLoras,
       ranked: (adapter) =>
         rankReplicas(`adapter-${adapter}`, names).map((name) => placeOf.get(name) ?? 0),
     },

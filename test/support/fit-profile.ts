@@ -39,7 +39,8 @@ export function fitProfile(
       return { point, figures: point.replay(scaled) }
     })
     const near = replays.filter(({ point, figures }) => isNear(figures, point))
-    profile = solved(near, profile, perRequestMs)
+    // Too few that take about the measured time: their factors bring more of them near.
+    profile = near.length > unknowns ? solved(near, profile, perRequestMs) : profile
     for (const { point, figures } of replays) {
       const gain = point.isSaturated ? 0.8 : 0.4
       const ratio = point.tpotMeanMs / figures.tpotMeanMs
@@ -49,6 +50,9 @@ export function fitProfile(
   }
   return profile
 }
+
+/** Milliseconds of a step that `solved` looks for. */
+const unknowns = 7
 
 interface Replayed {
   readonly point: FitPoint

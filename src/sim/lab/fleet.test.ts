@@ -92,3 +92,16 @@ test('an engine that dies is replaced after a cold start, and who had no token m
   runUntil(fleet, 62_000)
   expect(fleet.serving).toHaveLength(1)
 })
+
+test('of more adapters than there is room for, those are resident that the engine still has', () => {
+  const { fleet } = aFleet()
+  fleet.begin(1)
+  const [replica] = fleet.serving
+  for (let id = 1; id <= 30; id += 1) {
+    replica?.order({ id, name: `a${id}`, path: '' }, 0)
+  }
+  runUntil(fleet, 60_000)
+  const there = new Set(replica?.model.caches.inHostMemory)
+  expect(replica?.residents).toEqual(there)
+  expect(there.size).toBe(engine.maxCpuLoras)
+})

@@ -154,6 +154,18 @@ export class LabReplica {
     }
   }
 
+  /** More were ordered at once than there is room for: the engine pushed out some that were hardly there. */
+  #forgetEvicted(): void {
+    if (this.#resident.size > this.hostCapacity) {
+      const there = new Set(this.model.caches.inHostMemory)
+      for (const id of this.#resident) {
+        if (!there.has(id)) {
+          this.#resident.delete(id)
+        }
+      }
+    }
+  }
+
   #modelListener(): ModelListener<LabRequest> {
     return {
       started: () => {},
@@ -165,6 +177,7 @@ export class LabReplica {
       loaded: (adapter, nowMs) => {
         this.#loading.delete(adapter.id)
         this.#resident.add(adapter.id)
+        this.#forgetEvicted()
         this.#listener.loaded(this, adapter, nowMs)
       },
       stepped: (nowMs) => this.#stepped(nowMs),
