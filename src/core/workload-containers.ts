@@ -73,7 +73,11 @@ const cacheFolders = {
   TORCHINDUCTOR_CACHE_DIR: `${home}/.cache/torchinductor`,
 }
 
-/** A native sidecar: it is there before the engine and outlives its drain. */
+/**
+ * A native sidecar: it is there before the engine and outlives its drain. The first process of a container has no default
+ * answer to signals, and Node listens to none before its first line: a pod that is told to end a moment after it began
+ * would stay for its whole grace. So another Node starts and ends before the signal is sent, which takes as long.
+ */
 export function agentContainer(input: WorkloadInput): JsonMap {
   const { pool, settings, servedModelName } = input
   const { lora, maxStreamSeconds, engine } = pool.spec
@@ -108,6 +112,7 @@ export function agentContainer(input: WorkloadInput): JsonMap {
     ports: [{ name: 'agent', containerPort: replicaPorts.agent, protocol: 'TCP' }],
     resources: settings.agentResources as JsonMap,
     securityContext: restricted,
+    lifecycle: { preStop: { exec: { command: ['node', '-e', ''] } } },
     readinessProbe: {
       httpGet: { path: '/readyz', port: replicaPorts.agent },
       periodSeconds: 2,

@@ -83,6 +83,11 @@ describe('the pods of a pool', () => {
     })
   })
 
+  test('do not tell an agent to end before it listens', () => {
+    const { lifecycle } = containerOf(templateOf(base.build()), 'agent')
+    expect(lifecycle.preStop.exec.command).toEqual(['node', '-e', ''])
+  })
+
   test('have as long to start as the pool says', () => {
     const pool = base.with({
       engine: { image: 'vllm', startupTimeoutSeconds: 100 },
