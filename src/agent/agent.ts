@@ -199,7 +199,6 @@ class EngineAgent implements Agent {
 
   snapshot(): AgentSnapshot {
     const { process } = this.#link
-    const { total, used, waiting } = this.#desk.table
     return {
       replica: this.replica,
       engineProcess: process?.identity ?? '',
@@ -209,7 +208,7 @@ class EngineAgent implements Agent {
       detail: this.#words,
       draining: this.#draining,
       residency: this.#ledger.residencies,
-      slots: { total, used, waiting },
+      slots: this.#desk.slots,
       hostCache: {
         capacity: this.#options.maxCpuLoras,
         registered: this.#ledger.registered,
@@ -224,6 +223,7 @@ class EngineAgent implements Agent {
       logger: this.#options.logger,
       hello: () => this.#hello(),
       load: () => this.#loadMessage(),
+      active: () => this.#desk.active,
       residencies: () => this.#ledger.residencies,
       onRoutable: (revision) => this.#desk.revisit(revision),
     })

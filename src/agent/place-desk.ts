@@ -26,9 +26,11 @@ interface GatewayAccount {
 /** What all gateways have at an engine, as it is told to each of them. */
 interface ToldLoads {
   readonly gateways: Readonly<Record<string, GatewayLoad>>
-  /** Distinct adapters in flight. */
-  readonly adapters: number
+  /** Revisions in flight. */
+  readonly active: ReadonlySet<string>
 }
+
+const none: ReadonlySet<string> = new Set()
 
 /** Loads change with every call; gateways are told of them at most so often. */
 const tellEveryMs = 100
@@ -39,7 +41,7 @@ export class PlaceDesk {
   readonly #times: PlaceDeskTimes
   readonly #window = new EngineWindow()
   readonly #gateways = new Map<string, GatewayAccount>()
-  #told: ToldLoads = { gateways: {}, adapters: 0 }
+  #told: ToldLoads = { gateways: {}, active: none }
   #toldAtMs = Number.NEGATIVE_INFINITY
 
   constructor(clock: Clock, times: PlaceDeskTimes) {
@@ -72,7 +74,6 @@ export class PlaceDesk {
       served: Object.fromEntries(owed),
       turns: this.#turnsOfOthers(gateway),
       now: this.#nowOfOthers(gateway),
-      active: this.#activeOfOthers(request),
     }
   }
 
@@ -99,22 +100,15 @@ export class PlaceDesk {
 
   #loads(): ToldLoads {
     const gateways: Record<string, GatewayLoad> = {}
-    const adapters = new Set<string>()
+    const revisions = new Set<string>()
     for (const [name, account] of this.#gateways) {
       const { inFlight, queuedPromptTokens, remainingTokens, active } = account
       gateways[name] = { inFlight, queuedPromptTokens, remainingTokens }
       for (const revision of active) {
-        adapters.add(revision)
+        revisions.add(revision)
       }
     }
-    return { gateways, adapters: adapters.size }
-  }
-
-  #activeOfOthers({ gateway, wanted, inFlight }: LeaseRequest): readonly string[] {
-    const others = [...this.#gateways].filter(([name]) => name !== gateway)
-    return [...wanted, ...Object.keys(inFlight)].filter((revision) =>
-      others.some(([, { active }]) => active.has(revision)),
-    )
+    return { gateways, active: revisions }
   }
 
   #placesOf(gateway: string): number {
@@ -181,8 +175,6 @@ export class PlaceDesk {
     }
   }
 }
-
-const none: ReadonlySet<string> = new Set()
 
 function activeOf({ inFlight }: LeaseRequest): ReadonlySet<string> {
   return new Set(Object.keys(inFlight).filter((revision) => (inFlight[revision] ?? 0) > 0))

@@ -34,14 +34,21 @@ export class SlotDesk {
     this.#places = new PlaceDesk(options.clock, options.settings)
   }
 
-  get table(): Pick<SlotTable, 'used' | 'total' | 'waiting'> {
-    return this.#table
+  get slots(): Pick<SlotTable, 'used' | 'total' | 'waiting'> {
+    const { total, used, waiting } = this.#table
+    return { total, used, waiting }
   }
 
   /** As the state stream tells it: slots, and what all gateways have at the engine. */
   get load(): Pick<LoadMessage, 'slots' | 'gateways' | 'adapters'> {
-    const { total, used } = this.#table
-    return { slots: { total, used }, ...this.#places.loads }
+    const { total, used, kept } = this.#table
+    const { gateways, active } = this.#places.loads
+    return { slots: { total, used, kept }, gateways, adapters: active.size }
+  }
+
+  /** Revisions that any gateway has at the engine, as `load` counts them. */
+  get active(): ReadonlySet<string> {
+    return this.#places.loads.active
   }
 
   lease(request: LeaseRequest): LeaseAnswer {

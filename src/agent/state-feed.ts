@@ -13,6 +13,8 @@ export interface StateFeedOptions {
   readonly logger: Logger
   hello(): HelloMessage
   load(): LoadMessage
+  /** Revisions that have requests at the engine. */
+  active(): ReadonlySet<string>
   /** Of everything that is known, by revision. */
   residencies(): ReadonlyMap<string, ResidencyState>
   /** Whether it may be granted has changed. */
@@ -28,6 +30,7 @@ export class StateFeed {
   readonly #hub: StateHub
   /** As last told, by revision. */
   readonly #told = new Map<string, string>()
+  #toldActive: ReadonlySet<string> = new Set()
   #lastLoad = ''
   #loadTimer: Timer | undefined
   #closed = false
@@ -44,6 +47,7 @@ export class StateFeed {
   /** Everything anew: what was told before is void. */
   startOver(): void {
     this.#told.clear()
+    this.#toldActive = this.#options.active()
     for (const [revision, residency] of this.#options.residencies()) {
       this.#remember(revision, JSON.stringify(residency))
     }
@@ -67,6 +71,7 @@ export class StateFeed {
   }
 
   load(always: boolean): void {
+    this.#activity()
     const message = this.#options.load()
     const text = JSON.stringify(message)
     if (always || text !== this.#lastLoad) {
@@ -90,6 +95,16 @@ export class StateFeed {
     this.#hub.close()
   }
 
+  #activity(): void {
+    const [before, now] = [this.#toldActive, this.#options.active()]
+    const began = [...now].filter((revision) => !before.has(revision))
+    const ended = [...before].filter((revision) => !now.has(revision))
+    if (began.length > 0 || ended.length > 0) {
+      this.#toldActive = now
+      this.#hub.publish({ type: 'activity', began, ended })
+    }
+  }
+
   #remember(revision: string, text: string): void {
     if (text === absent) {
       this.#told.delete(revision)
@@ -102,7 +117,9 @@ export class StateFeed {
     const residencies = [...this.#options.residencies()].map(
       ([revision, residency]) => ({ type: 'residency', revision, residency }) as const,
     )
-    return [this.#options.hello(), ...residencies, this.#options.load()]
+    const began = [...this.#toldActive]
+    const activity = began.length === 0 ? [] : [{ type: 'activity', began, ended: [] } as const]
+    return [this.#options.hello(), ...residencies, ...activity, this.#options.load()]
   }
 }
 

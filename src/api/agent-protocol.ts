@@ -93,8 +93,6 @@ export interface ShareAnswer {
   readonly turns: Readonly<Record<string, number>>
   /** The furthest virtual time of the other gateways. */
   readonly now: number
-  /** Of the revisions that the request names: those that other gateways have in flight; absent: an older agent. */
-  readonly active?: readonly string[]
 }
 
 /**
@@ -189,11 +187,19 @@ export interface LoadMessage {
   readonly running: number
   readonly waiting: number
   readonly kvCacheUsage: number
-  readonly slots: { readonly total: number; readonly used: number }
+  /** `kept` of those used have nothing in flight: they are given back on demand. Absent: an older agent. */
+  readonly slots: { readonly total: number; readonly used: number; readonly kept?: number }
   /** What gateways have there, by the name that they call with, at most 100 ms old; absent: an older agent. */
   readonly gateways?: Readonly<Record<string, GatewayLoad>>
   /** Distinct adapters in flight, of all gateways. */
   readonly adapters?: number
+}
+
+/** Revisions that have, or have no longer, requests of any gateway at the engine; at most 100 ms old. The first after a hello has all. */
+export interface ActivityMessage {
+  readonly type: 'activity'
+  readonly began: readonly string[]
+  readonly ended: readonly string[]
 }
 
 /** The grants of these gateways changed since their last answer: they had better call `lease` now than in 100 ms. */
@@ -202,7 +208,12 @@ export interface SlotsMessage {
   readonly gateways: readonly string[]
 }
 
-export type StateMessage = HelloMessage | ResidencyMessage | LoadMessage | SlotsMessage
+export type StateMessage =
+  | HelloMessage
+  | ResidencyMessage
+  | ActivityMessage
+  | LoadMessage
+  | SlotsMessage
 
 /** The agent as seen from controller and gateway, over whatever wire. */
 export interface AgentLink {

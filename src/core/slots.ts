@@ -133,6 +133,11 @@ export class SlotTable {
     return this.#settings.total
   }
 
+  /** Seats with nothing in flight, as their gateways said last, that nobody asked back yet. */
+  get kept(): number {
+    return this.#victims().filter(([, seat]) => isIdle(seat)).length
+  }
+
   get waiting(): number {
     return this.#queue.size
   }

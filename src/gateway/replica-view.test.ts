@@ -182,6 +182,59 @@ describe('a lease', () => {
     expect(agent.leases.at(-1)).toMatchObject({ wanted: ['c'], inFlight: { a: 0 } })
   })
 
+  test('says at once that it wants no more what may be granted by now', async () => {
+    agent.slots = 0
+    agent.up('p1')
+    view.wantSlot('a')
+    await settled()
+    view.unwantSlot('a')
+    expect(agent.leases.at(-1)).toMatchObject({ wanted: [], inFlight: {} })
+    await settled()
+    const calls = agent.leases.length
+    view.renewLease()
+    expect(agent.leases.length).toBe(calls)
+  })
+
+  test('gives back what was granted after it was no longer wanted', async () => {
+    const answer = answersByHand()
+    agent.up('p1')
+    agent.routable('a')
+    view.wantSlot('a')
+    view.unwantSlot('a')
+    await answer({ granted: ['a'] })
+    expect(agent.leases.at(-1)).toMatchObject({ wanted: [], inFlight: {} })
+  })
+
+  test('is given back by the next call where the one that should have failed', async () => {
+    agent.up('p1')
+    agent.routable('a')
+    view.wantSlot('a')
+    await settled()
+    now += 2000
+    const reachable = agent.leaseAnswers
+    agent.leaseAnswers = () => Promise.reject(new Error('gone'))
+    view.renewLease()
+    await settled()
+    agent.leaseAnswers = reachable
+    const calls = agent.leases.length
+    view.renewLease()
+    await settled()
+    expect(agent.leases.length).toBeGreaterThan(calls)
+    expect(agent.granted.size).toBe(0)
+  })
+
+  test('keeps nothing once its replica left the list', async () => {
+    await routableAndGranted('a')
+    const work = aWork('a')
+    view.acquire(work)
+    view.retire()
+    await settled()
+    expect(agent.leases.at(-1)).toMatchObject({ wanted: [], inFlight: { a: 1 } })
+    view.release(work, true)
+    await settled()
+    expect(agent.granted.size).toBe(0)
+  })
+
   test('says what is in flight, and keeps what is idle with 0', async () => {
     await routableAndGranted('a')
     view.wantSlot('b')
@@ -307,6 +360,27 @@ describe('a lease', () => {
     view.renewLease()
     agent.tellSlots('gw')
     expect(agent.leases).toHaveLength(length)
+  })
+})
+
+describe('an adapter that another gateway runs', () => {
+  test('is active here, until that ends', () => {
+    agent.up('p1')
+    agent.routable('a')
+    const copy = view.copyOf('a')
+    agent.active(['a'])
+    expect(copy.isActive).toBe(true)
+    agent.active([], ['a'])
+    expect(copy.isActive).toBe(false)
+  })
+
+  test('is not, once the agent speaks anew', () => {
+    agent.up('p1')
+    agent.routable('a')
+    agent.active(['a'])
+    agent.up('p1')
+    agent.routable('a')
+    expect(view.copyOf('a').isActive).toBe(false)
   })
 })
 

@@ -12,8 +12,9 @@ import { PlaceShare, type PoolOrder } from './admission/place-share.ts'
 import type { RouteOption } from '../core/choose-replica.ts'
 import { PrefixAffinity, type PromptPrefix } from '../core/prefix-affinity.ts'
 import { EnginePace } from './replica/engine-pace.ts'
+import { rankOf } from './replica/rank-of.ts'
 import { ReplicaLoad } from './replica/replica-load.ts'
-import { SlotLease, type SlotState } from './replica/slot-lease.ts'
+import { SlotLease, type SlotDelay, type SlotState } from './replica/slot-lease.ts'
 import type { Work } from './replica/work.ts'
 
 /** One replica as the gateway is told of it; what it has, it learns from the agent's stream. */
@@ -215,6 +216,11 @@ export class ReplicaView {
     return this.#lease.freeSlots
   }
 
+  /** How soon a slot would be there for what is routable here. */
+  slotDelayOf(copy: Copy): SlotDelay {
+    return this.#lease.delayOf(copy)
+  }
+
   /** Of its prompt, what the engine has not read for this tenant and adapter before. */
   uncachedTokens({ promptTokens, prefix }: ReplicaAsk): number {
     return prefix === undefined || this.#prefixes === undefined
@@ -383,7 +389,7 @@ export class ReplicaView {
   /** The replica left the list: nothing new goes there, what runs there ends by itself (I4). Then `close`. */
   retire(): void {
     this.#retired = true
-    this.#lease.unwant()
+    this.#lease.retire()
   }
 
   /** Cuts what is still running there. */
@@ -406,6 +412,9 @@ export class ReplicaView {
         this.#stateVersion += 1
         this.#reside(message.revision, message.residency)
         break
+      case 'activity':
+        this.#lease.hearActivity(message)
+        break
       case 'load':
         this.#heard = true
         this.#stateVersion += this.#ready === (message.ready && !message.draining) ? 0 : 1
@@ -413,6 +422,7 @@ export class ReplicaView {
         this.#draining = message.draining
         this.#detail = message.detail
         this.#lease.freeSlots = message.slots.total - message.slots.used
+        this.#lease.keptSlots = message.slots.kept ?? 0
         this.#load.hear(this.#options.gateway, message.gateways ?? {}, message.adapters ?? 0)
         break
       case 'slots':
@@ -457,6 +467,7 @@ export class ReplicaView {
     this.#residency.clear()
     this.#loadingSince.clear()
     this.#lease.forget()
+    this.#load.forgetActivity()
     for (const revision of routable) {
       this.#options.onRoutable?.(revision)
     }
@@ -498,9 +509,4 @@ export class ReplicaView {
       this.#connections = connectEngine(address.url)
     }
   }
-}
-
-/** Of a replica among a gateway's: another order for each gateway (rendezvous hashing). */
-function rankOf(gateway: string, replica: string): number {
-  return createHash('sha256').update(`${gateway} ${replica}`).digest().readUInt32BE()
 }

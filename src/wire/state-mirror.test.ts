@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { aHello } from '../../test/support/a-hello.ts'
 import type { LoadMessage, StateMessage } from '../api/agent-protocol.ts'
 import { StateMirror } from './state-mirror.ts'
 
@@ -28,4 +29,27 @@ test('one that never spoke has nothing running', () => {
   const seen: StateMessage[] = []
   mirror.watch((message) => seen.push(message))
   expect(seen).toMatchObject([{ type: 'load', ready: false, detail: 'no answer', running: 0 }])
+})
+
+test('who comes later hears what runs, as all that was said before adds up to', () => {
+  const mirror = new StateMirror()
+  mirror.take(aHello)
+  mirror.take({ type: 'activity', began: ['a', 'b'], ended: [] })
+  mirror.take(busy)
+  mirror.take({ type: 'activity', began: ['c'], ended: ['a'] })
+  const seen: StateMessage[] = []
+  mirror.watch((message) => seen.push(message))
+  expect(seen).toEqual([aHello, { type: 'activity', began: ['b', 'c'], ended: [] }, busy])
+})
+
+test('after a new hello nothing of what ran before counts', () => {
+  const mirror = new StateMirror()
+  mirror.take(aHello)
+  mirror.take({ type: 'activity', began: ['a'], ended: [] })
+  mirror.take(busy)
+  mirror.take(aHello)
+  mirror.take(busy)
+  const seen: StateMessage[] = []
+  mirror.watch((message) => seen.push(message))
+  expect(seen).toEqual([aHello, busy])
 })

@@ -4,6 +4,7 @@ import type {
   ResidencyMessage,
   StateMessage,
 } from '../api/agent-protocol.ts'
+import { followActivity } from '../api/follow-activity.ts'
 
 type Watcher = (message: StateMessage) => void
 
@@ -25,6 +26,7 @@ const unknownLoad: LoadMessage = {
 export class StateMirror {
   readonly #watchers = new Set<Watcher>()
   readonly #residencies = new Map<string, ResidencyMessage>()
+  readonly #active = new Set<string>()
   #hello: HelloMessage | undefined
   #load: LoadMessage | undefined
   /** A whole state on its way. */
@@ -89,6 +91,7 @@ export class StateMirror {
       case 'hello':
         this.#hello = message
         this.#residencies.clear()
+        this.#active.clear()
         return
       case 'residency':
         if (message.residency.state === 'Absent') {
@@ -96,6 +99,9 @@ export class StateMirror {
         } else {
           this.#residencies.set(message.revision, message)
         }
+        return
+      case 'activity':
+        followActivity(this.#active, message)
         return
       case 'load':
         this.#load = message
@@ -108,7 +114,10 @@ export class StateMirror {
   }
 
   #whole(): readonly StateMessage[] {
-    return [this.#hello, ...this.#residencies.values(), this.#load].filter(
+    const began = [...this.#active]
+    const activity: StateMessage | undefined =
+      began.length === 0 ? undefined : { type: 'activity', began, ended: [] }
+    return [this.#hello, ...this.#residencies.values(), activity, this.#load].filter(
       (message) => message !== undefined,
     )
   }

@@ -1,4 +1,5 @@
 import type { EnsureAnswer } from '../../src/api/agent-protocol.ts'
+import type { SlotDelay } from '../../src/gateway/replica/slot-lease.ts'
 import type {
   Copy,
   Placement,
@@ -26,6 +27,7 @@ export class FakeView {
   room = 1000
   hasTrial = false
   freeSlots = 8
+  keptSlots = 0
   readonly replica = {
     link: {
       ensure: (revision: string) => {
@@ -58,6 +60,13 @@ export class FakeView {
     const placement = this.placementOf(revision)
     const hasSlot = placement === 'Now' || placement === 'Full'
     return { view: this as unknown as ReplicaView, revision, hasSlot, isActive: hasSlot }
+  }
+
+  slotDelayOf({ isActive }: Copy): SlotDelay {
+    if (isActive || this.freeSlots > 0) {
+      return 'AtOnce'
+    }
+    return this.keptSlots > 0 ? 'OnDemand' : 'WhenOneEnds'
   }
 
   uncachedTokens({ promptTokens }: ReplicaAsk): number {
@@ -127,4 +136,13 @@ export class FakeView {
   inviteIntoFreeSlot(revision: string): void {
     this.invited.push(revision)
   }
+}
+
+/** @throws where there is none */
+export function firstOf(views: readonly FakeView[]): FakeView {
+  const [view] = views
+  if (view === undefined) {
+    throw new Error('no view')
+  }
+  return view
 }

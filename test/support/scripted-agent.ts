@@ -22,6 +22,8 @@ export class ScriptedAgent implements AgentLink {
   maxModelLen: number | undefined
   /** Slots there are. */
   slots = 1000
+  /** Slots that another gateway has and does not use. */
+  kept = 0
   /** Held by whoever asked first, until it leaves them out of both lists. */
   readonly granted = new Set<string>()
   /** What a lease says of what it holds; a test adds to it. */
@@ -65,6 +67,11 @@ export class ScriptedAgent implements AgentLink {
   reside(revision: string, residency: ResidencyState): void {
     this.#residency.set(revision, residency)
     this.#send({ type: 'residency', revision, residency })
+  }
+
+  /** Another gateway's requests for these began or ended. */
+  active(began: readonly string[], ended: readonly string[] = []): void {
+    this.#send({ type: 'activity', began, ended })
   }
 
   /** Grants may have changed: whoever holds some had better ask. */
@@ -146,7 +153,7 @@ export class ScriptedAgent implements AgentLink {
       running: 0,
       waiting: 0,
       kvCacheUsage: 0,
-      slots: { total: this.slots, used: this.granted.size },
+      slots: { total: this.slots, used: this.granted.size + this.kept, kept: this.kept },
     }
   }
 

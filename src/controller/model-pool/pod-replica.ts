@@ -128,6 +128,7 @@ export class PodReplica {
           return
         }
         break
+      case 'activity':
       case 'slots':
         return
       default:

@@ -206,6 +206,7 @@ export class ReplicaSet implements PoolReplicas {
         }
         break
       }
+      case 'activity':
       case 'slots':
         return
       default:

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { FakeView } from '../../../test/support/fake-view.ts'
+import { FakeView, firstOf } from '../../../test/support/fake-view.ts'
 import { LoraplexError, type ErrorCode } from '../../errors.ts'
 import { PoolAdmission } from './admission.ts'
 import type { EngineFate } from '../relay/engine-fate.ts'
@@ -18,13 +18,7 @@ beforeEach(() => {
   log = []
 })
 
-function first(): FakeView {
-  const [view] = views
-  if (view === undefined) {
-    throw new Error('no view')
-  }
-  return view
-}
+const first = (): FakeView => firstOf(views)
 
 function admission(limits: Partial<AdmissionLimits> = {}): PoolAdmission {
   return new PoolAdmission(
@@ -226,83 +220,6 @@ describe('what may wait is bounded (I9)', () => {
     to.refuseAll(() => new LoraplexError('shutting_down', 'x'))
     to.submit(ticket('a5'))
     expect(log).toEqual(['a2:overloaded', 'a3@p0', 'a4:shutting_down'])
-    expect(to.queued).toBe(1)
-  })
-})
-
-describe('what a line lacks is asked for', () => {
-  test('a slot, on the replica with least to do, and no longer than somebody waits', () => {
-    views = [new FakeView('p0'), new FakeView('p1')]
-    first().inFlight = 1
-    for (const view of views) {
-      view.placements.set('a', 'NeedsSlot')
-    }
-    const to = admission()
-    const one = ticket('a1')
-    to.submit(one)
-    expect(views.map((view) => view.wanted)).toEqual([[], ['a']])
-    to.withdraw(one)
-    expect(views.map((view) => view.wanted)).toEqual([[], []])
-  })
-
-  test('a slot, of replicas with equally little to do on the one with more that are free', () => {
-    views = [new FakeView('p0'), new FakeView('p1')]
-    first().freeSlots = 1
-    for (const view of views) {
-      view.placements.set('a', 'NeedsSlot')
-    }
-    admission().submit(ticket('a1'))
-    expect(views.map((view) => view.wanted)).toEqual([[], ['a']])
-  })
-
-  test('the adapter itself, once while the agent is thinking, and again at the next sweep', async () => {
-    first().placements.set('a', 'NotRoutable')
-    const to = admission()
-    to.submit(ticket('a1'))
-    to.submit(ticket('a2'))
-    to.pump()
-    expect(first().ensured).toEqual(['a'])
-    await settled()
-    to.sweep()
-    expect(first().ensured).toEqual(['a', 'a'])
-  })
-
-  test('not the adapter where it is only full', () => {
-    first().room = 0
-    const to = admission()
-    to.submit(ticket('a1'))
-    expect(first().ensured).toEqual([])
-  })
-
-  test('nothing for the base', () => {
-    first().room = 0
-    const to = admission()
-    to.submit(ticket('base1'))
-    expect([first().ensured, first().wanted]).toEqual([[], []])
-  })
-
-  test('an adapter that cannot be is refused for the whole line', async () => {
-    first().placements.set('a', 'NotRoutable')
-    first().ensureAnswers = () =>
-      Promise.resolve({ state: 'Failed', reason: 'NoEffect', message: 'does nothing' })
-    const to = admission()
-    const one = ticket('a1')
-    to.submit(one)
-    to.submit(ticket('a2'))
-    await settled()
-    expect(log).toEqual(['a1:adapter_failed', 'a2:adapter_failed'])
-    expect(one.error?.message).toContain('does nothing')
-    expect(to.queued).toBe(0)
-  })
-
-  test('an agent that cannot be reached is asked again', async () => {
-    first().placements.set('a', 'NotRoutable')
-    first().ensureAnswers = () => Promise.reject(new Error('gone'))
-    const to = admission()
-    to.submit(ticket('a1'))
-    await settled()
-    to.sweep()
-    expect(first().ensured).toEqual(['a', 'a'])
     expect(to.queued).toBe(1)
   })
 })

@@ -29,6 +29,10 @@ export class PoolAdmission {
   readonly #router: PoolRouter
   readonly #lines = new WaitingLines()
   readonly #ensuring = new Set<string>()
+  /** Replicas that have no room for a revision that somebody waits for. */
+  readonly #fullAt = new Map<string, Set<ReplicaView>>()
+  /** Where a slot was asked for, by revision. */
+  readonly #asked = new Map<string, ReplicaView>()
   /** Tickets at an engine. */
   readonly #served = new Bag<Served>()
   /** Whose turn it is. */
@@ -228,6 +232,7 @@ export class PoolAdmission {
       }
     }
     this.fair.tidy()
+    this.#fullAt.clear()
     this.pump()
     for (const line of this.#lines.all()) {
       this.#askFor(line, line.tickets[0])
@@ -340,13 +345,19 @@ export class PoolAdmission {
     if (revision === undefined || !isUp) {
       return
     }
-    const routable = this.#router.whereToAskForSlot(ticket)
+    const asked = this.#asked.get(revision)
+    const routable = this.#router.whereToAskForSlot(ticket, asked)
     if (routable !== undefined) {
       line.waitsFor = 'Slot'
+      // One that is to go elsewhere than the others of its line moves nobody.
+      if (routable !== asked && (asked === undefined || !isParticular(ticket))) {
+        asked?.unwantSlot(revision)
+        this.#asked.set(revision, routable)
+      }
       routable.wantSlot(revision)
     } else if (!this.#router.hasFull(ticket)) {
       line.waitsFor = 'Load'
-      this.#ensure(revision, this.#router.whereToLoad(ticket))
+      this.#ensure(revision, this.#router.whereToLoad(ticket, this.#fullAt.get(revision)))
     }
   }
 
@@ -361,7 +372,7 @@ export class PoolAdmission {
         for (const one of this.#lines.all().filter((other) => other.revision === revision)) {
           if (answer.state === 'Loading') {
             one.estimateMs = answer.estimateMs
-          } else if (answer.state === 'Failed') {
+          } else if (answer.state === 'Failed' && !this.#goesElsewhere(one, view, answer)) {
             const words = `This adapter cannot be served: ${answer.message}`
             this.#refuseLine(one, () => new LoraplexError('adapter_failed', words))
           }
@@ -369,6 +380,19 @@ export class PoolAdmission {
       },
       () => this.#ensuring.delete(revision),
     )
+  }
+
+  /** One replica has no room for it: another may. */
+  #goesElsewhere(line: WaitingLine, full: ReplicaView, { reason }: { reason: string }): boolean {
+    const { revision = '', tickets } = line
+    const [first] = tickets
+    if (reason !== 'HostCacheFull' || first === undefined) {
+      return false
+    }
+    const fullAt = this.#fullAt.get(revision) ?? new Set()
+    this.#fullAt.set(revision, fullAt.add(full))
+    this.#askFor(line, first)
+    return line.waitsFor !== 'Load' || this.#ensuring.has(revision)
   }
 
   #refuseLine(line: WaitingLine, error: () => LoraplexError): void {
@@ -391,6 +415,8 @@ export class PoolAdmission {
       for (const view of this.#views()) {
         view.unwantSlot(revision)
       }
+      this.#asked.delete(revision)
+      this.#fullAt.delete(revision)
     }
   }
 

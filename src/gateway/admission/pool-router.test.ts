@@ -149,9 +149,73 @@ describe('a revision', () => {
       agent.slots = [1, 1, 5][at] ?? 0
       agent.undrain()
     }
-    expect(router.whereToAskForSlot(ticket('b'))?.replica.name).toBe('r2')
+    expect(askedFor('b')).toBe('r2')
+  })
+
+  test('is asked a slot for where another gateway runs it, although none is free there', () => {
+    say([{ slots: 2, kept: 1 }, { slots: 1 }, { slots: 1 }])
+    agents[2]?.active(['b'])
+    expect(askedFor('b')).toBe('r2')
+  })
+
+  test('is asked a slot for where one is only kept, rather than where all are in use', () => {
+    say([{ slots: 1 }, { slots: 2, kept: 1 }, { slots: 1 }])
+    send(ticket('a'), views[1])
+    send(ticket('a'), views[1])
+    expect(askedFor('b')).toBe('r1')
+  })
+
+  test('is not asked a slot for where its own is being taken back, although it runs there', async () => {
+    views[0]?.wantSlot('b')
+    await settled()
+    send(ticket('b'), views[0])
+    agents[0]?.reclaimed.add('b')
+    views[0]?.renewLease()
+    await settled()
+    expect(askedFor('b', views[0])).not.toBe('r0')
+  })
+
+  test('is asked for elsewhere when the agent did not grant what it seemed to have', async () => {
+    say([{ slots: 1 }, { slots: 1 }, { slots: 1 }])
+    agents[0]?.active(['b'])
+    expect(askedFor('b')).toBe('r0')
+    views[0]?.wantSlot('b')
+    await settled()
+    agents[1]?.active(['b'])
+    expect(askedFor('b', views[0])).toBe('r1')
+  })
+
+  test('is not asked for where others of this gateway ask for as many as there are', () => {
+    say([{ slots: 2, kept: 1 }, { slots: 1 }, { slots: 1 }])
+    expect(askedFor('b', views[2])).toBe('r0')
+    views[0]?.wantSlot('c')
+    expect(askedFor('b', views[2])).toBe('r2')
+  })
+
+  test('goes on being asked for where it was, unless there is one sooner elsewhere', () => {
+    say([{ slots: 1 }, { slots: 1 }, { slots: 1 }])
+    expect(askedFor('b', views[2])).toBe('r2')
+    say([{ slots: 1 }, { slots: 2, kept: 1 }, { slots: 1 }])
+    expect(askedFor('b', views[2])).toBe('r1')
+    say([{ slots: 5 }, { slots: 2, kept: 1 }, { slots: 1 }])
+    expect(askedFor('b', views[1])).toBe('r0')
   })
 })
+
+function askedFor(revision: string, asked?: ReplicaView): string | undefined {
+  return router.whereToAskForSlot(ticket(revision), asked)?.replica.name
+}
+
+/** What agents say of their slots, of which this gateway has one. */
+function say(each: readonly { readonly slots: number; readonly kept?: number }[]): void {
+  for (const [at, { slots, kept = 0 }] of each.entries()) {
+    const agent = agents[at]
+    if (agent !== undefined) {
+      Object.assign(agent, { slots, kept })
+      agent.undrain()
+    }
+  }
+}
 
 describe('what requests ask of engines', () => {
   const tokens = { input: 800, output: 50 }

@@ -4,6 +4,7 @@ import { RequestSizes } from '../../core/request-sizes.ts'
 import { chooseReplica, optionCost, type RouteRule } from '../../core/choose-replica.ts'
 import type { PaceSource } from '../relay/pace.ts'
 import type { Copy, Placement, ReplicaAsk, ReplicaOption, ReplicaView } from '../replica-view.ts'
+import type { SlotDelay } from '../replica/slot-lease.ts'
 import type { Work } from '../replica/work.ts'
 import { RoutableIndex } from './routable-index.ts'
 import type { Ticket } from './ticket.ts'
@@ -89,14 +90,23 @@ export class PoolRouter {
     return chooseReplica(open, this.#rule)?.view
   }
 
-  /** Of those that lack a slot for it: one where some are free, if there is any, else the best. */
-  whereToAskForSlot(ticket: Ticket): ReplicaView | undefined {
-    const lacking = this.#untriedWith(ticket, 'NeedsSlot').sort(
-      (left, right) => right.view.freeSlots - left.view.freeSlots,
-    )
-    const free = lacking.filter(({ view }) => view.freeSlots > 0)
+  /**
+   * Of those that lack a slot for it the best: where it is to be had at once, because it runs there already or one is free;
+   * else where one is only kept; else anywhere. Where it was asked for already, unless it is to be had sooner elsewhere: who
+   * asks at many places at once is given more slots than are used.
+   */
+  whereToAskForSlot(ticket: Ticket, asked: ReplicaView | undefined): ReplicaView | undefined {
+    const lacking = this.#untriedWith(ticket, 'NeedsSlot')
+    const delays = new Map(lacking.map((copy) => [copy, copy.view.slotDelayOf(copy)]))
+    const soonest = slotDelays.find((delay) => [...delays.values()].includes(delay))
+    const soon = lacking.filter((copy) => delays.get(copy) === soonest)
+    if (soon.some(({ view }) => view === asked)) {
+      return asked
+    }
     const ask = this.#askOf(ticket)
-    const options = (free.length > 0 ? free : lacking).map((copy) => optionAt(copy, ask))
+    const options = soon
+      .sort((left, right) => right.view.freeSlots - left.view.freeSlots)
+      .map((copy) => optionAt(copy, ask))
     return chooseReplica(options, this.#rule)?.view
   }
 
@@ -110,12 +120,14 @@ export class PoolRouter {
     return this.#views().some((view) => view.ready && !tried.has(view.engineProcess))
   }
 
-  /** Where it would cost least, with the load. */
-  whereToLoad(ticket: Ticket): ReplicaView | undefined {
+  /** Where it would cost least, with the load, but for those without room. */
+  whereToLoad(ticket: Ticket, fullAt?: ReadonlySet<ReplicaView>): ReplicaView | undefined {
     const { tried } = ticket
-    const untried = this.#views().filter((view) => view.ready && !tried.has(view.engineProcess))
+    const possible = this.#views().filter(
+      (view) => view.ready && !tried.has(view.engineProcess) && fullAt?.has(view) !== true,
+    )
     const ask = this.#askOf(ticket)
-    const options = untried.map((view) =>
+    const options = possible.map((view) =>
       view.optionFor(ask, {
         isActive: false,
         needsLoad: true,
@@ -202,6 +214,8 @@ export class PoolRouter {
     return { costs: this.fit.costs, nearness: isShared ? nearness : 0 }
   }
 }
+
+const slotDelays: readonly SlotDelay[] = ['AtOnce', 'OnDemand', 'WhenOneEnds']
 
 function mayTry(view: ReplicaView, { tried, isOnTrial }: Ticket): boolean {
   return !tried.has(view.engineProcess) && !(isOnTrial && view.hasTrial)

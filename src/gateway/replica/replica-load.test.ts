@@ -58,14 +58,16 @@ describe('with other gateways', () => {
   })
 
   test('an adapter that one of them runs is active', () => {
-    load.hearActive(['a'])
+    load.hearActivity({ began: ['a', 'b'], ended: [] })
+    load.hearActivity({ began: [], ended: ['b'] })
     expect([load.isActive('a'), load.isActive('b')]).toEqual([true, false])
   })
 
   test('nothing of theirs is kept when the engine is another one', () => {
     load.hear('me', { you: aLoad(3) }, 2)
-    load.hearActive(['a'])
+    load.hearActivity({ began: ['a'], ended: [] })
     load.forgetOthers()
+    load.forgetActivity()
     expect(load).toMatchObject({ inFlight: 0, slotsUsed: 0, isShared: false })
     expect(load.isActive('a')).toBe(false)
   })

@@ -1,4 +1,5 @@
-import type { GatewayLoad } from '../../api/agent-protocol.ts'
+import type { ActivityMessage, GatewayLoad } from '../../api/agent-protocol.ts'
+import { followActivity } from '../../api/follow-activity.ts'
 import { UnreadPrompts } from './unread-prompts.ts'
 import type { Work } from './work.ts'
 
@@ -16,7 +17,7 @@ export class ReplicaLoad {
   /** What this gateway had itself when the others had that. */
   #ownThen = noLoad
   #adapters = 0
-  #activeElsewhere: ReadonlySet<string> = new Set()
+  readonly #active = new Set<string>()
 
   /** This gateway's requests. */
   get own(): number {
@@ -68,12 +69,7 @@ export class ReplicaLoad {
   }
 
   isActive(revision: string): boolean {
-    return this.#byRevision.has(revision) || this.#activeElsewhere.has(revision)
-  }
-
-  /** Revisions that others have in flight there, as far as this gateway has to do with them. */
-  get activeElsewhere(): ReadonlySet<string> {
-    return this.#activeElsewhere
+    return this.#byRevision.has(revision) || this.#active.has(revision)
   }
 
   begin(work: Work): void {
@@ -139,15 +135,19 @@ export class ReplicaLoad {
     this.#adapters = adapters
   }
 
-  /** Of the revisions that this gateway has to do with: those that others have in flight there. */
-  hearActive(revisions: readonly string[]): void {
-    this.#activeElsewhere = new Set(revisions)
+  /** What is in flight there changed, of any gateway. */
+  hearActivity(message: Pick<ActivityMessage, 'began' | 'ended'>): void {
+    followActivity(this.#active, message)
+  }
+
+  /** The agent will say anew what is in flight. */
+  forgetActivity(): void {
+    this.#active.clear()
   }
 
   /** Another engine process: what the others had at the old one is over. */
   forgetOthers(): void {
     this.hear('', {}, 0)
-    this.hearActive([])
   }
 
   /**

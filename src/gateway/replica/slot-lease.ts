@@ -1,6 +1,7 @@
-import type { AgentLink, LeaseAnswer } from '../../api/agent-protocol.ts'
+import type { ActivityMessage, AgentLink, LeaseAnswer } from '../../api/agent-protocol.ts'
 import type { PlaceShare } from '../admission/place-share.ts'
 import type { ReplicaLoad } from './replica-load.ts'
+import { SlotRefusals } from './slot-refusals.ts'
 
 /** What a choice looks at of one revision at one replica: kept up to date, because looking it up costs more than choosing. */
 export interface SlotState {
@@ -30,6 +31,9 @@ interface SlotLeaseOptions {
  */
 const idleGrantMs = 2000
 
+/** Of a slot: it is free or shared, kept by somebody idle, or busy. */
+export type SlotDelay = 'AtOnce' | 'OnDemand' | 'WhenOneEnds'
+
 /** One gateway's slots at one replica, by leases of its agent. */
 export class SlotLease<T extends SlotState> {
   readonly #options: SlotLeaseOptions
@@ -46,9 +50,15 @@ export class SlotLease<T extends SlotState> {
   #end = 0
   #call: 'Idle' | 'Out' | 'OutAndAgain' = 'Idle'
   #next: NodeJS.Immediate | undefined
+  #isRetired = false
   #closed = false
+  /** What calls wanted or kept, and may not have taken back: the agent may hold a slot for it until it hears otherwise. */
+  #named: ReadonlySet<string> = new Set()
+  readonly #refusals = new SlotRefusals()
   /** Slots that nobody had when the agent last spoke. */
   freeSlots = 0
+  /** Those that somebody had and did not use, then: given back on demand. */
+  keptSlots = 0
 
   constructor(options: SlotLeaseOptions) {
     this.#options = options
@@ -96,6 +106,26 @@ export class SlotLease<T extends SlotState> {
     }
   }
 
+  /** What is in flight there changed, of any gateway. */
+  hearActivity({ began, ended }: Pick<ActivityMessage, 'began' | 'ended'>): void {
+    this.#options.load.hearActivity({ began, ended })
+    for (const revision of [...began, ...ended]) {
+      this.refresh(revision)
+    }
+  }
+
+  /** How soon a slot would be there for it, if it were asked for. */
+  delayOf({ revision, isActive }: SlotState): SlotDelay {
+    if (this.#reclaimed.has(revision) || this.#refusals.has(revision, this.#options.now())) {
+      return 'WhenOneEnds'
+    }
+    const others = this.#wanted.size - (this.#wanted.has(revision) ? 1 : 0)
+    if (isActive || this.freeSlots > others) {
+      return 'AtOnce'
+    }
+    return this.freeSlots + this.keptSlots > others ? 'OnDemand' : 'WhenOneEnds'
+  }
+
   /** Asks for a slot; `onChange` tells when it came. */
   want(revision: string): void {
     if (!this.#wanted.has(revision)) {
@@ -116,20 +146,25 @@ export class SlotLease<T extends SlotState> {
     }
   }
 
-  /** Nobody waits for this revision here any more; absent: for any. */
-  unwant(revision?: string): void {
-    if (revision === undefined) {
-      this.#wanted.clear()
-    } else {
-      this.#wanted.delete(revision)
+  /** Nobody waits for this revision here any more. */
+  unwant(revision: string): void {
+    if (this.#wanted.delete(revision) && this.#named.has(revision)) {
+      this.renew() // a slot may be on its way, for nobody
     }
+  }
+
+  /** Nothing new goes there: slots go back as what runs on them ends. */
+  retire(): void {
+    this.#isRetired = true
+    this.#wanted.clear()
+    this.renew()
   }
 
   /** Its last request here ended. */
   idle(revision: string): void {
     this.#usedAt.set(revision, this.#options.now())
     this.refresh(revision)
-    if (this.#reclaimed.has(revision)) {
+    if (this.#reclaimed.has(revision) || this.#isRetired) {
       this.renew()
     }
   }
@@ -147,7 +182,7 @@ export class SlotLease<T extends SlotState> {
     const wanted = [...this.#wanted]
     const inFlight = this.#inUse()
     const isIdle =
-      wanted.length === 0 && Object.keys(inFlight).length === 0 && this.#granted.size === 0
+      wanted.length === 0 && Object.keys(inFlight).length === 0 && this.#named.size === 0
     if (isIdle && !share.hasNews(load.own)) {
       return
     }
@@ -158,13 +193,18 @@ export class SlotLease<T extends SlotState> {
         this.#freeze(revision)
       }
     }
+    const named = [...wanted, ...Object.keys(inFlight)]
+    const before = this.#named
+    this.#named = new Set(named)
     const sentAt = now()
-    const report = share.report(load.told, [...wanted, ...Object.keys(inFlight)], couldTake)
+    const report = share.report(load.told, named, couldTake)
     const request = { gateway, wanted, inFlight }
     link.lease(report === undefined ? request : { ...request, share: report }).then(
-      (answer) => this.#onAnswer(answer, sentAt),
+      (answer) => this.#onAnswer(answer, wanted, sentAt),
       () => {
         this.#end = 0 // an agent out of reach: nothing new there
+        this.#named = new Set([...before, ...named])
+        this.#refusals.note(wanted, () => false, now())
         share.failed()
         this.#afterCall()
       },
@@ -197,7 +237,8 @@ export class SlotLease<T extends SlotState> {
   /** Of a grant with nothing in flight. */
   #isToKeep(revision: string): boolean {
     const usedAt = this.#usedAt.get(revision) ?? Number.NEGATIVE_INFINITY
-    return !this.#reclaimed.has(revision) && this.#options.now() - usedAt < idleGrantMs
+    const isFresh = this.#options.now() - usedAt < idleGrantMs
+    return isFresh && !this.#isRetired && !this.#reclaimed.has(revision)
   }
 
   #freeze(revision: string): void {
@@ -205,14 +246,14 @@ export class SlotLease<T extends SlotState> {
     this.refresh(revision)
   }
 
-  #onAnswer(answer: LeaseAnswer, sentAt: number): void {
+  #onAnswer(answer: LeaseAnswer, wanted: readonly string[], sentAt: number): void {
     const { share, load } = this.#options
     share.answered(answer.share)
-    const before = [...this.#granted, ...load.activeElsewhere]
-    load.hearActive(answer.share?.active ?? [])
+    const before = this.#granted
     this.#grant(answer, sentAt)
     this.#end = sentAt + answer.ttlMs
-    for (const revision of [...before, ...answer.granted, ...load.activeElsewhere]) {
+    this.#refusals.note(wanted, (revision) => this.has(revision), this.#options.now())
+    for (const revision of [...before, ...answer.granted]) {
       this.refresh(revision)
     }
     if (answer.reclaimed.some((revision) => load.countOf(revision) === 0)) {
@@ -224,7 +265,8 @@ export class SlotLease<T extends SlotState> {
   #grant({ granted, reclaimed }: LeaseAnswer, sentAt: number): void {
     for (const revision of granted) {
       if (!this.#granted.has(revision)) {
-        this.#usedAt.set(revision, sentAt)
+        // For nobody any more: it goes back with the next call.
+        this.#usedAt.set(revision, this.#wanted.has(revision) ? sentAt : Number.NEGATIVE_INFINITY)
       }
     }
     this.#granted = new Set(granted)
