@@ -167,6 +167,7 @@ class EngineAgent implements Agent {
 
   async drain(): Promise<void> {
     this.#draining = true
+    this.#loop.wake()
     this.#readinessChanged()
     const { drainLimitMs, metricsEveryMs } = this.#settings.times
     const startMs = this.#clock.now()
@@ -178,6 +179,7 @@ class EngineAgent implements Agent {
 
   undrain(): void {
     this.#draining = false
+    this.#loop.wake()
     this.#readinessChanged()
   }
 
@@ -288,6 +290,7 @@ class EngineAgent implements Agent {
       canRestart: (process) =>
         this.#unrestartable !== process && this.#options.canRestart?.() === true,
       restart: (process, because) => this.#restart(process, because),
+      isDraining: () => this.#draining,
       onStep: () => this.#readinessChanged(),
     })
   }

@@ -1,5 +1,7 @@
 import { expect, test, vi } from 'vitest'
+import { setImmediate } from 'node:timers/promises'
 import { AgentBench, patience } from '../../test/support/agent-bench.ts'
+import { CallCounter } from '../../test/support/tapped-client.ts'
 import { request } from 'undici'
 
 test('a drain waits for requests to the base, which hold no slot', async () => {
@@ -38,4 +40,36 @@ test('a drain waits for requests to the base, which hold no slot', async () => {
   await draining
   bench.agent.undrain()
   expect(bench.agent.snapshot()).toMatchObject({ draining: false, ready: true })
+})
+
+test('a drain waits for the load in flight and begins no other, until it is taken back', async () => {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  const loads: string[] = []
+  await using bench = await AgentBench.create({
+    client: (real) => {
+      const load: typeof real.load = async (name, ...rest) => {
+        loads.push(name)
+        await released
+        return real.load(name, ...rest)
+      }
+      return { ...new CallCounter().tap(real), load }
+    },
+  })
+  await bench.start()
+  const revisions = await bench.want([await bench.write(1), await bench.write(2)])
+  await vi.waitFor(() => expect(loads).toHaveLength(1), patience)
+  let drained = false
+  const draining = bench.agent.drain().then(() => {
+    drained = true
+  })
+  // A turn of the event loop: as long as a drain takes where nothing runs.
+  await setImmediate()
+  expect([bench.agent.snapshot().draining, drained]).toEqual([true, false])
+  release()
+  await draining
+  expect(bench.statesOf(revisions).filter((state) => state === 'Routable')).toEqual([])
+  expect(loads).toHaveLength(1)
+  bench.agent.undrain()
+  await bench.become(revisions, 'Routable')
+  expect(loads).toHaveLength(2)
 })

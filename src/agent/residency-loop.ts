@@ -24,6 +24,11 @@ export interface ResidencyLoopOptions {
   canRestart(process: EngineProcess): boolean
   mayRestart(process: EngineProcess): boolean
   restart(process: EngineProcess, because: 'BaseChanged' | 'Ghosts'): Promise<void>
+  /**
+   * Nothing more is begun on the engine: it may be told to end, and vLLM 0.32 that is told so during a load, with nothing else to
+   * do, neither answers nor ends.
+   */
+  isDraining(): boolean
   /** Something changed that readiness depends on. */
   onStep(): void
 }
@@ -84,6 +89,9 @@ export class ResidencyLoop {
     while (!this.#closed) {
       const process = this.#options.process()
       if (process === undefined) {
+        await this.#bell.wait(undefined)
+      } else if (this.#options.isDraining()) {
+        this.#options.desk.releaseWork()
         await this.#bell.wait(undefined)
       } else {
         await this.#safeStep(process)
