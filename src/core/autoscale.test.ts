@@ -281,7 +281,7 @@ describe('by tokens, with costs known', () => {
       rate: (second) => (second < 600 ? 48 : 12),
       seconds: 1200,
     })
-    const down = desired.findIndex((count, second) => second > 600 && count <= 2)
+    const down = desired.findIndex((count, second) => second > 600 && count <= 3)
     // No cold start was seen: the policy's 300 s, and the minute that rates are taken over.
     expect(down - 600).toBeGreaterThanOrEqual(300)
     expect(down - 600).toBeLessThanOrEqual(361)
@@ -292,6 +292,17 @@ describe('by tokens, with costs known', () => {
     const { desired } = run({ ...plant, rate, seconds: 1500 })
     const down = desired.findIndex((count, second) => second > 900 && count <= 4)
     expect(down - 900).toBeLessThanOrEqual(130)
+  })
+
+  test('what no growth lately would need again before it could be back goes after a minute', () => {
+    // A slow cold start, and growth so slow that little would be needed again within one.
+    const slow = { ...plant, coldStartSeconds: 240, from: 3 }
+    const teeth = (second: number): number => (second < 1500 ? 12 + second / 40 : 12)
+    const { desired } = run({ ...slow, rate: teeth, seconds: 2000 })
+    const most = Math.max(...desired.slice(1400, 1500))
+    const down = desired.findIndex((count, second) => second > 1500 && count <= most - 2)
+    expect(most).toBeGreaterThanOrEqual(6)
+    expect(down - 1500).toBeLessThanOrEqual(150)
   })
 
   test('a growth that goes on is met before it is there', () => {

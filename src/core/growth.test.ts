@@ -26,6 +26,13 @@ describe('what will be needed', () => {
     }
   })
 
+  test('a load that comes back is taken to stop where it was', () => {
+    const teeth = levels(1000, (second) => (second % 500) / 50)
+    // At 7 on the way to 10, and growing by 4.8 in a cold start.
+    expect(needAhead(teeth.slice(0, 85), 850_000, 7, 240_000)).toBeCloseTo(9.8, 1)
+    expect(needAhead(teeth.slice(0, 35), 350_000, 7, 240_000)).toBeGreaterThan(12)
+  })
+
   test('less is not foreseen', () => {
     expect(
       needAhead(
@@ -53,16 +60,22 @@ describe('after a burst', () => {
   const burst = levels(1200, (second) => (second >= 700 && second < 800 ? 8 : 2))
 
   test('as much may come again within ten minutes, and no more than came', () => {
-    expect(needAfterBurst(burst, 1_200_000, 2, 240_000)).toBe(8)
+    expect(needAfterBurst(burst, 1_200_000, 2, { coldStartMs: 240_000, quantile: 0.9 })).toBe(8)
+  })
+
+  test('a growth that was rare counts only where the rarest do', () => {
+    const growth = { coldStartMs: 60_000, quantile: 0.7 }
+    expect(needAfterBurst(burst, 1_200_000, 2, growth)).toBe(2)
+    expect(needAfterBurst(burst, 1_200_000, 2, { ...growth, quantile: 0.97 })).toBe(8)
   })
 
   test('later no longer', () => {
     const long = levels(1800, (second) => (second >= 700 && second < 800 ? 8 : 2))
-    expect(needAfterBurst(long, 1_800_000, 2, 240_000)).toBe(2)
+    expect(needAfterBurst(long, 1_800_000, 2, { coldStartMs: 240_000, quantile: 0.9 })).toBe(2)
   })
 
   test('at the height of it nothing is added', () => {
     const now = levels(800, (second) => (second >= 700 ? 8 : 2))
-    expect(needAfterBurst(now, 800_000, 8, 60_000)).toBe(8)
+    expect(needAfterBurst(now, 800_000, 8, { coldStartMs: 60_000, quantile: 0.9 })).toBe(8)
   })
 })

@@ -5,15 +5,17 @@ export interface Level {
 }
 
 const guardMs = 600_000
-const guardQuantile = 0.9
 const stretches = 3
 const leastStretchMs = 40_000
+/** Of a peak: from below it, the way up is one that was gone before. */
+const wellBelow = 0.95
 /** A level is a mean over the minute before it: it is half of that late. */
 const lateMs = 30_000
 
 /**
  * What the load will need when a replica ordered now is there. A growth that goes on, through three stretches of a third
- * of the cold start each, is taken to go on; a jump is in one or two of them and is not: it has happened.
+ * of the cold start each, is taken to go on; a jump is in one or two of them and is not: it has happened. A load that comes
+ * back is taken to stop where it was before; beyond that nothing is known, and it goes on.
  */
 export function needAhead(
   levels: readonly Level[],
@@ -33,29 +35,32 @@ export function needAhead(
     }
     slope = Math.min(slope, (later - earlier) / stretchMs)
   }
-  return need + Math.max(0, slope) * (coldStartMs + lateMs)
+  const ahead = need + Math.max(0, slope) * (coldStartMs + lateMs)
+  const peak = peakOf(levels)
+  return need < wellBelow * peak ? Math.min(ahead, peak) : ahead
 }
 
 /**
- * A load that grew fast within the last ten minutes may do so again: the growth over a cold start that nine of ten moments
- * stayed below, but no more than was needed then. When it was added, three teeth of the lab's sawtooth with a cold start of
- * 240 s went from 84 to 99 % of requests within the objective, for 3 % more GPU time; after a single flash crowd it cost
- * 11–14 % for nothing.
+ * A load that grew fast within the last ten minutes may do so again: the growth over a cold start that this part of moments
+ * stayed below, but no more than was needed then.
  */
 export function needAfterBurst(
   levels: readonly Level[],
   nowMs: number,
   need: number,
-  coldStartMs: number,
+  { coldStartMs, quantile }: { readonly coldStartMs: number; readonly quantile: number },
 ): number {
   const recent = levels.filter(({ atMs }) => atMs > nowMs - guardMs)
   const growths = recent
     .map((level) => level.need / (needAt(levels, level.atMs - coldStartMs) ?? Infinity))
     .filter((growth) => growth > 0)
     .sort((left, right) => left - right)
-  const growth = growths[Math.floor(guardQuantile * growths.length)] ?? 1
-  const peak = recent.reduce((most, level) => Math.max(most, level.need), 0)
-  return Math.max(need, Math.min(peak, need * growth))
+  const growth = growths[Math.floor(quantile * growths.length)] ?? 1
+  return Math.max(need, Math.min(peakOf(recent), need * growth))
+}
+
+function peakOf(levels: readonly Level[]): number {
+  return levels.reduce((most, { need }) => Math.max(most, need), 0)
 }
 
 /** The last level that is not younger; undefined before the first. */

@@ -9,8 +9,8 @@ export interface ServiceTarget {
   readonly tpotMs: number
   /** Of this engine and model, measured; absent: what a replica can take is learned. */
   readonly costs?: EngineCosts | undefined
-  /** Replicas are planned at so much of what they can take, 0–1: less costs more and keeps the objective in bursts. */
-  readonly headroom?: number | undefined
+  /** Replicas beyond the need, by its root: more cost more, and keep the objective in bursts. */
+  readonly spare?: number | undefined
 }
 
 export interface TokenNeed {

@@ -1,7 +1,7 @@
 // Replicas that follow the load, in the lab: every scaling rule on every tape, with cold starts of 60 and 240 s.
 //   node bin/run.mjs test/bars/lab-autoscaling.ts [--quick] [--part 0.5] [--tapes step,saw] [--cold 60,240] [--rules loraplex,hpa]
 // `--quick`: ours and the clairvoyant alone, tapes half as long. `--tapes` and `--rules` take beginnings of names, `--part`
-// the length of tapes; `--headroom 0.6` shows what more replicas bring where a bar is missed. Everything: 120 runs of five
+// the length of tapes; `--spare 1` shows what more replicas bring where a bar is missed. Everything: 120 runs of five
 // to ten seconds of CPU each.
 //
 // Bars: GPU time ≤ 1.25 × the clairvoyant's with ≥ 98 % of requests within the objective (TTFT ≤ 1 s, TPOT ≤ 50 ms); step × 4
@@ -70,7 +70,7 @@ function rulesFor({ need, coldStartMs, initial, tape }: Play): readonly ScalePol
     knee,
     need,
     windowMs,
-    ...headroom,
+    ...spare,
     replicas: initial,
   }
   return scalerNames.flatMap((name) =>
@@ -164,10 +164,10 @@ const { values } = parseArgs({
     cold: { type: 'string', default: '60,240' },
     rules: { type: 'string' },
     seed: { type: 'string', default: '1' },
-    headroom: { type: 'string' },
+    spare: { type: 'string' },
   },
 })
-const headroom = values.headroom === undefined ? {} : { headroom: Number(values.headroom) }
+const spare = values.spare === undefined ? {} : { spare: Number(values.spare) }
 const rules = (values.rules ?? (values.quick ? 'loraplex,clairvoyant' : '')).split(',')
 const isAsked = (asked: readonly string[], name: string): boolean =>
   asked.some((one) => name === one || (name.startsWith(one) && !scalerNames.includes(one)))

@@ -75,10 +75,10 @@ describe('a pool that promises a time between tokens', () => {
   }
 
   test('has replicas for the tokens that arrive, before anybody waits', () => {
-    // 8,000 tokens a second are three replicas at 30 ms, and 3.75 at eight tenths of what they can take.
+    // 8,000 tokens a second are three replicas at 30 ms, and one more for chance.
     expect(desiredAfterAMinute({ targetTpotMilliseconds: 30 })).toBe(4)
-    expect(desiredAfterAMinute({ targetTpotMilliseconds: 20 })).toBe(5)
-    expect(desiredAfterAMinute({ targetTpotMilliseconds: 50 })).toBe(3)
+    expect(desiredAfterAMinute({ targetTpotMilliseconds: 20 })).toBe(6)
+    expect(desiredAfterAMinute({ targetTpotMilliseconds: 50 })).toBe(4)
   })
 
   test('has more of them where adapters that are in flight make steps longer', () => {

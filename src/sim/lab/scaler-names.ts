@@ -25,7 +25,7 @@ export interface ScalerContext {
   readonly need: Float64Array
   readonly windowMs: number
   /** Of Loraplex's; absent: its preset. */
-  readonly headroom?: number | undefined
+  readonly spare?: number | undefined
 }
 
 type ScalerMaker = (context: ScalerContext) => ScalePolicy
@@ -72,14 +72,14 @@ export function scalerNamed(name: string, context: ScalerContext): ScalePolicy |
 
 interface OwnOptions extends Pick<
   ScalerContext,
-  'minReplicas' | 'maxReplicas' | 'replicas' | 'coldStartMs' | 'headroom'
+  'minReplicas' | 'maxReplicas' | 'replicas' | 'coldStartMs' | 'spare'
 > {
   readonly known: { readonly tpotMs?: number; readonly costs?: EngineCosts }
 }
 
 /** With the presets of a ModelPool. Who had replicas at the start knows how long one takes. */
 function loraplex(options: OwnOptions): ScalePolicy {
-  const { minReplicas, maxReplicas, replicas, coldStartMs, headroom, known } = options
+  const { minReplicas, maxReplicas, replicas, coldStartMs, spare, known } = options
   const policy: AutoscalePolicy = {
     minReplicas,
     maxReplicas,
@@ -91,7 +91,7 @@ function loraplex(options: OwnOptions): ScalePolicy {
     policy,
     ...known,
     ...(replicas > 0 ? { coldStartMs } : {}),
-    ...(headroom === undefined ? {} : { headroom }),
+    ...(spare === undefined ? {} : { spare }),
   })
 }
 

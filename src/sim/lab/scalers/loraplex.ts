@@ -10,14 +10,14 @@ export interface LoraplexScalerOptions {
   readonly tpotMs?: number
   /** Absent: learned. */
   readonly costs?: EngineCosts
-  readonly headroom?: number
+  readonly spare?: number
   /** Seen before the tape began, when the first replicas came up; absent: not yet. */
   readonly coldStartMs?: number
 }
 
 /** What the controller does: the same function, once a second, and when demand comes to a pool of none. */
 export function loraplexScaler(options: LoraplexScalerOptions): ScalePolicy {
-  const { name = 'loraplex', policy, tpotMs, costs, coldStartMs, headroom } = options
+  const { name = 'loraplex', policy, tpotMs, costs, coldStartMs, spare } = options
   let memory: AutoscaleMemory | undefined
   return {
     name,
@@ -42,7 +42,7 @@ export function loraplexScaler(options: LoraplexScalerOptions): ScalePolicy {
           demand: { waiting, running, arrivals, inputTokens, outputTokens, isFresh: true },
           replicas: { current: ordered, ready, activeAdapters },
           isJudging: false,
-          service: tpotMs === undefined ? undefined : { tpotMs, costs, headroom },
+          service: tpotMs === undefined ? undefined : { tpotMs, costs, spare },
         },
         memory ?? knowing(emptyMemory(nowMs), coldStartMs),
       )
