@@ -21,6 +21,15 @@ const usual: readonly number[] = [13, 0.4, 0.0005, 0.02, 0.0005, 0.05, 0.0005, 6
 /** How far costs are scaled to see how much a point's TPOT answers. */
 const nudge = 1.04
 
+export type Moved = (typeof moved)[number]
+
+export interface DescendOptions {
+  readonly rounds: number
+  /** Left as they are, where the points are too few to tell. */
+  readonly held: readonly Moved[]
+  say(text: string): void
+}
+
 interface State {
   readonly profile: LatencyProfile
   readonly figures: readonly ReplayFigures[]
@@ -36,13 +45,12 @@ interface State {
 export function descendProfile(
   points: readonly FitPoint[],
   start: LatencyProfile,
-  rounds: number,
-  say: (text: string) => void,
+  { rounds, held, say }: DescendOptions,
 ): LatencyProfile {
   let best = stateOf(points, start)
   const gains = gainsOf(points, best)
   for (let round = 0; round < rounds; round += 1) {
-    const wanted = solved(points, best, gains)
+    const wanted = solved(points, best, gains, held)
     const better = betterOf(points, best, wanted)
     const found = better === undefined ? 'no better' : percent(better.loss)
     say(`round ${round + 1}: ${percent(best.loss)} → ${found} ${JSON.stringify(better?.profile)}`)
@@ -80,8 +88,14 @@ function stateOf(points: readonly FitPoint[], profile: LatencyProfile): State {
   return { profile, figures, loss: sum / weights.reduce((total, weight) => total + weight, 0) }
 }
 
-/** log(lab / real). */
-function errorOf(point: FitPoint | undefined, { tpotMeanMs }: ReplayFigures): number {
+/** log(lab / real) of the time that tokens take; a full engine's is the inverse of its throughput. */
+function errorOf(
+  point: FitPoint | undefined,
+  { tpotMeanMs, outputTokensPerS }: ReplayFigures,
+): number {
+  if (point?.isSaturated === true && point.outputTokensPerS !== undefined) {
+    return Math.log(point.outputTokensPerS / outputTokensPerS)
+  }
   return point === undefined ? 0 : Math.log(tpotMeanMs / point.tpotMeanMs)
 }
 
@@ -92,8 +106,10 @@ function gainsOf(points: readonly FitPoint[], { profile, figures }: State): read
     scaled[name] = (profile[name] ?? 0) * nudge
   }
   return points.map((point, at) => {
-    const before = figures[at]?.tpotMeanMs ?? 1
-    const gain = Math.log(point.replay(scaled).tpotMeanMs / before) / Math.log(nudge)
+    const before = figures[at]
+    const after = point.replay(scaled)
+    const rise = before === undefined ? 0 : errorOf(point, after) - errorOf(point, before)
+    const gain = rise / Math.log(nudge)
     return Math.min(5, Math.max(0.7, gain))
   })
 }
@@ -102,6 +118,7 @@ function solved(
   points: readonly FitPoint[],
   { profile, figures }: State,
   gains: readonly number[],
+  held: readonly Moved[],
 ): LatencyProfile {
   const now = moved.map((name) => profile[name] ?? 0)
   const slopes = figures.map(({ work, tpotMeanMs }, at) => {
@@ -131,19 +148,23 @@ function solved(
     const targets = slopes.map(
       (row, at) => (dot(row, now) - (errors[at] ?? 0)) * (weights[at] ?? 1),
     )
-    const [kept, keptAt] = holding(now)
+    const [kept, keptAt] = holding(now, held)
     wanted = [...leastSquares([...rows, ...kept], [...targets, ...keptAt])]
   }
   return { ...profile, ...Object.fromEntries(moved.map((name, at) => [name, wanted[at] ?? 0])) }
 }
 
+const lightly = 0.15
+const firmly = 1000
+
 /** Rows that keep each constant near where it is. */
-function holding(now: readonly number[]): [number[][], number[]] {
+function holding(now: readonly number[], held: readonly Moved[]): [number[][], number[]] {
   const sizes = now.map((value, at) => Math.max(value, usual[at] ?? 1))
-  const hold = 0.15
+  const hold = moved.map((name) => (held.includes(name) ? firmly : lightly))
+  const rates = sizes.map((size, at) => (hold[at] ?? lightly) / size)
   return [
-    sizes.map((size, at) => sizes.map((_, other) => (other === at ? hold / size : 0))),
-    sizes.map((size, at) => (hold * (now[at] ?? 0)) / size),
+    rates.map((rate, at) => rates.map((_, other) => (other === at ? rate : 0))),
+    rates.map((rate, at) => rate * (now[at] ?? 0)),
   ]
 }
 

@@ -7,6 +7,8 @@ export interface FitPoint {
   readonly id: string
   readonly slots: number
   readonly tpotMeanMs: number
+  /** What a full engine is fitted to in place of its TPOT; absent: its TPOT. */
+  readonly outputTokensPerS?: number | undefined
   /** The batch is full whatever a step costs; else a slower step makes a larger batch, and so an even slower step. */
   readonly isSaturated: boolean
   /** How much it counts: 1, or more where less error is allowed. */
