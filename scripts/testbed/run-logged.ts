@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { UserError } from '../../src/errors.ts'
 
@@ -16,6 +17,7 @@ export async function runLogged(
   args: readonly string[],
   { cwd, env, log }: LoggedRun,
 ): Promise<string> {
+  await mkdir(dirname(log), { recursive: true })
   const output = createWriteStream(log, { flags: 'a' })
   output.write(`\n$ ${command} ${args.join(' ')}\n`)
   const child = spawn(command, args, {
