@@ -2,8 +2,8 @@ import { h100Llama8b } from './h100-llama-8b.ts'
 import type { LatencyProfile } from './latency-profile.ts'
 
 /**
- * As h100Llama8b at `max_lora_rank` 32, fitted on half of the runs at that rank; error on the other half: TPOT 6.7 % stable,
- * 8.0 % queueing, 5.5 % saturated (10 runs). Loads: 9 ms host to slot as fitted (6.4 to 8.1 measured), 141 ms disk to host.
+ * As h100Llama8b at `max_lora_rank` 32, fitted on half of the runs at that rank, slots as there; error on the other half: TPOT 8.8 %
+ * stable, 5.3 % queueing, 6.6 % saturated (31 runs). Loads: host to slot as fitted (6.4 to 8.1 measured), 141 ms disk to host.
  */
 export const h100Llama8bRank32: LatencyProfile = {
   ...h100Llama8b,

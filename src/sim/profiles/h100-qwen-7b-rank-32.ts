@@ -2,8 +2,8 @@ import { h100Qwen7b } from './h100-qwen-7b.ts'
 import type { LatencyProfile } from './latency-profile.ts'
 
 /**
- * As h100Qwen7b at `max_lora_rank` 32, fitted on half of the runs at that rank; error on the other half: TPOT 3.4 % stable,
- * 7.1 % queueing, 4.8 % saturated (14 runs). Loads: 3 ms host to slot, 22 ms disk to host.
+ * As h100Qwen7b at `max_lora_rank` 32, fitted on half of the runs at that rank, slots as there; error on the other half: TPOT 5.9 %
+ * stable, 4.8 % queueing, 5.4 % saturated (44 runs). Loads: 1.4 ms host to slot, 22 ms disk to host.
  */
 export const h100Qwen7bRank32: LatencyProfile = {
   ...h100Qwen7b,

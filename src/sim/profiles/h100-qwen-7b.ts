@@ -2,7 +2,7 @@ import type { LatencyProfile } from './latency-profile.ts'
 
 /**
  * Qwen-2.5-7B in bf16 on one H100 (64 GB), `max_lora_rank` 16: fitted as h100Llama8b is, on half of the same source's runs of
- * this model; error on the other half: TPOT 8.6 % stable, 7.4 % queueing, 10.2 % saturated (33 runs). Loads: 3 ms host to
+ * this model; error on the other half: TPOT 4.6 % stable, 5.3 % queueing, 6.1 % saturated (129 runs). Loads: 1.8 ms host to
  * slot, 17 ms disk to host. KV: 694,848 tokens at 8 slots, 526,992 at 128.
  */
 export const h100Qwen7b: LatencyProfile = {
