@@ -62,8 +62,8 @@ const sparePreset = 0.56
 const tolerance = 0.085
 /** A load that grows as it did in seven of ten moments lately finds replicas… */
 const orderQuantile = 0.7
-/** …and what could be needed again before it could be back is kept, but for the rarest growth. */
-const keepQuantile = 0.97
+/** …and what could be needed again before it could be back is kept, however rare such a growth was. */
+const keepQuantile = 1
 /** A backlog is to be gone in about so long… */
 const drainSeconds = 60
 /** …by at most so many replicas for each that the load needs: a backlog passes, and replicas cost a cold start. */

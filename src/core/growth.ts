@@ -42,7 +42,7 @@ export function needAhead(
 
 /**
  * A load that grew fast within the last ten minutes may do so again: the growth over a cold start that this part of moments
- * stayed below, but no more than was needed then.
+ * stayed below (1: the greatest), but no more than was needed then.
  */
 export function needAfterBurst(
   levels: readonly Level[],
@@ -55,7 +55,8 @@ export function needAfterBurst(
     .map((level) => level.need / (needAt(levels, level.atMs - coldStartMs) ?? Infinity))
     .filter((growth) => growth > 0)
     .sort((left, right) => left - right)
-  const growth = growths[Math.floor(quantile * growths.length)] ?? 1
+  const last = growths.length - 1
+  const growth = growths[Math.min(last, Math.floor(quantile * growths.length))] ?? 1
   return Math.max(need, Math.min(peakOf(recent), need * growth))
 }
 
