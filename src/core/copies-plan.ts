@@ -40,10 +40,24 @@ export function planCopies(demands: readonly AdapterDemand[], options: CopiesOpt
   const total = demands.reduce((sum, { rate }) => sum + rate * requestWork + adapterWork(rate), 0)
   const mean = total / replicas
   const { plan, loads } = planWithin(demands, options, mean)
-  // Replicas that have just come have nothing that could stay: then all share what there is.
-  return loads.some((load) => load < mean / 2)
+  // Replicas that have just come have nothing that could stay: then all share what there is. One that has copies enough, of what
+  // is little asked for, is no reason to move dozens.
+  return loads.some((load, replica) => load < mean / 2 && isNew(replica, demands, options))
     ? planWithin(demands, { ...options, keptSlack: slack }, mean).plan
     : plan
+}
+
+/** It has less than a quarter of the copies that replicas have in the mean, of what is asked for. */
+function isNew(
+  replica: number,
+  demands: readonly AdapterDemand[],
+  { replicas, isKept }: CopiesOptions,
+): boolean {
+  const copiesOn = (host: number): number =>
+    demands.reduce((count, { adapter }) => count + Number(isKept(adapter, host)), 0)
+  const all = Array.from({ length: replicas }, (_, host) => copiesOn(host))
+  const mean = all.reduce((sum, count) => sum + count, 0) / replicas
+  return (all[replica] ?? 0) < mean / 4
 }
 
 function planWithin(

@@ -181,6 +181,21 @@ describe('where adapters are kept loaded when they do not all fit everywhere', (
     expect(pool.loaded - settled).toBe(0)
   })
 
+  test('a replica whose copies are little asked for is no reason to move those of others', () => {
+    const pool = new Pool(4, 40)
+    const asks = names(80).map((name, at) => {
+      const rate = at < 60 ? 1 : 0.2
+      return ask(name, { rate, open: rate * 5 })
+    })
+    for (const [at, { revision }] of asks.entries()) {
+      pool.hosts[Math.floor(at / 20)]?.has.add(revision)
+    }
+    for (let at = 0; at < 40; at += 1) {
+      pool.plan(asks)
+    }
+    expect(pool.loaded).toBe(0)
+  })
+
   test('replicas that have just come get their share of what is asked for', () => {
     const pool = new Pool(4, 60)
     const asks = names(120).map((name) => ask(name, { rate: 1, open: 2 }))

@@ -154,14 +154,12 @@ export class LabReplica {
     }
   }
 
-  /** More were ordered at once than there is room for: the engine pushed out some that were hardly there. */
+  /** As agents see it: what began meanwhile has changed the engine's order, and so what it pushed out. */
   #forgetEvicted(): void {
-    if (this.#resident.size > this.hostCapacity) {
-      const there = new Set(this.model.caches.inHostMemory)
-      for (const id of this.#resident) {
-        if (!there.has(id)) {
-          this.#resident.delete(id)
-        }
+    const there = new Set(this.model.caches.inHostMemory)
+    for (const id of this.#resident) {
+      if (!there.has(id)) {
+        this.#resident.delete(id)
       }
     }
   }
@@ -173,6 +171,7 @@ export class LabReplica {
       readAdapter: (adapter) => {
         this.diskReads += 1
         this.model.adapterRead(adapter.id, { outcome: 'Read', harm: 'None' }, 0)
+        this.#forgetEvicted()
       },
       loaded: (adapter, nowMs) => {
         this.#loading.delete(adapter.id)
