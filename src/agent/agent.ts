@@ -167,7 +167,6 @@ class EngineAgent implements Agent {
 
   async drain(): Promise<void> {
     this.#draining = true
-    this.#loop.wake()
     this.#readinessChanged()
     const { drainLimitMs, metricsEveryMs } = this.#settings.times
     const startMs = this.#clock.now()
@@ -430,12 +429,10 @@ class EngineAgent implements Agent {
   }
 
   #estimateMs(revision: string): number {
-    const away = this.#link.process === undefined
-    const sinceMs = this.#clock.now() - this.#downSinceMs
-    return estimateLoadMs(this.#ledger.records, revision, {
-      nowMs: this.#clock.now(),
-      startMs: away ? Math.max(this.#starts.ms - sinceMs, 1000) : 0,
-      unitMs: this.#loop.unitMs,
-    })
+    const nowMs = this.#clock.now()
+    const leftMs = Math.max(this.#starts.ms - (nowMs - this.#downSinceMs), 1000)
+    const startMs = this.#link.process === undefined ? leftMs : 0
+    const { unitMs } = this.#loop
+    return estimateLoadMs(this.#ledger.records, revision, { nowMs, startMs, unitMs })
   }
 }

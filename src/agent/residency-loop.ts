@@ -24,10 +24,6 @@ export interface ResidencyLoopOptions {
   canRestart(process: EngineProcess): boolean
   mayRestart(process: EngineProcess): boolean
   restart(process: EngineProcess, because: 'BaseChanged' | 'Ghosts'): Promise<void>
-  /**
-   * Nothing more is begun on the engine: it may be told to end, and vLLM 0.32 that is told so during a load, with nothing else to
-   * do, neither answers nor ends.
-   */
   isDraining(): boolean
   /** Something changed that readiness depends on. */
   onStep(): void
@@ -89,8 +85,7 @@ export class ResidencyLoop {
     while (!this.#closed) {
       const process = this.#options.process()
       if (process === undefined) {
-        await this.#bell.wait(undefined)
-      } else if (this.#options.isDraining()) {
+        // What it was for went with the engine; whoever drains waits for it.
         this.#options.desk.releaseWork()
         await this.#bell.wait(undefined)
       } else {
@@ -139,6 +134,7 @@ export class ResidencyLoop {
     return {
       nowMs,
       engineReady: true,
+      draining: this.#options.isDraining(),
       baseChanged: sentinel.changed && this.#options.mayRestart(process),
       sentinelDue: (sentinel.askDueAtMs ?? Number.POSITIVE_INFINITY) <= nowMs,
       canRestart: this.#options.canRestart(process),
@@ -193,6 +189,9 @@ export class ResidencyLoop {
         const message = 'Every slot of the engine is taken by requests that do not end.'
         ledger.failed(revision, { reason: 'NoSlot', message, permanent: false })
       }
+      return
+    }
+    if (this.#options.isDraining()) {
       return
     }
     const startMs = clock.now()

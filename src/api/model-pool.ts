@@ -210,7 +210,7 @@ const scaling = z
     }),
     scaleDownStabilizationSeconds: seconds(300).meta({
       description:
-        'How long fewer replicas have to be enough before one goes, at most. Once a replica was seen to start, as long as that took, and at least 60.',
+        'How long fewer replicas have to be enough before one goes, at most. Once a replica was seen to start, as long as that took, and at least 60; where replicas follow tokens, 60 for one that no growth of the last ten minutes would need again before it could be back.',
     }),
     drainTimeoutSeconds: seconds(3600).meta({
       description:

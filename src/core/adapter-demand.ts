@@ -72,9 +72,11 @@ function advance(before: Track, came: RevisionTraffic, sinceMs: number, nowMs: n
   ]
   const lately = recent.reduce((sum, { arrivals }) => sum + arrivals, 0)
   return {
-    rate: isBurst(lately, slowRate)
-      ? lately / (fastMs / 1000)
-      : Math.max(slowRate, before.rate * old),
+    rate: Math.max(
+      slowRate,
+      before.rate * old,
+      isBurst(lately, slowRate) ? lately / (fastMs / 1000) : 0,
+    ),
     open: Math.max(slowOpen, came.open),
     slowRate,
     slowOpen,

@@ -118,7 +118,8 @@ function keepAliveMs(policy: AutoscalePolicy, { coldStart }: AutoscaleMemory): n
 /** Replicas that the load may need again within a cold start, as it grew lately. */
 function mostReturning({ nowMs, service }: AutoscaleInput, memory: AutoscaleMemory, need: number) {
   const { coldStart, levels } = memory
-  if (coldStart.ms === undefined) {
+  const [first] = levels
+  if (coldStart.ms === undefined || first === undefined || first.atMs > nowMs - coldStart.ms) {
     return Infinity
   }
   const growth = { coldStartMs: coldStart.ms, quantile: keepQuantile }
@@ -204,7 +205,8 @@ function bounded(wanted: number, input: AutoscaleInput, memory: AutoscaleMemory)
   const asleep = input.replicas.current === 0 && demand.waiting + demand.running === 0
   const mayBeZero = !input.isJudging && (isIdle || asleep)
   return clamp(
-    Math.ceil(wanted - 1e-9),
+    // What is known of the load fades, and is never nothing.
+    mayBeZero ? 0 : Math.ceil(wanted - 1e-9),
     Math.max(policy.minReplicas, mayBeZero ? 0 : 1),
     policy.maxReplicas,
   )

@@ -57,7 +57,9 @@ export function needAfterBurst(
     .sort((left, right) => left - right)
   const last = growths.length - 1
   const growth = growths[Math.min(last, Math.floor(quantile * growths.length))] ?? 1
-  return Math.max(need, Math.min(peakOf(recent), need * growth))
+  const peak = peakOf(recent)
+  // From nothing to something is no number of times.
+  return Math.max(need, Number.isFinite(growth) ? Math.min(peak, need * growth) : peak)
 }
 
 function peakOf(levels: readonly Level[]): number {

@@ -44,7 +44,7 @@ test('it is what 99 % of the busy time needs and a tenth more, at a sensible val
   expect(adviseMaxLoras(history, lora)).toEqual({
     maxLoras: 24,
     message:
-      '20 slots of a replica were enough 99 % of the busy time; with a tenth more, rounded, that is 24. 40 fewer than lora.maxLoras, which gives back about 30080 tokens of KV cache and 1.0 ms of each step (for a base of 8 billion parameters).',
+      '20 slots of a replica were enough 99 % of the busy time; with a tenth more, rounded, that is 24. 40 fewer than lora.maxLoras, which gives back about 30080 tokens of KV cache and 0.8 ms of each step (for a base of 8 billion parameters).',
   })
 })
 

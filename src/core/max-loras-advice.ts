@@ -24,7 +24,7 @@ const headroom = 1.1
 /** KV tokens that a slot takes from the engine, for each rank of `max_lora_rank`; milliseconds that it adds to each step.
  * Source: vLLM on an H100, Llama 3.1 8B, 8 to 224 slots (F. Agulló et al., arXiv:2508.08343; fitted anew). */
 const kvTokensPerRank = 47
-const stepMs = 0.024
+const stepMs = 0.019
 /** Of the values between which the difference is worth a restart of the engines. */
 const sensible = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512]
 

@@ -39,6 +39,7 @@ function aReplica(
   return {
     nowMs,
     engineReady: true,
+    draining: false,
     baseChanged: false,
     sentinelDue: false,
     canRestart: false,
@@ -61,6 +62,20 @@ const rows: Record<string, Row> = {
   'does nothing without an engine': {
     replica: aReplica([anAdapter('a')], { engineReady: false }),
     want: idle,
+  },
+  'begins nothing on an engine that may be told to end': {
+    replica: aReplica([anAdapter('a'), anAdapter('b', loaded)], { draining: true }),
+    want: idle,
+  },
+  'waits for time to pass there, also where a retry is due': {
+    replica: aReplica([anAdapter('a', { failure: { permanent: false, retryAtMs: nowMs - 5 } })], {
+      draining: true,
+    }),
+    want: idle,
+  },
+  'asks the base there: streams go on, and may be poisoned': {
+    replica: aReplica([anAdapter('a')], { draining: true, sentinelDue: true }),
+    want: { do: 'AskBase' },
   },
   'does nothing when all that is wanted is routable': {
     replica: aReplica([anAdapter('a', routable), anAdapter('b', { want: 'Allowed' })]),

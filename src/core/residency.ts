@@ -33,6 +33,8 @@ export interface HostCacheView {
 export interface ResidencySnapshot {
   readonly nowMs: number
   readonly engineReady: boolean
+  /** It may be told to end: vLLM 0.32 that is told so during a load, with nothing else to do, neither answers nor ends. */
+  readonly draining: boolean
   /** The base no longer answers its sentinel questions as it did. */
   readonly baseChanged: boolean
   /** Something suspicious happened, so the sentinel has to be asked. */
@@ -77,6 +79,10 @@ export function planResidency(snapshot: ResidencySnapshot): ResidencyPlan {
     return { action: { do: 'Wait', untilMs: undefined }, noRoom: [], ghostsHigh }
   }
   const { action, noRoom } = advanceOne(snapshot)
+  if (snapshot.draining) {
+    const rest = { do: 'Wait', untilMs: undefined } as const
+    return { action: urgent(snapshot) ?? rest, noRoom, ghostsHigh }
+  }
   const next =
     urgent(snapshot) ??
     action ??

@@ -16,13 +16,17 @@ import type { ReplayFigures } from '../support/lab-replay.ts'
 import { readLabRuns, type LabRunRow } from '../support/lab-runs.ts'
 import { isSaturated, replayLabRun, replaySteadyPart } from '../support/replay-lab-run.ts'
 
-/** What of a full engine the constants are fitted to, where they cannot give both. */
+/**
+ * `fullBy`: what of a full engine the constants are fitted to, where they cannot give both. `slotsOf`: whose costs of slots it has,
+ * where there are few runs with many slots.
+ */
 const groups = [
   {
     name: 'llama-16',
     model: 'llama-3.1-8b-instruct',
     rank: 16,
     profile: 'h100-llama-8b',
+    slotsOf: undefined,
     fullBy: 'Throughput',
   },
   {
@@ -30,6 +34,7 @@ const groups = [
     model: 'llama-3.1-8b-instruct',
     rank: 32,
     profile: 'h100-llama-8b-rank-32',
+    slotsOf: 'h100-llama-8b',
     fullBy: 'Throughput',
   },
   {
@@ -37,6 +42,7 @@ const groups = [
     model: 'qwen-2.5-7b-instruct',
     rank: 16,
     profile: 'h100-qwen-7b',
+    slotsOf: undefined,
     fullBy: 'Tpot',
   },
   {
@@ -44,6 +50,7 @@ const groups = [
     model: 'qwen-2.5-7b-instruct',
     rank: 32,
     profile: 'h100-qwen-7b-rank-32',
+    slotsOf: 'h100-qwen-7b',
     fullBy: 'Throughput',
   },
 ] as const
@@ -86,7 +93,7 @@ function spread<T>(rows: readonly T[], count: number): readonly T[] {
 /** Of each kind of run, so many at most; whole hours, but ten minutes where no queue builds up. */
 const chosenForFit = { stable: 30, queueing: 16, overloaded: 10, client_capped: 10 } as const
 
-function fit({ rank, fullBy }: Group, rows: readonly LabRunRow[], start: LatencyProfile) {
+function fit({ profile, slotsOf, fullBy }: Group, rows: readonly LabRunRow[]): LatencyProfile {
   const chosen = (['stable', 'queueing', 'overloaded', 'client_capped'] as const).flatMap(
     (regime) =>
       spread(
@@ -106,23 +113,21 @@ function fit({ rank, fullBy }: Group, rows: readonly LabRunRow[], start: Latency
     replay: (profile: LatencyProfile) =>
       row.regime === 'stable' ? replaySteadyPart(row, profile) : replayLabRun(row, profile),
   }))
+  const start = profileOf(profile)
+  const { perSlotMs, perAdapterSlotMs } = profileOf(slotsOf ?? profile)
   return descendProfile(
     points,
-    { ...start, perRequestMs },
+    { ...start, perRequestMs, perSlotMs, perAdapterSlotMs: perAdapterSlotMs ?? 0 },
     {
       rounds: 4,
-      // Of the higher rank there are few runs with many slots: slots cost what they do at rank 16.
-      held: rank === 32 ? ['perSlotMs', 'perAdapterSlotMs'] : [],
-      say: (text) =>
-        process.stderr.write(`${start.name}: ${text}
-`),
+      held: slotsOf === undefined ? [] : ['perSlotMs', 'perAdapterSlotMs'],
+      say: (text) => process.stderr.write(`${profile}: ${text}\n`),
     },
   )
 }
 
 function printFit(group: Group, rows: readonly LabRunRow[]): void {
-  const found = fit(group, rows, profileOf(group.profile))
-  console.log(group.name, rows.length, JSON.stringify(found))
+  console.log(group.name, rows.length, JSON.stringify(fit(group, rows)))
 }
 
 function profileOf(name: string): LatencyProfile {

@@ -202,6 +202,8 @@ const engineError = {
   },
 }
 
+const deadline = (ms = 10_000) => AbortSignal.timeout(ms)
+
 /** Several at once, or one is done before a busy machine has told the engine to end. */
 const drained = 8
 
@@ -213,7 +215,7 @@ export function describeDrain(engine: Running): void {
   it('drains: what runs goes on, new work is refused, then streams end or are cut', async () => {
     await isIdle(engine)
     const streams = Array.from({ length: drained }, () =>
-      ask(engine(), completion(base, { ...long, stream: true })).then(
+      ask(engine(), completion(base, { ...long, stream: true }), deadline(60_000)).then(
         ({ body }) => frames(body),
         () => 'Torn' as const,
       ),
@@ -224,11 +226,11 @@ export function describeDrain(engine: Running): void {
     await vi.waitFor(async () => {
       tries += 1
       const late = load(`late-${tries}`, good('acme-tickets'))
-      const { status, body } = await ask(engine(), late, AbortSignal.timeout(10_000))
+      const { status, body } = await ask(engine(), late, deadline())
       expect([status, body]).toEqual([500, expect.stringContaining('Server shutting down')])
     }, wait)
-    expect((await ask(engine(), { path: '/health' })).status).toBe(200)
-    const refused = await ask(engine(), chat(base), AbortSignal.timeout(10_000))
+    expect((await ask(engine(), { path: '/health' }, deadline())).status).toBe(200)
+    const refused = await ask(engine(), chat(base), deadline())
     expect(refused.status).toBe(500)
     expect(refused.body).toContain('cannot schedule new futures after shutdown')
     for (const all of await Promise.all(streams)) {

@@ -27,7 +27,7 @@ export interface DescendOptions {
   readonly rounds: number
   /** Left as they are, where the points are too few to tell. */
   readonly held: readonly Moved[]
-  say(text: string): void
+  readonly say: (text: string) => void
 }
 
 interface State {
