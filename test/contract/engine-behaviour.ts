@@ -215,12 +215,17 @@ export function describeDrain(engine: Running): void {
   it('drains: what runs goes on, new work is refused, then streams end or are cut', async () => {
     await isIdle(engine)
     const streams = Array.from({ length: drained }, () =>
-      ask(engine(), completion(base, { ...long, stream: true }), deadline(60_000)).then(
+      ask(
+        engine(),
+        completion(base, { ...long, ignore_eos: true, stream: true }),
+        deadline(60_000),
+      ).then(
         ({ body }) => frames(body),
         () => 'Torn' as const,
       ),
     )
-    await vi.waitFor(async () => expect((await gauge(engine)).running).toBe(drained), wait)
+    const half = drained / 2
+    await vi.waitFor(async () => expect((await gauge(engine)).running).toBeGreaterThan(half), wait)
     engine().terminate()
     let tries = 0
     await vi.waitFor(async () => {
