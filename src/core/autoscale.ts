@@ -167,15 +167,16 @@ function queueWanted({ demand, replicas, policy, nowMs }: AutoscaleInput, memory
 /** For a load as it will be when replicas are there that are ordered now. Before bounds. */
 function loadWanted(input: AutoscaleInput, memory: AutoscaleMemory, need: number): number {
   const { nowMs, replicas } = input
-  const { coldStart, levels } = memory
-  const growth =
-    coldStart.ms === undefined ? undefined : { coldStartMs: coldStart.ms, quantile: orderQuantile }
+  const {
+    coldStart: { ms: coldStartMs },
+    levels,
+  } = memory
   const coming =
-    growth === undefined
+    coldStartMs === undefined
       ? need
       : Math.max(
-          needAhead(levels, nowMs, need, growth.coldStartMs),
-          needAfterBurst(levels, nowMs, need, growth),
+          needAhead(levels, nowMs, need, coldStartMs),
+          needAfterBurst(levels, nowMs, need, { coldStartMs, quantile: orderQuantile }),
         )
   const wanted = staffed(coming, input.service)
   const isEnough = wanted <= replicas.current * (1 + tolerance)
@@ -206,8 +207,8 @@ function bounded(wanted: number, input: AutoscaleInput, memory: AutoscaleMemory)
   const mayBeZero = !input.isJudging && (isIdle || asleep)
   return clamp(
     // What is known of the load fades, and is never nothing.
-    mayBeZero ? 0 : Math.ceil(wanted - 1e-9),
-    Math.max(policy.minReplicas, mayBeZero ? 0 : 1),
+    mayBeZero ? 0 : Math.max(1, Math.ceil(wanted - 1e-9)),
+    policy.minReplicas,
     policy.maxReplicas,
   )
 }

@@ -42,22 +42,23 @@ export function planCopies(demands: readonly AdapterDemand[], options: CopiesOpt
   const { plan, loads } = planWithin(demands, options, mean)
   // Replicas that have just come have nothing that could stay: then all share what there is. One that has copies enough, of what
   // is little asked for, is no reason to move dozens.
-  return loads.some((load, replica) => load < mean / 2 && isNew(replica, demands, options))
+  const low = loads.flatMap((load, replica) => (load < mean / 2 ? [replica] : []))
+  return low.length > 0 && hasNew(low, demands, options)
     ? planWithin(demands, { ...options, keptSlack: slack }, mean).plan
     : plan
 }
 
-/** It has less than a quarter of the copies that replicas have in the mean, of what is asked for. */
-function isNew(
-  replica: number,
+/** One of them has less than a quarter of the copies that replicas have in the mean, of what is asked for. */
+function hasNew(
+  among: readonly number[],
   demands: readonly AdapterDemand[],
   { replicas, isKept }: CopiesOptions,
 ): boolean {
-  const copiesOn = (host: number): number =>
-    demands.reduce((count, { adapter }) => count + Number(isKept(adapter, host)), 0)
-  const all = Array.from({ length: replicas }, (_, host) => copiesOn(host))
-  const mean = all.reduce((sum, count) => sum + count, 0) / replicas
-  return (all[replica] ?? 0) < mean / 4
+  const copies = Array.from({ length: replicas }, (_, replica) =>
+    demands.reduce((count, { adapter }) => count + Number(isKept(adapter, replica)), 0),
+  )
+  const mean = copies.reduce((sum, count) => sum + count, 0) / replicas
+  return among.some((replica) => (copies[replica] ?? 0) < mean / 4)
 }
 
 function planWithin(

@@ -23,9 +23,9 @@ export interface Plant {
   readonly seconds: number
   readonly policy?: Partial<AutoscalePolicy>
   readonly from?: number
-  /** Tokens are counted, and the engine's costs are known. */
   /** In flight where anything is, at most. */
   readonly adapters?: number
+  /** Tokens are counted, and the engine's costs are known. */
   readonly costs?: EngineCosts
 }
 

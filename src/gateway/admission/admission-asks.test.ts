@@ -1,9 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { aTicket, anAdmission } from '../../../test/support/an-admission.ts'
 import { FakeView, firstOf } from '../../../test/support/fake-view.ts'
 import type { LoraplexError } from '../../errors.ts'
-import type { ReplicaView } from '../replica-view.ts'
-import { PoolAdmission } from './admission.ts'
-import { defaultAdmissionLimits } from './queue-bounds.ts'
+import type { PoolAdmission } from './admission.ts'
 import type { Ticket } from './ticket.ts'
 
 let views: FakeView[] = []
@@ -18,34 +17,21 @@ beforeEach(() => {
 
 const first = (): FakeView => firstOf(views)
 
-function admission(): PoolAdmission {
-  return new PoolAdmission(
-    () => [...views] as unknown as ReplicaView[],
-    defaultAdmissionLimits,
+const admission = (): PoolAdmission =>
+  anAdmission(
+    () => views,
     () => 1000,
   )
-}
 
-/** `a1` is the first ticket for revision `a`; `base1` one for the base. */
 function ticket(name: string): Ticket {
-  const revision = name.replace(/\d+$/, '')
-  return {
-    revision: revision === 'base' ? undefined : revision,
-    tenant: 'acme',
-    weight: 1,
-    sizeBytes: 100,
+  return aTicket(name, {
     cameAt: 1000,
-    deadline: 31_000,
-    coldStart: undefined,
-    tried: new Set(),
-    lost: undefined,
-    isOnTrial: false,
     place: () => undefined,
     refuse: (error) => {
       lastError = error
       refused.push(`${name}:${error.code}`)
     },
-  }
+  })
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve))

@@ -1,10 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { aTicket, anAdmission } from '../../../test/support/an-admission.ts'
 import { FakeView } from '../../../test/support/fake-view.ts'
 import { LoraplexError } from '../../errors.ts'
-import { PoolAdmission } from './admission.ts'
+import type { PoolAdmission } from './admission.ts'
 import type { Ticket } from './ticket.ts'
-import { defaultAdmissionLimits } from './queue-bounds.ts'
-import type { ReplicaView } from '../replica-view.ts'
 
 let now = 0
 let views: FakeView[] = []
@@ -17,30 +16,21 @@ beforeEach(() => {
   log = []
 })
 
-function admission(): PoolAdmission {
-  return new PoolAdmission(
-    () => [...views] as unknown as ReplicaView[],
-    defaultAdmissionLimits,
+const admission = (): PoolAdmission =>
+  anAdmission(
+    () => views,
     () => now,
   )
-}
 
 /** A request of a pool that takes up to ten minutes to start. */
 function ticket(name: string, cameCold: boolean, lost?: Ticket['lost']): Ticket {
-  return {
-    revision: 'a',
-    tenant: 'acme',
-    weight: 1,
-    sizeBytes: 100,
+  return aTicket('a', {
     cameAt: now,
-    deadline: now + 30_000,
     coldStart: { deadline: now + 600_000, queueMs: 30_000, cameCold },
-    tried: new Set(),
     lost,
-    isOnTrial: false,
     place: (view) => log.push(`${name}@${view.engineProcess}`),
     refuse: ({ code }) => log.push(`${name}:${code}`),
-  }
+  })
 }
 
 function aView(name: string, state: 'Full' | 'Starting'): FakeView {

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { aTicket, anAdmission } from '../../../test/support/an-admission.ts'
 import { FakeView, firstOf } from '../../../test/support/fake-view.ts'
 import { LoraplexError, type ErrorCode } from '../../errors.ts'
-import { PoolAdmission } from './admission.ts'
+import type { PoolAdmission } from './admission.ts'
 import type { EngineFate } from '../relay/engine-fate.ts'
 import type { Ticket } from './ticket.ts'
-import { defaultAdmissionLimits, type AdmissionLimits } from './queue-bounds.ts'
-import type { ReplicaView } from '../replica-view.ts'
+import type { AdmissionLimits } from './queue-bounds.ts'
 
 let now = 0
 let views: FakeView[] = []
@@ -20,40 +20,31 @@ beforeEach(() => {
 
 const first = (): FakeView => firstOf(views)
 
-function admission(limits: Partial<AdmissionLimits> = {}): PoolAdmission {
-  return new PoolAdmission(
-    () => [...views] as unknown as ReplicaView[],
-    { ...defaultAdmissionLimits, ...limits },
+const admission = (limits: Partial<AdmissionLimits> = {}): PoolAdmission =>
+  anAdmission(
+    () => views,
     () => now,
+    limits,
   )
-}
 
 interface TestTicket extends Ticket {
   error: LoraplexError | undefined
 }
 
-/** `a1` is the first ticket for revision `a`; `base1` one for the base. */
 function ticket(name: string, fields: Partial<Ticket> = {}): TestTicket {
-  const revision = name.replace(/\d+$/, '')
-  return {
-    revision: revision === 'base' ? undefined : revision,
-    tenant: 'acme',
-    weight: 1,
-    sizeBytes: 100,
-    cameAt: now,
-    deadline: now + 30_000,
-    coldStart: undefined,
-    tried: new Set(),
-    lost: undefined,
-    isOnTrial: false,
+  const one: TestTicket = {
+    ...aTicket(name, {
+      cameAt: now,
+      place: (view) => log.push(`${name}@${view.engineProcess}`),
+      refuse: (error) => {
+        one.error = error
+        log.push(`${name}:${error.code}`)
+      },
+      ...fields,
+    }),
     error: undefined,
-    place: (view) => log.push(`${name}@${view.engineProcess}`),
-    refuse(this: TestTicket, error) {
-      this.error = error
-      log.push(`${name}:${error.code}`)
-    },
-    ...fields,
   }
+  return one
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve))
