@@ -247,7 +247,7 @@ describe('a reflector', () => {
     api.put('b', '1')
     await eventually(() => api.count('watch')).toBe(7)
     await eventually(() => api.watches).toBe(1)
-    expect(values()).toEqual({ a: '1', b: '1' })
+    await eventually(values).toEqual({ a: '1', b: '1' })
   })
 
   it('waits no second time as long when a server that was away answers with 410', async () => {
@@ -282,7 +282,7 @@ describe('a reflector', () => {
     await eventually(() => api.watches).toBe(1)
     const [refused, next] = api.requests.filter(({ verb }) => verb === 'watch').slice(-2)
     expect((next?.atMs ?? 0) - (refused?.atMs ?? 0)).toBeGreaterThanOrEqual(990)
-    expect(values()).toEqual({ a: '1' })
+    await eventually(values).toEqual({ a: '1' })
   })
 
   it('is not started before the first list has come, however often it fails', async () => {
