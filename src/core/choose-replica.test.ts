@@ -77,6 +77,23 @@ describe('where costs are known', () => {
     expect(choose(calibrated, loaded, toLoad)).toBe('loaded')
   })
 
+  test('an idle replica is not slow because it was, and one where many are is', () => {
+    const asSlow = (inFlight: number) =>
+      at('slow', { inFlight, remainingTokens: inFlight * 100, seenStepMs: 60 })
+    const asThought = (inFlight: number) =>
+      at('thought', { inFlight: inFlight + 1, remainingTokens: (inFlight + 1) * 100 })
+    expect(choose(calibrated, asThought(0), asSlow(0))).toBe('slow')
+    expect(choose(calibrated, asSlow(40), asThought(40))).toBe('thought')
+  })
+
+  test('of a prompt, others lose less than of a load that takes as long', () => {
+    const promptMs = 1000 * costs.perPromptTokenMs
+    const of = (ask: Partial<RouteOption>) =>
+      optionCost(at('busy', { inFlight: 40, ...ask }), { ...costs, loadMs: promptMs })
+    const prompt = of({ uncachedTokens: 1000 })
+    expect(of({ uncachedTokens: 0, needsLoad: true }) - prompt).toBeCloseTo(20 * promptMs, 5)
+  })
+
   test('the least is found among a thousand', () => {
     const options = Array.from({ length: 1000 }, (_, index) =>
       at(`r${index}`, { inFlight: (index * 7919) % 1000 }),
