@@ -7,7 +7,7 @@ import { DemandFeed } from '../gateway/demand-feed.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { createInternalServer } from '../gateway/internal-server.ts'
 import { Metering, type MeteringOptions } from '../gateway/metering/metering.ts'
-import { createGatewayServer } from '../gateway/server.ts'
+import { closeIdleSoon, createGatewayServer, lastUseMs } from '../gateway/server.ts'
 import { addStateMetrics } from '../gateway/state-metrics.ts'
 import { TableFeed } from '../gateway/table-feed.ts'
 import type { ClusterAccess } from '../resources/kubernetes/cluster-access.ts'
@@ -117,10 +117,13 @@ export class GatewayProcess {
    */
   async stop(shutdownDelayMs: number, drainMs: number, now: AbortSignal): Promise<void> {
     this.gateway.announceLeave()
+    closeIdleSoon(this.#servers.http)
     await delay(shutdownDelayMs, undefined, { signal: now }).catch(() => undefined)
     const deadline = new AbortController()
     const timer = setTimeout(() => deadline.abort(), drainMs)
     const end = AbortSignal.any([deadline.signal, now])
+    await this.gateway.untilIdle(end)
+    await delay(lastUseMs, undefined, { signal: end }).catch(() => undefined)
     await this.gateway.untilIdle(end)
     const drained = this.gateway.drain(end)
     this.#servers.http.server.close()

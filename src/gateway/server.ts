@@ -95,6 +95,20 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
   return app
 }
 
+/**
+ * Who has read the end of a stream may send the next request in the same moment: a server that leaves waits so long for it
+ * before it closes the connection, or itself.
+ */
+export const lastUseMs = 1000
+
+/**
+ * For a server that leaves: the heads of its streams may have gone out before, so that their callers do not know. One that
+ * uses its connection again is answered, and told; one that does not is cut off soon. Node adds a second of its own.
+ */
+export function closeIdleSoon(app: FastifyInstance): void {
+  app.server.keepAliveTimeout = lastUseMs
+}
+
 /** What was just written gets so long to leave when the server closes. */
 const lastBytesMs = 1000
 

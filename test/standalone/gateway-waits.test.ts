@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { LeaseRequest } from '../../src/api/agent-protocol.ts'
+import { closeIdleSoon } from '../../src/gateway/server.ts'
 import { aKey, anAdapterStatus, aPool } from '../support/builders.ts'
 import { expectRefusal } from '../support/error-shape.ts'
 import { eventually } from '../support/eventually.ts'
@@ -355,18 +356,38 @@ describe('draining', () => {
     await drained
   })
 
-  test('closes a connection behind a stream that began before it', async () => {
-    const to = await start()
-    const key = keyOfTenant('acme')
+  /** A caller whose stream began before the gateway said that it leaves, and has ended since. */
+  async function streamedBefore(to: Awaited<ReturnType<typeof start>>) {
     const long = { ...hello, model: 'tickets', stream: true, max_tokens: 60, ignore_eos: true }
-    const caller = openRaw(to.port, rawPost('/v1/chat/completions', key, long))
-    let text = ''
-    caller.on('data', (chunk: Buffer) => (text += chunk.toString()))
-    await eventually(() => text).toContain('data: ')
+    const post = (body: object): string =>
+      rawPost('/v1/chat/completions', keyOfTenant('acme'), body)
+    const caller = openRaw(to.port, post(long))
+    const seen = { text: '' }
+    caller.on('data', (chunk: Buffer) => (seen.text += chunk.toString()))
+    await eventually(() => seen.text).toContain('data: ')
     to.gateway.announceLeave()
+    closeIdleSoon(to.server)
+    await eventually(() => seen.text).toMatch(/data: \[DONE\]\n\n\r\n0\r\n\r\n$/)
+    expect(seen.text.toLowerCase()).not.toContain('connection: close')
+    return { caller, seen, post }
+  }
+
+  test('answers once more behind a stream that began before it, and says that it was the last time', async () => {
+    const to = await start()
+    const { caller, seen, post } = await streamedBefore(to)
+    seen.text = ''
+    caller.write(post({ ...hello, model: 'tickets' }))
     await eventually(() => caller.readableEnded).toBe(true)
-    expect(text).toMatch(/data: \[DONE\]\n\n\r\n0\r\n\r\n$/)
-    expect(text.toLowerCase()).not.toContain('connection: close')
+    expect(seen.text).toMatch(/^HTTP\/1.1 200 /)
+    expect(seen.text.toLowerCase()).toContain('connection: close')
+  })
+
+  test('closes a connection that is not used again behind a stream that began before it', async () => {
+    const to = await start()
+    const { caller, seen } = await streamedBefore(to)
+    const { text } = seen
+    await eventually(() => caller.readableEnded).toBe(true)
+    expect(seen.text).toBe(text)
     expect(to.gateway.draining).toBe(false)
   })
 

@@ -202,7 +202,7 @@ export class Exchange {
   }
 
   endStream(usage: Usage | undefined): void {
-    this.#endBody('')
+    this.#body.end('')
     this.#end('ok', usage)
   }
 
@@ -258,7 +258,7 @@ export class Exchange {
     this.#leaveEngine(partial)
     if (this.#response.headersSent) {
       const frames = form.stream?.ending(error, id, trail) ?? ''
-      this.#endBody(Buffer.from(frames).toString('latin1'))
+      this.#body.end(Buffer.from(frames).toString('latin1'))
     } else {
       const body = Buffer.from(errorBody(error, dialect, id))
       this.#response.writeHead(error.row.status, {
@@ -389,15 +389,6 @@ export class Exchange {
       this.#response.once('drain', () => this.#onDrain())
     }
     return false
-  }
-
-  #endBody(text: string): void {
-    if (this.context.isLeaving()) {
-      // Its head may have gone out before anybody left. A caller that used the connection again would find it closed.
-      const { socket } = this.#response
-      this.#response.once('finish', () => socket?.destroySoon())
-    }
-    this.#body.end(text)
   }
 
   #commonHeaders(): Record<string, string> {
