@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { chooseReplica, optionCost, type RouteOption } from './choose-replica.ts'
-import type { EngineCosts } from './route-cost.ts'
+import { hasJustBegun, type EngineCosts } from './route-cost.ts'
 
 interface Named extends RouteOption {
   readonly name: string
@@ -12,6 +12,7 @@ function at(name: string, fields: Partial<RouteOption> = {}): Named {
     inFlight: 0,
     queuedPromptTokens: 0,
     remainingTokens: 0,
+    beginnings: 0,
     slotsUsed: 0,
     isActive: true,
     needsLoad: false,
@@ -86,12 +87,13 @@ describe('where costs are known', () => {
     expect(choose(calibrated, asSlow(40), asThought(40))).toBe('thought')
   })
 
-  test('of a prompt, others lose less than of a load that takes as long', () => {
-    const promptMs = 1000 * costs.perPromptTokenMs
-    const of = (ask: Partial<RouteOption>) =>
-      optionCost(at('busy', { inFlight: 40, ...ask }), { ...costs, loadMs: promptMs })
-    const prompt = of({ uncachedTokens: 1000 })
-    expect(of({ uncachedTokens: 0, needsLoad: true }) - prompt).toBeCloseTo(20 * promptMs, 5)
+  test('a long prompt keeps away from answers that have just begun, a short one does not', () => {
+    const begun = (uncachedTokens: number) => [
+      at('begun', { inFlight: 2, beginnings: 2, uncachedTokens }),
+      at('late', { inFlight: 3, uncachedTokens }),
+    ]
+    expect(choose(calibrated, ...begun(4000))).toBe('late')
+    expect(choose(calibrated, ...begun(10))).toBe('begun')
   })
 
   test('the least is found among a thousand', () => {
@@ -102,6 +104,17 @@ describe('where costs are known', () => {
     const found = chooseReplica(options, calibrated)
     expect(found && optionCost(found, costs)).toBe(least)
   })
+})
+
+test.each([
+  [100, 100, true],
+  [88, 100, true],
+  [87, 100, false],
+  [0, 100, false],
+  [-20, 100, false],
+  [0, 0, false],
+])('with %i of %i tokens to come, an answer has just begun: %s', (left, expected, has) => {
+  expect(hasJustBegun(left, expected)).toBe(has)
 })
 
 describe('beside other gateways', () => {

@@ -124,6 +124,7 @@ export class ReplicaView {
       inFlight: 0,
       queuedPromptTokens: 0,
       remainingTokens: 0,
+      beginnings: 0,
       slotsUsed: 0,
       isActive: false,
       needsLoad: false,
@@ -202,6 +203,7 @@ export class ReplicaView {
     option.inFlight = load.inFlight
     option.queuedPromptTokens = load.queuedPromptTokens
     option.remainingTokens = load.remainingTokens
+    option.beginnings = load.beginnings
     option.slotsUsed = load.slotsUsed
     option.isActive = state.isActive
     option.needsLoad = state.needsLoad

@@ -10,5 +10,6 @@ export function aWork(revision: string | undefined, fields: Partial<Work> = {}):
     remainingTokens: 0,
     isRead: false,
     ...fields,
+    expectedTokens: fields.expectedTokens ?? fields.remainingTokens ?? 0,
   }
 }

@@ -79,6 +79,7 @@ export class FakeView {
       inFlight: this.inFlight,
       queuedPromptTokens: 0,
       remainingTokens: 0,
+      beginnings: 0,
       slotsUsed: 0,
       ...state,
       uncachedTokens: ask.promptTokens,

@@ -145,6 +145,7 @@ export class PoolRouter {
       promptTokens,
       tokensToRead: view.queuedPromptTokens + promptTokens,
       sentAtMs: this.#now(),
+      expectedTokens: ask.outputTokens,
       remainingTokens: ask.outputTokens,
       isRead: false,
     }

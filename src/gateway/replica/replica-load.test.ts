@@ -37,7 +37,31 @@ test('expects less as an answer is written', () => {
   expect(load.remainingTokens).toBe(0)
 })
 
+test('tells which answers have just begun', () => {
+  const works = [aWork('a', { remainingTokens: 80 }), aWork('a', { remainingTokens: 80 })]
+  for (const work of works) {
+    load.begin(work)
+  }
+  expect(load.beginnings).toBe(2)
+  const [first, second] = works
+  load.expect(first ?? aWork('a'), 71)
+  expect(load.beginnings).toBe(2)
+  load.expect(first ?? aWork('a'), 70)
+  expect(load.beginnings).toBe(1)
+  load.expect(first ?? aWork('a'), 20)
+  load.end(first ?? aWork('a'), true)
+  expect(load.beginnings).toBe(1)
+  load.end(second ?? aWork('a'), false)
+  expect(load.beginnings).toBe(0)
+})
+
 describe('with other gateways', () => {
+  test('an eighth of theirs has just begun', () => {
+    load.begin(aWork('a', { remainingTokens: 80 }))
+    load.hear('me', { me: aLoad(1), you: aLoad(8) }, 1)
+    expect(load.beginnings).toBe(2)
+  })
+
   test('theirs come on top; its own word of a moment ago does not', () => {
     for (let count = 0; count < 7; count += 1) {
       load.begin(aWork('a'))

@@ -1,10 +1,14 @@
 import type { ActivityMessage, GatewayLoad } from '../../api/agent-protocol.ts'
 import { followActivity } from '../../api/follow-activity.ts'
+import { hasJustBegun } from '../../core/route-cost.ts'
 import { UnreadPrompts } from './unread-prompts.ts'
 import type { Work } from './work.ts'
 
 /** Nothing, or nobody said. */
 const noLoad: GatewayLoad = { inFlight: 0, queuedPromptTokens: 0, remainingTokens: 0 }
+
+/** Of what other gateways have in flight, what has just begun: as much as of an answer counts as its beginning. */
+const usualBeginnings = 1 / 8
 
 /** The work at one engine: this gateway's own exactly, that of the others as its agent last told it. */
 export class ReplicaLoad {
@@ -12,6 +16,7 @@ export class ReplicaLoad {
   readonly #unread = new UnreadPrompts()
   #own = 0
   #remainingTokens = 0
+  #beginnings = 0
   #others = noLoad
   #gateways = 1
   /** What this gateway had itself when the others had that. */
@@ -63,6 +68,11 @@ export class ReplicaLoad {
     return here + remainingTokens + this.#sinceThen(here - this.#ownThen.remainingTokens)
   }
 
+  /** Answers that have just begun, or will. Others do not tell. */
+  get beginnings(): number {
+    return this.#beginnings + usualBeginnings * (this.inFlight - this.#own)
+  }
+
   /** Distinct adapters in flight. */
   get slotsUsed(): number {
     return Math.max(this.#byRevision.size, this.#adapters)
@@ -76,6 +86,7 @@ export class ReplicaLoad {
     const { revision } = work
     this.#own += 1
     this.#remainingTokens += work.remainingTokens
+    this.#beginnings += isBeginning(work) ? 1 : 0
     this.#unread.add(work)
     if (revision !== undefined) {
       this.#byRevision.set(revision, this.countOf(revision) + 1)
@@ -90,7 +101,9 @@ export class ReplicaLoad {
   /** So many tokens of it are still expected. */
   expect(work: Work, tokens: number): void {
     this.#remainingTokens += tokens - work.remainingTokens
+    const wasBeginning = isBeginning(work)
     work.remainingTokens = tokens
+    this.#beginnings -= wasBeginning && !isBeginning(work) ? 1 : 0
   }
 
   end(work: Work, isAnswered: boolean): void {
@@ -157,4 +170,8 @@ export class ReplicaLoad {
   #sinceThen(grown: number): number {
     return Math.max(0, grown) * (this.#gateways - 1)
   }
+}
+
+function isBeginning({ remainingTokens, expectedTokens }: Work): boolean {
+  return hasJustBegun(remainingTokens, expectedTokens)
 }

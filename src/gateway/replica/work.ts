@@ -8,6 +8,8 @@ export interface Work {
   readonly tokensToRead: number
   /** When it went there; milliseconds, monotonic. */
   readonly sentAtMs: number
+  /** Of its answer. */
+  readonly expectedTokens: number
   /** Expected of its answer and not written yet. */
   remainingTokens: number
   /** Its prompt has been read: there is a first token, or it has ended. */

@@ -1,3 +1,4 @@
+import { hasJustBegun } from '../../core/route-cost.ts'
 import { SeenPace } from '../../core/seen-pace.ts'
 import { VllmModel } from '../model.ts'
 import type { ModelAdapter, ModelListener, ModelOptions, Sequence } from '../model-types.ts'
@@ -42,6 +43,8 @@ export class LabReplica {
   queuedPromptTokens = 0
   /** Tokens that requests in flight are expected to write still. */
   expectedTokens = 0
+  /** Requests in flight of which hardly anything is written. */
+  beginnings = 0
   /** Reads of weights from disk, ordered or inside a step. */
   diskReads = 0
   readonly pace = new SeenPace()
@@ -110,6 +113,7 @@ export class LabReplica {
     this.inFlight += 1
     this.queuedPromptTokens += request.promptTokens
     this.expectedTokens += request.expectedOutput
+    this.beginnings += 1
     const { adapter } = request
     if (adapter !== undefined) {
       this.#inFlightByAdapter.set(adapter.id, this.inFlightOf(adapter) + 1)
@@ -200,8 +204,12 @@ export class LabReplica {
       this.#listener.firstToken(request, nowMs)
     }
     this.#listener.token?.(request, nowMs)
-    if (generated <= request.expectedOutput) {
+    const { expectedOutput } = request
+    if (generated <= expectedOutput) {
       this.expectedTokens -= 1
+    }
+    if (hasJustBegun(expectedOutput - generated + 1, expectedOutput)) {
+      this.beginnings -= hasJustBegun(expectedOutput - generated, expectedOutput) ? 0 : 1
     }
     if (last) {
       this.#leave(request, generated)
@@ -213,6 +221,7 @@ export class LabReplica {
   #leave({ adapter, expectedOutput }: LabRequest, generated: number): void {
     this.inFlight -= 1
     this.expectedTokens -= Math.max(0, expectedOutput - generated)
+    this.beginnings -= hasJustBegun(expectedOutput - generated, expectedOutput) ? 1 : 0
     if (adapter === undefined) {
       return
     }

@@ -42,6 +42,7 @@ export function ours(options: OursOptions): RoutePolicy {
       inFlight: replica.inFlight,
       queuedPromptTokens: replica.queuedPromptTokens,
       remainingTokens: replica.expectedTokens,
+      beginnings: replica.beginnings,
       slotsUsed: replica.slotsUsed,
       isActive: adapter === undefined || replica.inFlightOf(adapter) > 0,
       needsLoad: !replica.isResident(adapter),
