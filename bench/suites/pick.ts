@@ -92,6 +92,7 @@ class Picker {
       tenant: caller.tenant,
       weight: 1,
       sizeBytes: 1024,
+      isStreamed: true,
       cameAt: 0,
       deadline: Number.POSITIVE_INFINITY,
       coldStart: undefined,

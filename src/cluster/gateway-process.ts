@@ -7,7 +7,7 @@ import { DemandFeed } from '../gateway/demand-feed.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { createInternalServer } from '../gateway/internal-server.ts'
 import { Metering, type MeteringOptions } from '../gateway/metering/metering.ts'
-import { closeIdleSoon, createGatewayServer, lastUseMs } from '../gateway/server.ts'
+import { createGatewayServer, lastUseMs, shortenKeepAlive } from '../gateway/server.ts'
 import { addStateMetrics } from '../gateway/state-metrics.ts'
 import { TableFeed } from '../gateway/table-feed.ts'
 import type { ClusterAccess } from '../resources/kubernetes/cluster-access.ts'
@@ -112,12 +112,12 @@ export class GatewayProcess {
 
   /**
    * Readiness goes first. What runs may end within `drainMs` (I4), and whoever has not heard yet that this gateway goes is
-   * served meanwhile: a listener that closed while addresses are still being told around would reset their calls. The
-   * signal ends both waits.
+   * served meanwhile: a listener that closed while addresses are still being told around would reset their calls, and a
+   * connection that closed right behind its last byte the next one. The signal ends every wait.
    */
   async stop(shutdownDelayMs: number, drainMs: number, now: AbortSignal): Promise<void> {
     this.gateway.announceLeave()
-    closeIdleSoon(this.#servers.http)
+    shortenKeepAlive(this.#servers.http)
     await delay(shutdownDelayMs, undefined, { signal: now }).catch(() => undefined)
     const deadline = new AbortController()
     const timer = setTimeout(() => deadline.abort(), drainMs)

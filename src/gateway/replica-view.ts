@@ -344,9 +344,9 @@ export class ReplicaView {
     this.#load.read(work)
   }
 
-  /** So many tokens of it are still expected. */
-  expect(work: Work, tokens: number): void {
-    this.#load.expect(work, tokens)
+  /** So many tokens are expected of it by now, and so many are written. */
+  expect(work: Work, expectedTokens: number, writtenTokens: number): void {
+    this.#load.expect(work, expectedTokens, writtenTokens)
   }
 
   release(work: Work, isAnswered: boolean): void {

@@ -95,17 +95,15 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
   return app
 }
 
-/**
- * Who has read the end of a stream may send the next request in the same moment: a server that leaves waits so long for it
- * before it closes the connection, or itself.
- */
+/** Who has read the end of a stream may send the next request in the same moment: so long it can. */
 export const lastUseMs = 1000
 
 /**
- * For a server that leaves: the heads of its streams may have gone out before, so that their callers do not know. One that
- * uses its connection again is answered, and told; one that does not is cut off soon. Node adds a second of its own.
+ * For a server that leaves, and serves on meanwhile: the heads of its streams may have gone out before, so that their callers
+ * do not know. One that uses its connection again is answered, and told; from the next end of an answer on, connections that
+ * are not are closed after `lastUseMs`, to which Node adds a second.
  */
-export function closeIdleSoon(app: FastifyInstance): void {
+export function shortenKeepAlive(app: FastifyInstance): void {
   app.server.keepAliveTimeout = lastUseMs
 }
 

@@ -12,7 +12,7 @@ import { reapOrphans } from '../engine/pid-file.ts'
 import { gatewayDebugState } from '../gateway/debug-state.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { Metering, type MeteringOptions } from '../gateway/metering/metering.ts'
-import { closeIdleSoon, createGatewayServer } from '../gateway/server.ts'
+import { createGatewayServer } from '../gateway/server.ts'
 import { createDirectorySource } from '../resources/directory/directory-source.ts'
 import type { AdminAuth } from '../telemetry/admin-auth.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
@@ -107,7 +107,6 @@ export class Standalone {
     const deadline = new AbortController()
     const timer = setTimeout(() => deadline.abort(), graceMs)
     const drained = gateway.drain(deadline.signal)
-    closeIdleSoon(server)
     server.server.close()
     await drained
     clearTimeout(timer)

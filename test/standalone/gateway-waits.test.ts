@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { LeaseRequest } from '../../src/api/agent-protocol.ts'
-import { closeIdleSoon } from '../../src/gateway/server.ts'
+import { shortenKeepAlive } from '../../src/gateway/server.ts'
 import { aKey, anAdapterStatus, aPool } from '../support/builders.ts'
 import { expectRefusal } from '../support/error-shape.ts'
 import { eventually } from '../support/eventually.ts'
@@ -358,7 +358,7 @@ describe('draining', () => {
 
   /** A caller whose stream began before the gateway said that it leaves, and has ended since. */
   async function streamedBefore(to: Awaited<ReturnType<typeof start>>) {
-    const long = { ...hello, model: 'tickets', stream: true, max_tokens: 60, ignore_eos: true }
+    const long = { ...hello, model: 'tickets', stream: true, max_tokens: 300, ignore_eos: true }
     const post = (body: object): string =>
       rawPost('/v1/chat/completions', keyOfTenant('acme'), body)
     const caller = openRaw(to.port, post(long))
@@ -366,7 +366,7 @@ describe('draining', () => {
     caller.on('data', (chunk: Buffer) => (seen.text += chunk.toString()))
     await eventually(() => seen.text).toContain('data: ')
     to.gateway.announceLeave()
-    closeIdleSoon(to.server)
+    shortenKeepAlive(to.server)
     await eventually(() => seen.text).toMatch(/data: \[DONE\]\n\n\r\n0\r\n\r\n$/)
     expect(seen.text.toLowerCase()).not.toContain('connection: close')
     return { caller, seen, post }

@@ -7,6 +7,7 @@ export function aWork(revision: string | undefined, fields: Partial<Work> = {}):
     promptTokens: 10,
     tokensToRead: 10,
     sentAtMs: 0,
+    isStreamed: true,
     remainingTokens: 0,
     isRead: false,
     ...fields,

@@ -18,6 +18,7 @@ export function aTicket(
     tenant: 'acme',
     weight: 1,
     sizeBytes: 100,
+    isStreamed: true,
     deadline: fields.cameAt + 30_000,
     coldStart: undefined,
     tried: new Set(),

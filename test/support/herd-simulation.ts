@@ -204,6 +204,7 @@ function ticketOf(tenant: string, placed: (ticket: Ticket, view: ReplicaView) =>
     tenant,
     weight: 1,
     sizeBytes: 400,
+    isStreamed: true,
     cameAt: 0,
     deadline: Number.POSITIVE_INFINITY,
     coldStart: undefined,

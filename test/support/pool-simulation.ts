@@ -261,6 +261,7 @@ class PoolSimulation {
       tenant: tenant.name,
       weight: tenant.weight,
       sizeBytes: 120,
+      isStreamed: true,
       cameAt: this.#nowMs,
       deadline: this.#nowMs + 30_000,
       coldStart: undefined,

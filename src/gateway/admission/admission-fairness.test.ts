@@ -30,6 +30,7 @@ function ticket(name: string, revision: string, weight = 1): Ticket {
     tenant: name.replace(/\d+$/, ''),
     weight,
     sizeBytes: 100,
+    isStreamed: true,
     cameAt: 0,
     deadline: 31_000,
     coldStart: undefined,

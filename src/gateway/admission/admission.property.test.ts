@@ -50,6 +50,7 @@ test('whatever happens, every ticket ends once, nothing goes where it may not, a
               tenant: 'acme',
               weight: 1,
               sizeBytes: 100,
+              isStreamed: true,
               cameAt: now,
               deadline: now + step.wait,
               coldStart: undefined,

@@ -50,6 +50,7 @@ function ticket(revision: string | undefined, fields: Partial<Ticket> = {}): Tic
     tenant: 'acme',
     weight: 1,
     sizeBytes: 4000,
+    isStreamed: true,
     cameAt: 0,
     deadline: Number.POSITIVE_INFINITY,
     coldStart: undefined,

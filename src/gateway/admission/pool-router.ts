@@ -145,6 +145,7 @@ export class PoolRouter {
       promptTokens,
       tokensToRead: view.queuedPromptTokens + promptTokens,
       sentAtMs: this.#now(),
+      isStreamed: ticket.isStreamed,
       expectedTokens: ask.outputTokens,
       remainingTokens: ask.outputTokens,
       isRead: false,
@@ -174,7 +175,7 @@ export class PoolRouter {
 
   /** It has so many tokens by now. */
   progress(ticket: Ticket, work: Work, view: ReplicaView, outputTokens: number): void {
-    view.expect(work, Math.max(0, this.#outputTokensOf(ticket) - outputTokens))
+    view.expect(work, this.#outputTokensOf(ticket), outputTokens)
   }
 
   /** An engine counted an answer. What its cache had of the prompt, it did not read. */

@@ -21,6 +21,8 @@ export interface Ticket extends Patience {
   /** The tenant's share of a contended pool, beside the others'. */
   readonly weight: number
   readonly sizeBytes: number
+  /** Its answer is told as it is written. */
+  readonly isStreamed: boolean
   /** Monotonic milliseconds. At gateways with places for one tenant, whoever came first goes first. */
   readonly cameAt: number
   /** Tokens that its prompt can have at most, however many bytes an image in it has; absent: not known. */

@@ -25,6 +25,7 @@ export class ExchangeTicket implements Ticket {
   readonly tenant: string
   readonly weight: number
   readonly sizeBytes: number
+  readonly isStreamed: boolean
   readonly cameAt: number
   readonly contextWindow: number | undefined
   readonly outputCap: number | undefined
@@ -48,6 +49,7 @@ export class ExchangeTicket implements Ticket {
     this.tenant = caller.tenant
     this.weight = caller.weight
     this.sizeBytes = request.sizeBytes
+    this.isStreamed = request.stream
     this.cameAt = cameAt
     this.contextWindow = charge.contextWindow
     const { answers, outputCap } = request.measure

@@ -31,35 +31,63 @@ test('counts what runs here, by adapter', () => {
 test('expects less as an answer is written', () => {
   const work = aWork('a', { remainingTokens: 50 })
   load.begin(work)
-  load.expect(work, 20)
+  load.expect(work, 50, 30)
   expect(load.remainingTokens).toBe(20)
   load.end(work, true)
   expect(load.remainingTokens).toBe(0)
 })
 
-test('tells which answers have just begun', () => {
-  const works = [aWork('a', { remainingTokens: 80 }), aWork('a', { remainingTokens: 80 })]
-  for (const work of works) {
+describe('an answer', () => {
+  const aStream = () => aWork('a', { remainingTokens: 80 })
+
+  test('has just begun until an eighth of it is written', () => {
+    const works = [aStream(), aStream()] as const
+    for (const work of works) {
+      load.begin(work)
+    }
+    expect(load.beginnings).toBe(2)
+    load.expect(works[0], 80, 9)
+    expect(load.beginnings).toBe(2)
+    load.expect(works[0], 80, 10)
+    expect(load.beginnings).toBe(1)
+    load.end(works[0], true)
+    load.end(works[1], false)
+    expect(load).toMatchObject({ beginnings: 0, remainingTokens: 0 })
+  })
+
+  test('of which more is expected meanwhile may be at its beginning again, and ends once', () => {
+    const work = aStream()
     load.begin(work)
-  }
-  expect(load.beginnings).toBe(2)
-  const [first, second] = works
-  load.expect(first ?? aWork('a'), 71)
-  expect(load.beginnings).toBe(2)
-  load.expect(first ?? aWork('a'), 70)
-  expect(load.beginnings).toBe(1)
-  load.expect(first ?? aWork('a'), 20)
-  load.end(first ?? aWork('a'), true)
-  expect(load.beginnings).toBe(1)
-  load.end(second ?? aWork('a'), false)
-  expect(load.beginnings).toBe(0)
+    for (const [expected, beginnings] of [
+      [80, 0],
+      [800, 1],
+      [80, 0],
+      [800, 1],
+    ] as const) {
+      load.expect(work, expected, 40)
+      expect(load.beginnings).toBe(beginnings)
+    }
+    load.end(work, true)
+    expect(load).toMatchObject({ beginnings: 0, remainingTokens: 0 })
+  })
+
+  test('that is not streamed is at its beginning for an eighth, as nobody knows', () => {
+    const work = aWork('a', { remainingTokens: 80, isStreamed: false })
+    load.begin(work)
+    load.expect(work, 80, 0)
+    expect(load.beginnings).toBe(1 / 8)
+    load.end(work, true)
+    expect(load.beginnings).toBe(0)
+  })
 })
 
 describe('with other gateways', () => {
-  test('an eighth of theirs has just begun', () => {
+  test('an eighth of theirs has just begun, and what they are taken to have sent since', () => {
     load.begin(aWork('a', { remainingTokens: 80 }))
-    load.hear('me', { me: aLoad(1), you: aLoad(8) }, 1)
-    expect(load.beginnings).toBe(2)
+    load.hear('me', { me: aLoad(1), you: aLoad(8), they: aLoad(8) }, 1)
+    expect(load.beginnings).toBe(1 + 2)
+    load.begin(aWork('a', { remainingTokens: 80 }))
+    expect(load.beginnings).toBe(2 + 2 + 2)
   })
 
   test('theirs come on top; its own word of a moment ago does not', () => {

@@ -1,14 +1,11 @@
 import type { ActivityMessage, GatewayLoad } from '../../api/agent-protocol.ts'
 import { followActivity } from '../../api/follow-activity.ts'
-import { hasJustBegun } from '../../core/route-cost.ts'
+import { beginningPart, hasJustBegun } from '../../core/route-cost.ts'
 import { UnreadPrompts } from './unread-prompts.ts'
 import type { Work } from './work.ts'
 
 /** Nothing, or nobody said. */
 const noLoad: GatewayLoad = { inFlight: 0, queuedPromptTokens: 0, remainingTokens: 0 }
-
-/** Of what other gateways have in flight, what has just begun: as much as of an answer counts as its beginning. */
-const usualBeginnings = 1 / 8
 
 /** The work at one engine: this gateway's own exactly, that of the others as its agent last told it. */
 export class ReplicaLoad {
@@ -68,9 +65,11 @@ export class ReplicaLoad {
     return here + remainingTokens + this.#sinceThen(here - this.#ownThen.remainingTokens)
   }
 
-  /** Answers that have just begun, or will. Others do not tell. */
+  /** Answers that have just begun, or will. Other gateways do not tell of theirs. */
   get beginnings(): number {
-    return this.#beginnings + usualBeginnings * (this.inFlight - this.#own)
+    const { inFlight } = this.#others
+    const supposed = this.#sinceThen(this.#own - this.#ownThen.inFlight)
+    return this.#beginnings + beginningPart * inFlight + supposed
   }
 
   /** Distinct adapters in flight. */
@@ -85,8 +84,7 @@ export class ReplicaLoad {
   begin(work: Work): void {
     const { revision } = work
     this.#own += 1
-    this.#remainingTokens += work.remainingTokens
-    this.#beginnings += isBeginning(work) ? 1 : 0
+    this.#count(work, 1)
     this.#unread.add(work)
     if (revision !== undefined) {
       this.#byRevision.set(revision, this.countOf(revision) + 1)
@@ -98,12 +96,12 @@ export class ReplicaLoad {
     this.#unread.read(work)
   }
 
-  /** So many tokens of it are still expected. */
-  expect(work: Work, tokens: number): void {
-    this.#remainingTokens += tokens - work.remainingTokens
-    const wasBeginning = isBeginning(work)
-    work.remainingTokens = tokens
-    this.#beginnings -= wasBeginning && !isBeginning(work) ? 1 : 0
+  /** So many tokens are expected of it by now, and so many are written. */
+  expect(work: Work, expectedTokens: number, writtenTokens: number): void {
+    this.#count(work, -1)
+    work.expectedTokens = expectedTokens
+    work.remainingTokens = Math.max(0, expectedTokens - writtenTokens)
+    this.#count(work, 1)
   }
 
   end(work: Work, isAnswered: boolean): void {
@@ -113,7 +111,7 @@ export class ReplicaLoad {
     } else {
       this.#unread.drop(work)
     }
-    this.expect(work, 0)
+    this.#count(work, -1)
     this.#own -= 1
     if (revision !== undefined) {
       const left = this.countOf(revision) - 1
@@ -163,6 +161,12 @@ export class ReplicaLoad {
     this.hear('', {}, 0)
   }
 
+  /** In, or out again as it was when it went in. */
+  #count(work: Work, sign: 1 | -1): void {
+    this.#remainingTokens += sign * work.remainingTokens
+    this.#beginnings += sign * beginningsOf(work)
+  }
+
   /**
    * What the others have probably sent since they were heard: as much as this gateway itself, because they choose by the
    * same rule among the same replicas. Without it, each of them fills a gap alone, and all of them together overfill it.
@@ -172,6 +176,7 @@ export class ReplicaLoad {
   }
 }
 
-function isBeginning({ remainingTokens, expectedTokens }: Work): boolean {
-  return hasJustBegun(remainingTokens, expectedTokens)
+/** 1 where its answer has just begun; where nobody knows, as much of it as there is of a beginning in an answer. */
+function beginningsOf({ isStreamed, remainingTokens, expectedTokens }: Work): number {
+  return isStreamed ? Number(hasJustBegun(remainingTokens, expectedTokens)) : beginningPart
 }

@@ -8,9 +8,11 @@ export interface Work {
   readonly tokensToRead: number
   /** When it went there; milliseconds, monotonic. */
   readonly sentAtMs: number
-  /** Of its answer. */
-  readonly expectedTokens: number
-  /** Expected of its answer and not written yet. */
+  /** Its answer comes as it is written: it is known how far it is. */
+  readonly isStreamed: boolean
+  /** Of its answer, as is expected by now. */
+  expectedTokens: number
+  /** Of those, not written yet. */
   remainingTokens: number
   /** Its prompt has been read: there is a first token, or it has ended. */
   isRead: boolean

@@ -68,6 +68,25 @@ test('one that leaves gets nothing new, ends its streams and is paid for until t
   expect(fleet.counts.leaving).toBe(0)
 })
 
+test('an answer has just begun until an eighth of what is expected is written', () => {
+  const { fleet, ended } = aFleet()
+  fleet.begin(1)
+  const [replica] = fleet.serving
+  const short = aRequest(3)
+  for (const request of [aRequest(500), short]) {
+    replica?.submit(request, 0)
+  }
+  expect(replica?.beginnings).toBe(2)
+  runUntil(fleet, 40 * h100Llama8b.stepMs)
+  expect(ended).toEqual([short])
+  expect(replica?.beginnings).toBe(1)
+  runUntil(fleet, 250 * h100Llama8b.stepMs)
+  expect(replica?.beginnings).toBe(0)
+  expect(replica?.inFlight).toBe(1)
+  runUntil(fleet, 1e7)
+  expect(replica).toMatchObject({ beginnings: 0, inFlight: 0 })
+})
+
 test('of those that could go, one that still starts goes first, then the least busy', () => {
   const { fleet } = aFleet()
   fleet.begin(2)

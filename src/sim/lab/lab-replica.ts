@@ -113,7 +113,7 @@ export class LabReplica {
     this.inFlight += 1
     this.queuedPromptTokens += request.promptTokens
     this.expectedTokens += request.expectedOutput
-    this.beginnings += 1
+    this.beginnings += hasJustBegun(request.expectedOutput, request.expectedOutput) ? 1 : 0
     const { adapter } = request
     if (adapter !== undefined) {
       this.#inFlightByAdapter.set(adapter.id, this.inFlightOf(adapter) + 1)
