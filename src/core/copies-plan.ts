@@ -29,7 +29,7 @@ export interface CopiesOptions {
 export type CopiesPlan = ReadonlyMap<number, readonly number[]>
 
 /** What new copies and those that are there already may add up to: figures of `test/bars/lab-placement.ts`, `lab-loads.ts`. Two copies before one replica is half full of one. */
-export const copiesDefaults = { slack: 0.1, keptSlack: 0.6, copyShare: 0.5 } as const
+export const copiesDefaults = { slack: 0.1, keptSlack: 0.8, copyShare: 0.5 } as const
 
 /**
  * Where adapters belong: as few copies as their load allows, so that a replica sees few distinct adapters, the busiest
