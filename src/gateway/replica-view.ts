@@ -14,6 +14,7 @@ import { PrefixAffinity, type PromptPrefix } from '../core/prefix-affinity.ts'
 import { EnginePace } from './replica/engine-pace.ts'
 import { rankOf } from './replica/rank-of.ts'
 import { ReplicaLoad } from './replica/replica-load.ts'
+import { Residencies } from './replica/residencies.ts'
 import { SlotLease, type SlotDelay, type SlotState } from './replica/slot-lease.ts'
 import type { Work } from './replica/work.ts'
 
@@ -79,8 +80,7 @@ export class ReplicaView {
   readonly baseRevision: string
   readonly #options: ReplicaViewOptions
   readonly #unwatch: () => void
-  readonly #residency = new Map<string, ResidencyState>()
-  readonly #loadingSince = new Map<string, number>()
+  readonly #residencies: Residencies
   readonly #load = new ReplicaLoad()
   /** Of this engine process; absent: it has read none. */
   #prefixes: PrefixAffinity | undefined
@@ -109,6 +109,7 @@ export class ReplicaView {
       .slice(0, 32)
     this.#options = options
     this.pace = new EnginePace(options.now)
+    this.#residencies = new Residencies(options.now, options.onLoaded)
     this.#share = new PlaceShare({ order: undefined, ...options })
     this.#lease = new SlotLease({
       gateway: options.gateway,
@@ -240,15 +241,11 @@ export class ReplicaView {
   }
 
   residencyOf(revision: string): ResidencyState {
-    return this.#residency.get(revision) ?? { state: 'Absent' }
+    return this.#residencies.of(revision)
   }
 
-  *routable(): Iterable<string> {
-    for (const [revision, residency] of this.#residency) {
-      if (residency.state === 'Routable') {
-        yield revision
-      }
-    }
+  routable(): Iterable<string> {
+    return this.#residencies.routable()
   }
 
   /** Of all gateways. */
@@ -278,7 +275,7 @@ export class ReplicaView {
 
   /** Proved there; it may lack a slot. */
   isRoutable(revision: string): boolean {
-    return this.#residency.get(revision)?.state === 'Routable'
+    return this.#residencies.isRoutable(revision)
   }
 
   /** `undefined` is the base model, which takes no slot. */
@@ -439,35 +436,15 @@ export class ReplicaView {
   }
 
   #reside(revision: string, residency: ResidencyState): void {
-    const before = this.isRoutable(revision)
-    this.#timeLoad(revision, residency)
-    if (residency.state === 'Absent') {
-      this.#residency.delete(revision)
-    } else {
-      this.#residency.set(revision, residency)
-    }
-    if (this.isRoutable(revision) !== before) {
+    if (this.#residencies.hear(revision, residency)) {
       this.#lease.forget(revision)
       this.#options.onRoutable?.(revision)
     }
   }
 
-  #timeLoad(revision: string, { state }: ResidencyState): void {
-    const since = this.#loadingSince.get(revision)
-    if (state === 'Loading') {
-      this.#loadingSince.set(revision, since ?? this.#options.now())
-    } else if (since !== undefined) {
-      this.#loadingSince.delete(revision)
-      if (state === 'Loaded') {
-        this.#options.onLoaded?.(this.#options.now() - since)
-      }
-    }
-  }
-
   #clearResidency(): void {
     const routable = [...this.routable()]
-    this.#residency.clear()
-    this.#loadingSince.clear()
+    this.#residencies.clear()
     this.#lease.forget()
     this.#load.forgetActivity()
     for (const revision of routable) {
