@@ -124,6 +124,7 @@ function arrive(distinct: number): void {
     saidMs: 0,
     firstAtMs: Number.NaN,
     pace: new Pace({
+      looked: () => undefined,
       tokens: () => stream.generated,
       engine,
       isWanted: (atMs) => {

@@ -1,5 +1,6 @@
 import type { EnsureAnswer } from '../../src/api/agent-protocol.ts'
 import type { SlotDelay } from '../../src/gateway/replica/slot-lease.ts'
+import type { Work } from '../../src/gateway/replica/work.ts'
 import type {
   Copy,
   Placement,
@@ -73,6 +74,9 @@ export class FakeView {
     return promptTokens
   }
 
+  /** What it was told of answers. */
+  readonly written: number[] = []
+
   optionFor(ask: ReplicaAsk, state: OptionState): ReplicaOption {
     return {
       view: this as unknown as ReplicaView,
@@ -117,8 +121,10 @@ export class FakeView {
     // Prompts are nothing to a view that only counts.
   }
 
-  expect(): void {
-    // Nor are answers.
+  expect(work: Work, expectedTokens: number, writtenTokens: number): void {
+    work.expectedTokens = expectedTokens
+    work.remainingTokens = expectedTokens - writtenTokens
+    this.written.push(writtenTokens)
   }
 
   wantSlot(revision: string): void {

@@ -114,6 +114,26 @@ describe('tenants take turns by what they were served', () => {
     expect(to.fair.turnOf('greedy') - before).toBe(1000)
   })
 
+  test('and how far a stream is, is told its replica until it has more than begun, and not after its end', () => {
+    const to = admission()
+    const [first, second] = [ticket('greedy', 'c'), ticket('greedy', 'c')]
+    to.submit(first)
+    to.release(first, real(), { input: 10, output: 80 })
+    to.submit(second)
+    let tokens = 8
+    const source = to.paceOf(second, real(), () => tokens)
+    source.looked()
+    tokens = 16
+    source.looked()
+    source.looked()
+    expect(view.written).toEqual([8, 16])
+    to.submit(first)
+    const ended = to.paceOf(first, real(), () => tokens)
+    to.release(first, real(), { input: 10, output: 80 })
+    ended.looked()
+    expect(view.written).toEqual([8, 16])
+  })
+
   test('and no place stays free for one who cannot go now', () => {
     const to = admission()
     view.placements.set('b', 'NeedsSlot')

@@ -8,6 +8,7 @@ import { knownGoneMs } from '../relay/engine-fate.ts'
 import { endOfWait, type PoolWarmth } from './patience.ts'
 import { PoolRouter } from './pool-router.ts'
 import { QueueBounds, type AdmissionLimits } from './queue-bounds.ts'
+import { hasOnlyBegun } from '../replica/work.ts'
 import type { ReplicaView } from '../replica-view.ts'
 import type { Served, Ticket } from './ticket.ts'
 import type { TokenTotals } from './token-totals.ts'
@@ -167,9 +168,14 @@ export class PoolAdmission {
     }
   }
 
-  /** How the pace of a stream there is looked at. @param tokens of its answer so far */
-  paceOf(view: ReplicaView, tokens: () => number): PaceSource {
-    return this.#router.paceOf(view, tokens)
+  /** How the pace of a stream there is looked at, and whether it has more than begun. @param tokens of its answer so far */
+  paceOf(ticket: Ticket, view: ReplicaView, tokens: () => number): PaceSource {
+    const { served } = ticket
+    return this.#router.paceOf(view, tokens, () => {
+      if (served !== undefined && this.#served.has(served) && hasOnlyBegun(served)) {
+        this.#router.progress(ticket, served, view, tokens())
+      }
+    })
   }
 
   /** What is known of the pool's engines. */

@@ -160,9 +160,13 @@ export class PoolRouter {
     view.read(work)
   }
 
-  /** @param tokens of the stream's answer so far */
-  paceOf(view: ReplicaView, tokens: () => number): PaceSource {
+  /**
+   * @param tokens of the stream's answer so far
+   * @param looked see `PaceSource`
+   */
+  paceOf(view: ReplicaView, tokens: () => number, looked: () => void): PaceSource {
     return {
+      looked,
       tokens,
       engine: () => view.runs,
       isWanted: (atMs) => view.pace.isSampleDue(atMs),

@@ -242,7 +242,7 @@ export class Exchange {
     const view = this.#view
     return view === undefined || this.context.request.measure.answers > 1
       ? undefined
-      : new Pace(this.context.admission.paceOf(view, () => attempt.tokensSoFar))
+      : new Pace(this.context.admission.paceOf(this.#ticket, view, () => attempt.tokensSoFar))
   }
 
   /** Ends with a refusal: a status where none was sent yet, else what ends a stream of this API badly. */

@@ -6,6 +6,7 @@ let tokens = 0
 let asked = 0
 let isWanted = true
 let found: number[][] = []
+let looked = 0
 let engine = { running: 10, adapters: 2 }
 let pace: Pace
 
@@ -15,8 +16,12 @@ beforeEach(() => {
   asked = 0
   isWanted = true
   found = []
+  looked = 0
   engine = { running: 10, adapters: 2 }
   pace = new Pace({
+    looked: () => {
+      looked += 1
+    },
     tokens: () => {
       asked += 1
       return tokens
@@ -54,6 +59,7 @@ test('nothing is looked at that nobody wants to know', () => {
   isWanted = false
   chunks(1000, 20)
   expect([asked, found.length]).toEqual([0, 0])
+  expect(looked).toBe(125)
 })
 
 test('time in which nobody read is not the engine’s', () => {

@@ -11,6 +11,8 @@ interface Mark {
 
 /** What a stream is looked at with, every so many chunks. */
 export interface PaceSource {
+  /** It has so many chunks more. */
+  looked(): void
   /** Tokens of its answer so far. */
   tokens(): number
   /** What the engine runs now. */
@@ -45,6 +47,7 @@ export class Pace {
   }
 
   #look(atMs: number): void {
+    this.#source.looked()
     const before = this.#mark
     const isWanted = this.#source.isWanted(atMs)
     this.#mark = isWanted || before !== undefined ? this.#at(atMs) : undefined

@@ -1,8 +1,8 @@
 import type { ActivityMessage, GatewayLoad } from '../../api/agent-protocol.ts'
 import { followActivity } from '../../api/follow-activity.ts'
-import { beginningPart, hasJustBegun } from '../../core/route-cost.ts'
+import { beginningPart } from '../../core/route-cost.ts'
 import { UnreadPrompts } from './unread-prompts.ts'
-import type { Work } from './work.ts'
+import { hasOnlyBegun, type Work } from './work.ts'
 
 /** Nothing, or nobody said. */
 const noLoad: GatewayLoad = { inFlight: 0, queuedPromptTokens: 0, remainingTokens: 0 }
@@ -177,6 +177,6 @@ export class ReplicaLoad {
 }
 
 /** 1 where its answer has just begun; where nobody knows, as much of it as there is of a beginning in an answer. */
-function beginningsOf({ isStreamed, remainingTokens, expectedTokens }: Work): number {
-  return isStreamed ? Number(hasJustBegun(remainingTokens, expectedTokens)) : beginningPart
+function beginningsOf(work: Work): number {
+  return work.isStreamed ? Number(hasOnlyBegun(work)) : beginningPart
 }

@@ -1,3 +1,5 @@
+import { hasJustBegun } from '../../core/route-cost.ts'
+
 /** One request at an engine, as its gateway counts it. */
 export interface Work {
   /** `undefined` is the base model. */
@@ -16,4 +18,9 @@ export interface Work {
   remainingTokens: number
   /** Its prompt has been read: there is a first token, or it has ended. */
   isRead: boolean
+}
+
+/** Of its answer hardly anything is written, as far as is known. */
+export function hasOnlyBegun({ isStreamed, remainingTokens, expectedTokens }: Work): boolean {
+  return isStreamed && hasJustBegun(remainingTokens, expectedTokens)
 }
