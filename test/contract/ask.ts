@@ -11,11 +11,16 @@ export interface Answer {
   readonly ms: number
 }
 
-/** One request with the pool's key, unless it brings a header of its own. */
+/**
+ * One request with the pool's key, unless it brings a header of its own.
+ *
+ * @param began called when bytes of its answer have come
+ */
 export async function ask(
   engine: ContractEngine,
   what: Ask,
   signal?: AbortSignal,
+  began?: () => void,
 ): Promise<Answer> {
   const started = performance.now()
   const body = what.rawBody ?? (what.body === undefined ? undefined : JSON.stringify(what.body))
@@ -34,6 +39,7 @@ export async function ask(
   const chunks: string[] = []
   for await (const chunk of answer.body) {
     chunks.push(String(chunk))
+    began?.()
   }
   const isStream = String(answer.headers['content-type']).startsWith('text/event-stream')
   return {
@@ -43,6 +49,18 @@ export async function ask(
     ...(isStream ? { chunks } : {}),
     ms: Math.round(performance.now() - started),
   }
+}
+
+/** A stream that runs by now: the engine has written its first token, though its metrics may take seconds to say so. */
+export async function begin(
+  engine: ContractEngine,
+  what: Ask,
+  signal?: AbortSignal,
+): Promise<{ readonly answer: Promise<Answer> }> {
+  const begun = Promise.withResolvers<void>()
+  const answer = ask(engine, what, signal, begun.resolve)
+  await Promise.race([begun.promise, answer])
+  return { answer }
 }
 
 /** The `data:` lines of an event stream. */
