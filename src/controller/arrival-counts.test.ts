@@ -32,3 +32,12 @@ test('a counter that was forgotten begins at zero, and so does another process',
   counts.take('g0', said(6))
   expect(drained(counts)[0]).toBe(4)
 })
+
+test('counters of names that nobody asks for any more are no new requests', () => {
+  const counts = new ArrivalCounts()
+  counts.take('g0', said(1_000_000))
+  counts.take('g0', {
+    'models/llama': { others: { waiting: 0, running: 0, arrivals: 1_000_000 } },
+  })
+  expect(counts.drain('models/llama').size).toBe(0)
+})

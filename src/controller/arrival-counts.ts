@@ -17,6 +17,10 @@ export class ArrivalCounts {
     }
     for (const [poolKey, revisions] of Object.entries(pools)) {
       for (const [revision, { arrivals }] of Object.entries(revisions)) {
+        if (revision === 'others') {
+          // They came long ago, by names that are named no more.
+          continue
+        }
         const known = before[poolKey]?.[revision]?.arrivals ?? 0
         // A revision that nobody asked for in a while is counted from zero when somebody does again.
         const more = arrivals < known ? arrivals : arrivals - known

@@ -15,7 +15,12 @@ class Bench {
   changes = 0
   maxLoras = 8
   demand: PoolDemand = { waiting: 0, running: 0, arrivals: 0, isFresh: true, silence: undefined }
-  load = { running: 0, waiting: 0, kvCacheUsage: 0, slots: { total: 8, used: 0 } }
+  load: NonNullable<ReplicaState['load']> = {
+    running: 0,
+    waiting: 0,
+    kvCacheUsage: 0,
+    slots: { total: 8, used: 0 },
+  }
   readonly signals = new PoolSignals({
     pools: () => aSnapshot([aPool('llama').withSlots(this.maxLoras).withReplicas(2)]).pools,
     replicas: {
@@ -86,6 +91,13 @@ describe('advice on slots', () => {
     bench.look(36_000)
     expect(bench.signals.adviceOf(poolKey)?.maxLoras).toBe(8)
     expect(bench.changes).toBe(2)
+  })
+
+  test('is of adapters in flight, not of slots that are kept for a while', () => {
+    const bench = new Bench()
+    bench.load = { ...bench.load, slots: { total: 8, used: 7, kept: 4 }, adapters: 3 }
+    bench.look(2000)
+    expect(bench.signals.adviceOf(poolKey)?.maxLoras).toBe(4)
   })
 
   test('is worded anew for another spec at once', () => {

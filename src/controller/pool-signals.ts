@@ -155,7 +155,7 @@ export class PoolSignals {
   }
 
   #advise(line: Line, pool: ModelPool, ready: readonly ReplicaState[], nowMs: number): boolean {
-    const used = ready.map(({ load }) => load?.slots.used ?? 0)
+    const used = ready.map(({ load }) => load?.adapters ?? load?.slots.used ?? 0)
     line.slots = observeSlots(line.slots, used, nowMs)
     const { maxLoras, maxRank } = pool.spec.lora
     const settings = `${maxLoras}/${maxRank}`

@@ -58,3 +58,9 @@ test('what came before the first look says nothing of a rate', () => {
   const memory = estimateDemand(undefined, new Map([['a', { arrivals: 9999, open: 2 }]]), 0)
   expect(memory.revisions.get('a')).toMatchObject({ rate: 0, open: 2 })
 })
+
+test('what gathered while nobody looked is no burst', () => {
+  const steady = after(Array.from({ length: 120 }, () => 5))
+  const later = estimateDemand(steady, new Map([['a', { arrivals: 60, open: 0 }]]), 660_000)
+  expect(rateOf(later)).toBeCloseTo(1, 1)
+})

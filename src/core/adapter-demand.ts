@@ -66,9 +66,11 @@ function advance(before: Track, came: RevisionTraffic, sinceMs: number, nowMs: n
   const rate = sinceMs > 0 ? came.arrivals / (sinceMs / 1000) : 0
   const slowRate = before.slowRate * old + rate * (1 - old)
   const slowOpen = before.slowOpen * old + came.open * (1 - old)
+  // While a gateway is silent nobody looks for longer than that: not all of it is a burst.
+  const withinFast = came.arrivals * Math.min(1, fastMs / sinceMs)
   const recent = [
     ...before.recent.filter(({ atMs }) => atMs > nowMs - fastMs),
-    ...(sinceMs > 0 && came.arrivals > 0 ? [{ atMs: nowMs, arrivals: came.arrivals }] : []),
+    ...(sinceMs > 0 && came.arrivals > 0 ? [{ atMs: nowMs, arrivals: withinFast }] : []),
   ]
   const lately = recent.reduce((sum, { arrivals }) => sum + arrivals, 0)
   return {

@@ -64,11 +64,18 @@ export function emptyMemory(nowMs: number): AutoscaleMemory {
   }
 }
 
+export interface AroundSample {
+  readonly isAsked: boolean
+  /** Replicas that the cluster was asked for. */
+  readonly current: number
+  /** So many requests may wait before those that are ready. */
+  readonly mostQueued: number
+}
+
 export function rememberSample(
   memory: AutoscaleMemory,
   sample: Sample,
-  isAsked: boolean,
-  current: number,
+  { isAsked, current, mostQueued }: AroundSample,
 ): AutoscaleMemory {
   const before = memory.samples.at(-1)
   // A gateway went, or started again: its counters are no longer in the sum. Or tokens are counted only now, or no more.
@@ -85,7 +92,7 @@ export function rememberSample(
   return {
     ...memory,
     samples,
-    capacity: learn(memory, sample),
+    capacity: learn(memory, sample, mostQueued),
     ...(isBroken
       ? // Rates are of little from here on, as after a rise.
         { jump: { fromMs: sample.atMs, isMore: true } }
@@ -110,15 +117,22 @@ export function rememberNeed(
   return { ...memory, jump, levels: [...kept, { atMs: nowMs, need }] }
 }
 
-/** A replica is full while requests wait; for a moment, or with some replicas just up, that says nothing. */
-function learn({ samples, capacity }: AutoscaleMemory, sample: Sample): number | undefined {
+/**
+ * A replica is full while more requests wait than should; for a moment, or with some replicas just up, that says nothing. A few
+ * may wait for an adapter or a slot, where nothing is full.
+ */
+function learn(
+  { samples, capacity }: AutoscaleMemory,
+  sample: Sample,
+  mostQueued: number,
+): number | undefined {
   const recent = samples.slice(-2)
   const isFull =
-    sample.waiting > 0 &&
+    sample.waiting > mostQueued &&
     sample.ready > 0 &&
     sample.running > 0 &&
     recent.length === 2 &&
-    recent.every(({ waiting, ready }) => waiting > 0 && ready === sample.ready)
+    recent.every(({ waiting, ready }) => waiting > mostQueued && ready === sample.ready)
   if (!isFull) {
     return capacity
   }

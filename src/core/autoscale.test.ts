@@ -73,6 +73,30 @@ describe('how many replicas', () => {
   test.each(cases)('$name', ({ given, memory, want }) => {
     expect(decideReplicas(given, memory ?? emptyMemory(0)).desired).toBe(want)
   })
+
+  test('a few that wait for adapters, again and again, are no sign of full replicas', () => {
+    let memory = emptyMemory(0)
+    for (let second = 0; second < 600; second += 1) {
+      const arrivals = 8 * second
+      const demand = { waiting: second % 30 < 5 ? 2 : 0, running: 8, arrivals, isFresh: true }
+      const decision = decideReplicas(at({ nowMs: second * 1000, demand }), memory)
+      expect(decision.desired).toBe(1)
+      memory = decision.memory
+    }
+  })
+
+  test('what was wanted is remembered by its most, however long it counts', () => {
+    const ofDays = { ...policy, scaleDownStabilizationSeconds: 604_800 }
+    let memory = emptyMemory(0)
+    for (let second = 0; second < 5000; second += 1) {
+      const running = 30 + (second % 7)
+      const demand = { waiting: 0, running, arrivals: running * second, isFresh: true }
+      const replicas = { current: 9, ready: 9 }
+      const given = at({ policy: ofDays, nowMs: second * 1000, demand, replicas })
+      memory = decideReplicas(given, memory).memory
+    }
+    expect(memory.wants.length).toBeLessThan(20)
+  })
 })
 
 describe('over time', () => {

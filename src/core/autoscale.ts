@@ -80,7 +80,12 @@ export function decideReplicas(input: AutoscaleInput, before: AutoscaleMemory): 
   const isAsked = demand.waiting + demand.running > 0 || input.isJudging
   const arrived = (before.samples.at(-1)?.arrivals ?? demand.arrivals) < demand.arrivals
   const sample: Sample = { atMs: nowMs, ...demand, ...replicas }
-  const sampled = rememberSample(before, sample, isAsked || arrived, replicas.current)
+  const mostQueued = policy.targetQueueDepth * replicas.ready
+  const sampled = rememberSample(before, sample, {
+    isAsked: isAsked || arrived,
+    current: replicas.current,
+    mostQueued,
+  })
   const known = input.service === undefined ? undefined : tokenNeed(sampled, nowMs, input.service)
   const need = known?.need
   const memory = known === undefined ? sampled : rememberNeed(sampled, nowMs, known)
@@ -91,8 +96,12 @@ export function decideReplicas(input: AutoscaleInput, before: AutoscaleMemory): 
   const keepMs = keepAliveMs(policy, memory)
   const remembered = {
     ...memory,
+    // Only the most of them counts: one that another was as much as later never decides again.
     wants: [
-      ...memory.wants.filter(({ atMs }) => atMs > nowMs - keepMs),
+      ...memory.wants.filter(
+        (want) =>
+          want.atMs > nowMs - keepMs && (want.lasting > lasting || want.withBacklog > wanted),
+      ),
       { atMs: nowMs, lasting, withBacklog: wanted },
     ],
   }

@@ -41,3 +41,13 @@ test('nor do a few points, or a replica before which requests wait', () => {
   expect(capacityAt(fitOf(loads.slice(0, 5)), 50)).toBe(undefined)
   expect(capacityAt(fitOf(loads, 9), 50)).toBe(undefined)
 })
+
+test('answers that nobody saw running say nothing, for ever', () => {
+  const unseen = minute(0, tokensOf(20)).map((sample) => ({ ...sample, running: 0 }))
+  const loads = Array.from({ length: 20 }, (_, index) => tokensOf(20 + index))
+  const fit = loads.reduce(
+    (known, tokens, index) => noteServed(known, minute((index + 1) * 60_000, tokens)),
+    noteServed(noFit, unseen),
+  )
+  expect(capacityAt(fit, 50) ?? 0).toBeCloseTo(tokensOf(50), -1)
+})

@@ -38,6 +38,10 @@ export function noteServed(fit: CapacityFit, samples: readonly Sample[]): Capaci
     return fit
   }
   const running = samples.reduce((sum, sample) => sum + sample.running, 0) / samples.length
+  if (running === 0) {
+    // Answers between two looks: nobody saw how long they ran.
+    return fit
+  }
   const x = (read + written) / seconds / first.ready
   const y = written / (running * seconds * 1000)
   const kept = 2 ** (-Math.min(last.atMs - fit.atMs, 1e9) / halfLifeMs)
@@ -59,7 +63,7 @@ export function capacityAt(fit: CapacityFit, tpotMs: number): number | undefined
   const [x, y] = [fit.x / fit.weight, fit.y / fit.weight]
   const variance = fit.xx / fit.weight - x * x
   const slope = (fit.xy / fit.weight - x * y) / variance
-  if (Math.sqrt(Math.max(0, variance)) < leastSpread * x || slope >= 0) {
+  if (Math.sqrt(Math.max(0, variance)) < leastSpread * x || !(slope < 0)) {
     return undefined
   }
   const capacity = x + (1 / tpotMs - y) / slope

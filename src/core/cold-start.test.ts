@@ -39,3 +39,25 @@ test('later ones move it by a part', () => {
   )
   expect(seen.ms).toBeCloseTo(60_000 + 0.3 * 100_000)
 })
+
+test('one that was lost and comes back was not ordered: not after a restart, and not when it was to go and stays', () => {
+  const seen = after(
+    { nowMs: 0, current: 3, ready: 3 },
+    { nowMs: 1000, current: 3, ready: 2 },
+    { nowMs: 2000, current: 4, ready: 2 },
+    { nowMs: 4000, current: 4, ready: 3 },
+  )
+  expect(seen.ms).toBe(undefined)
+  expect(noteReplicas(seen, { nowMs: 242_000, current: 4, ready: 4 }).ms).toBe(240_000)
+})
+
+test('one that went for good does not come back', () => {
+  const seen = after(
+    { nowMs: 0, current: 3, ready: 3 },
+    { nowMs: 1000, current: 3, ready: 2 },
+    { nowMs: 2000, current: 2, ready: 2 },
+    { nowMs: 10_000, current: 3, ready: 2 },
+    { nowMs: 70_000, current: 3, ready: 3 },
+  )
+  expect(seen.ms).toBe(60_000)
+})

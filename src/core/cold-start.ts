@@ -4,6 +4,8 @@ export interface ColdStart {
   readonly ms: number | undefined
   /** When those that are not ready were ordered, oldest first. */
   readonly orders: readonly number[]
+  /** That were ready, are not, and were not taken back: they come again without an order, in no cold start. */
+  readonly lost: number
   readonly current: number
   readonly ready: number
 }
@@ -18,7 +20,7 @@ export interface ReplicaCounts {
 /** Weight of another one: nodes, images and caches differ, so the last few count. */
 const learning = 0.3
 
-export const noColdStart: ColdStart = { ms: undefined, orders: [], current: -1, ready: 0 }
+export const noColdStart: ColdStart = { ms: undefined, orders: [], lost: 0, current: -1, ready: 0 }
 
 /** Replicas come up in the order in which they were asked for; of those that are taken back the youngest go first. */
 export function noteReplicas(
@@ -32,7 +34,10 @@ export function noteReplicas(
   const fewer = Math.max(0, before.current - current)
   const asked = [...before.orders, ...Array.from({ length: more }, () => nowMs)]
   const kept = asked.slice(0, Math.max(0, asked.length - fewer))
-  const up = Math.max(0, ready - before.ready)
+  const lost = Math.max(0, before.lost + Math.max(0, before.ready - ready) - fewer)
+  const risen = Math.max(0, ready - before.ready)
+  const back = Math.min(lost, risen)
+  const up = risen - back
   const ms = kept
     .slice(0, up)
     .map((orderedMs) => nowMs - orderedMs)
@@ -40,5 +45,5 @@ export function noteReplicas(
       (known, seen) => (known === undefined ? seen : known + learning * (seen - known)),
       before.ms,
     )
-  return { ms, orders: kept.slice(up), current, ready }
+  return { ms, orders: kept.slice(up), lost: lost - back, current, ready }
 }

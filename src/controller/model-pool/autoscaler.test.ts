@@ -28,6 +28,45 @@ test('more replicas that were decided on are not taken back before anybody has w
   expect([autoscaler.desiredOf(pool.key), changes.at(-1)]).toEqual([most, most])
 })
 
+describe('demand that comes between two looks', () => {
+  function asked(current: number) {
+    const pool = aPool('llama').with({ scaling: { minReplicas: 0, maxReplicas: 8 } })
+    const changes: number[] = []
+    const demand = { waiting: 0, running: 0, arrivals: 0 }
+    const autoscaler = new Autoscaler({
+      demandOf: () => ({ ...demand, isFresh: true, silence: undefined }),
+      replicasOf: () => ({ current, ready: current }),
+      isJudging: () => false,
+      onChange: (_key, desired) => changes.push(desired),
+      now: () => 0,
+    })
+    autoscaler.sync([pool.build()])
+    autoscaler.look()
+    changes.length = 0
+    return { autoscaler, changes, demand }
+  }
+
+  test('wakes a pool at zero, once somebody asks for it', () => {
+    const { autoscaler, changes, demand } = asked(0)
+    autoscaler.wake()
+    expect(changes).toEqual([])
+    Object.assign(demand, { waiting: 1, arrivals: 1 })
+    autoscaler.wake()
+    expect(changes).toEqual([1])
+  })
+
+  test('is no look at one that has replicas, however often it comes', () => {
+    const { autoscaler, changes, demand } = asked(2)
+    Object.assign(demand, { waiting: 500, running: 16, arrivals: 516 })
+    for (let message = 0; message < 10; message += 1) {
+      autoscaler.wake()
+    }
+    expect(changes).toEqual([])
+    autoscaler.look()
+    expect(changes.length).toBe(1)
+  })
+})
+
 describe('a pool that promises a time between tokens', () => {
   /** At 50 ms a replica writes 160 requests at once: 3,200 tokens a second. */
   const costs = {

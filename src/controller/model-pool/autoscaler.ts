@@ -97,14 +97,32 @@ export class Autoscaler {
     return line.desired
   }
 
-  /** One look at every pool; also called when demand for a pool at zero arrives. */
+  /** One look at every pool, once a second: what is learned of the load is learned by look. */
   look(): void {
     for (const [key, line] of this.#lines) {
-      const before = line.desired
-      const words = this.#decide(key, line)
-      if (line.desired !== undefined && line.desired !== before) {
-        this.#options.onChange(key, line.desired, words)
+      this.#lookAt(key, line)
+    }
+  }
+
+  /** Pools at zero that are asked for, which cannot wait for the next look; those that came only now. */
+  wake(): void {
+    for (const [key, line] of this.#lines) {
+      if (line.desired === undefined || (line.desired === 0 && this.#isAskedFor(key))) {
+        this.#lookAt(key, line)
       }
+    }
+  }
+
+  #isAskedFor(poolKey: string): boolean {
+    const { waiting, running } = this.#options.demandOf(poolKey)
+    return waiting + running > 0 || this.#options.isJudging(poolKey)
+  }
+
+  #lookAt(poolKey: string, line: Line): void {
+    const before = line.desired
+    const words = this.#decide(poolKey, line)
+    if (line.desired !== undefined && line.desired !== before) {
+      this.#options.onChange(poolKey, line.desired, words)
     }
   }
 

@@ -123,7 +123,7 @@ export class ClusterReplicas implements PoolReplicas {
       }
     }
     // A revision that waits for a judge is demand; it is known only after a pass.
-    this.#autoscaler.look()
+    this.#autoscaler.wake()
   }
 
   states(): readonly ReplicaState[] {
@@ -156,9 +156,9 @@ export class ClusterReplicas implements PoolReplicas {
     }
   }
 
-  /** Demand that cannot wait for the next second. */
+  /** Where there are no replicas it cannot wait for the next second. */
   demandCame(): void {
-    this.#autoscaler.look()
+    this.#autoscaler.wake()
   }
 
   async close(): Promise<void> {

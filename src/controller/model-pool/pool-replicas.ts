@@ -15,7 +15,9 @@ export interface ReplicaState extends ReplicaSnapshot {
   /** False: its agent has not told its whole state yet. */
   readonly isHeard?: boolean
   /** What its agent said last of its engine; undefined: nothing yet. */
-  readonly load?: Pick<LoadMessage, 'running' | 'waiting' | 'kvCacheUsage' | 'slots'> | undefined
+  readonly load?:
+    | Pick<LoadMessage, 'running' | 'waiting' | 'kvCacheUsage' | 'slots' | 'adapters'>
+    | undefined
 }
 
 /** Replicas of all pools, wherever they run: processes of this machine, or pods. */

@@ -134,6 +134,14 @@ describe('tenants take turns by what they were served', () => {
     expect(view.written).toEqual([8, 16])
   })
 
+  test('and only what is work for a GPU is told to whoever counts replicas', () => {
+    const to = admission()
+    to.submit({ ...ticket('greedy', 'c'), isCount: true })
+    expect(to.totals).toMatchObject({ requests: 0, input: 0 })
+    to.submit(ticket('greedy', 'c'))
+    expect(to.totals.requests).toBe(1)
+  })
+
   test('and no place stays free for one who cannot go now', () => {
     const to = admission()
     view.placements.set('b', 'NeedsSlot')

@@ -34,9 +34,9 @@ export class PoolRouter {
     this.#index.forget(revision)
   }
 
-  /** A request came, or comes again after an engine failed it. */
+  /** A request came, or comes again after an engine failed it. What is no work for a GPU needs no replicas. */
   arrived(ticket: Ticket): void {
-    if (ticket.countedInput === undefined) {
+    if (ticket.countedInput === undefined && ticket.isCount !== true) {
       ticket.countedInput = this.#askOf(ticket).promptTokens
       this.totals.arrived(ticket.countedInput)
     }

@@ -23,6 +23,8 @@ export interface Ticket extends Patience {
   readonly sizeBytes: number
   /** Its answer is told as it is written. */
   readonly isStreamed: boolean
+  /** It asks for a count of tokens: no step of an engine. Absent: it asks for an answer. */
+  readonly isCount?: boolean
   /** Monotonic milliseconds. At gateways with places for one tenant, whoever came first goes first. */
   readonly cameAt: number
   /** Tokens that its prompt can have at most, however many bytes an image in it has; absent: not known. */

@@ -3,6 +3,7 @@ import type { PromptPrefix } from '../../core/prefix-affinity.ts'
 import type { LoraplexError } from '../../errors.ts'
 import type { Patience } from '../admission/patience.ts'
 import type { Ticket } from '../admission/ticket.ts'
+import { countForm } from '../forms/plain-forms.ts'
 import type { Charge } from '../metering/charge.ts'
 import type { Suspicion } from '../quarantine/suspicion.ts'
 import type { ReplicaView } from '../replica-view.ts'
@@ -26,6 +27,7 @@ export class ExchangeTicket implements Ticket {
   readonly weight: number
   readonly sizeBytes: number
   readonly isStreamed: boolean
+  readonly isCount: boolean
   readonly cameAt: number
   readonly contextWindow: number | undefined
   readonly outputCap: number | undefined
@@ -50,6 +52,7 @@ export class ExchangeTicket implements Ticket {
     this.weight = caller.weight
     this.sizeBytes = request.sizeBytes
     this.isStreamed = request.stream
+    this.isCount = request.endpoint.form === countForm
     this.cameAt = cameAt
     this.contextWindow = charge.contextWindow
     const { answers, outputCap } = request.measure

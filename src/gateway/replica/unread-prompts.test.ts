@@ -54,3 +54,13 @@ test('nothing is lost over thousands, whatever becomes of them', () => {
     expect(prompts.tokens).toBe(expected)
   }
 })
+
+test('where nobody ever has a first token, nothing piles up', () => {
+  const [open] = add(1)
+  for (let round = 0; round < 1000; round += 1) {
+    add(1, 2).forEach((work) => prompts.drop(work))
+  }
+  expect([prompts.kept, prompts.tokens]).toEqual([2001, 1])
+  prompts.drop(open ?? aWork(undefined))
+  expect([prompts.kept, prompts.tokens]).toEqual([0, 0])
+})

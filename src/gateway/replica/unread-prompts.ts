@@ -21,6 +21,11 @@ export class UnreadPrompts {
     this.#tokens += work.promptTokens
   }
 
+  /** That are kept, of which some may be done with. */
+  get kept(): number {
+    return this.#queue.length
+  }
+
   /** It has a first token. */
   read(work: Work): void {
     while (!work.isRead) {
@@ -28,10 +33,8 @@ export class UnreadPrompts {
       if (next === undefined) {
         return
       }
-      this.#head += 1
       this.drop(next)
     }
-    this.#trim()
   }
 
   /** It has ended, and perhaps nobody read it. */
@@ -40,6 +43,10 @@ export class UnreadPrompts {
       work.isRead = true
       this.#tokens -= work.promptTokens
     }
+    while (this.#queue[this.#head]?.isRead === true) {
+      this.#head += 1
+    }
+    this.#trim()
   }
 
   #trim(): void {
