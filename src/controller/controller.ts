@@ -96,6 +96,7 @@ export class Controller {
     this.#tenants = new TenantStatuses(options.source)
     this.#residency = new ResidencyPlans({
       traffic: options.traffic,
+      costs: (poolKey) => options.demandOf?.(poolKey).costs,
       onChange: () => this.kick(),
     })
     this.#signals = new PoolSignals({

@@ -2,7 +2,7 @@ import type { DemandMemory } from '../core/adapter-demand.ts'
 import type { RevisionPlacement, WantedRevision } from '../core/adapter-plan.ts'
 import { layOut } from '../core/residency-layout.ts'
 import type { ResidencyAsk, ResidencyHost } from '../core/residency-ask.ts'
-import { leaseMs } from '../core/residency-lines.ts'
+import { leaseMs, type StepCosts } from '../core/residency-lines.ts'
 import { planMoves, type ResidencyMoves } from '../core/residency-moves.ts'
 import type { ReplicaState } from './model-pool/pool-replicas.ts'
 
@@ -62,7 +62,7 @@ export class PoolResidency {
   }
 
   /** True: something is to be elsewhere than before. */
-  plan(demand: DemandMemory | undefined, nowMs: number): boolean {
+  plan(demand: DemandMemory | undefined, costs: StepCosts | undefined, nowMs: number): boolean {
     const asks = [...this.#asks.values()].map((ask): ResidencyAsk => {
       const { rate = 0, open = 0 } = demand?.revisions.get(ask.revision) ?? {}
       return { ...ask, rate, open }
@@ -89,6 +89,7 @@ export class PoolResidency {
       // What was loaded everywhere because there was room gives way as soon as there is none.
       heldNeededAtMs: didFit && !fits ? nowMs - leaseMs : nowMs,
       residenceSeconds: residenceOf(demand),
+      costs,
     })
     return this.#takePlacements(fits) || isOtherKind
   }

@@ -1,5 +1,6 @@
 import type { ResourceSnapshot } from '../api/kinds.ts'
 import { estimateDemand, type DemandMemory, type RevisionTraffic } from '../core/adapter-demand.ts'
+import type { StepCosts } from '../core/residency-lines.ts'
 import type { WantedRevision } from '../core/adapter-plan.ts'
 import type { ReplicaState } from './model-pool/pool-replicas.ts'
 import { PoolResidency } from './pool-residency.ts'
@@ -10,6 +11,8 @@ export interface ResidencyPlansOptions {
   readonly traffic?:
     | ((poolKey: string) => ReadonlyMap<string, RevisionTraffic> | undefined)
     | undefined
+  /** Of a pool's engines, as gateways learned; undefined: too little was seen. */
+  readonly costs?: (poolKey: string) => StepCosts | undefined
   /** Another plan: a pass has to see to it. */
   readonly onChange: () => void
   /** Monotonic milliseconds. */
@@ -79,7 +82,7 @@ export class ResidencyPlans {
       if (traffic !== undefined) {
         line.demand = estimateDemand(line.demand, traffic, this.#now())
       }
-      isOther = this.#plan(line) || isOther
+      isOther = this.#plan(poolKey, line) || isOther
     }
     if (isOther) {
       this.#options.onChange()
@@ -122,7 +125,7 @@ export class ResidencyPlans {
         capacity: pool.spec.lora.maxCpuLoras,
       })
       if (needsPlan === 'Now' || (needsPlan === 'Soon' && this.#isDue(line))) {
-        isOther = this.#plan(line) || isOther
+        isOther = this.#plan(poolKey, line) || isOther
       } else if (needsPlan === 'Soon') {
         this.#lookAgainIn(planAgainMs)
       }
@@ -162,8 +165,9 @@ export class ResidencyPlans {
     return this.#now() - line.plannedAtMs >= planAgainMs
   }
 
-  #plan(line: Line): boolean {
+  #plan(poolKey: string, line: Line): boolean {
     line.plannedAtMs = this.#now()
-    return line.residency.plan(line.demand, line.plannedAtMs)
+    const costs = this.#options.costs?.(poolKey)
+    return line.residency.plan(line.demand, costs, line.plannedAtMs)
   }
 }

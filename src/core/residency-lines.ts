@@ -1,4 +1,5 @@
 import { rankReplicas } from './placement.ts'
+import type { EngineCosts } from './route-cost.ts'
 import type { KeptCopies, KeptCopy, ResidencyAsk, ResidencyHost } from './residency-ask.ts'
 
 export interface MovesInput {
@@ -11,7 +12,12 @@ export interface MovesInput {
   readonly heldNeededAtMs?: number
   /** How long a request is open, in the mean, as counted. */
   readonly residenceSeconds: number
+  /** What running requests and distinct adapters add to a step there, as gateways learned; absent: as on an H100. */
+  readonly costs?: StepCosts | undefined
 }
+
+/** Milliseconds; only their ratio counts. */
+export type StepCosts = Pick<EngineCosts, 'perRequestMs' | 'perAdapterMs'>
 
 /** A copy that is not needed any more stays so long, so that demand that comes and goes moves nothing. */
 export const leaseMs = 60_000

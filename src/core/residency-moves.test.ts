@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { randomFrom } from '../../test/support/random-from.ts'
 import type { KeptCopies, ResidencyAsk, ResidencyHost } from './residency-ask.ts'
-import { leaseMs } from './residency-lines.ts'
+import { leaseMs, type StepCosts } from './residency-lines.ts'
 import { planMoves } from './residency-moves.ts'
 
 const ask = (revision: string, more: Partial<ResidencyAsk> = {}): ResidencyAsk => ({
@@ -21,6 +21,7 @@ class Pool {
   short: ReadonlySet<string> = new Set()
   onDisk: ReadonlyMap<string, readonly string[]> = new Map()
   nowMs = 0
+  costs: StepCosts | undefined
   /** By replica, of the last plan. */
   loads = new Map<string, number>()
   loaded = 0
@@ -39,6 +40,7 @@ class Pool {
       previous: this.copies,
       nowMs,
       residenceSeconds: 5,
+      costs: this.costs,
     })
     Object.assign(this, moves)
     this.loads = new Map()
@@ -115,6 +117,22 @@ describe('where adapters are kept loaded when they do not all fit everywhere', (
     const pool = new Pool(2, 10)
     pool.plan([ask('a', { least: 0 })])
     expect(pool.hostsOf('a')).toEqual([])
+  })
+
+  test('how many copies there are hangs on what adapters cost there, once that is known', () => {
+    const copiesAt = (costs: StepCosts | undefined): number => {
+      const pool = new Pool(8, 100)
+      pool.costs = costs
+      const asks = names(60).map((name, at) => ask(name, { rate: 20 / (at + 1), open: 100 }))
+      for (let at = 0; at < 30; at += 1) {
+        pool.plan(asks)
+      }
+      return [...pool.copies.values()].reduce((sum, { length }) => sum + length, 0)
+    }
+    const asPublished = copiesAt(undefined)
+    expect(copiesAt({ perRequestMs: 1.09, perAdapterMs: 4.63 })).toBe(asPublished)
+    expect(copiesAt({ perRequestMs: 0.109, perAdapterMs: 0.02 })).toBeGreaterThan(asPublished)
+    expect(copiesAt({ perRequestMs: 0, perAdapterMs: 0 })).toBe(asPublished)
   })
 
   test('more demand is more copies, and never more than allowed or than requests at once', () => {

@@ -1,7 +1,13 @@
 import { copiesDefaults, planCopies } from './copies-plan.ts'
 import { HostRooms } from './host-rooms.ts'
 import type { KeptCopies, KeptCopy, ResidencyHost } from './residency-ask.ts'
-import { isAsked, readLines, type MovesInput, type ResidencyLine } from './residency-lines.ts'
+import {
+  isAsked,
+  readLines,
+  type MovesInput,
+  type ResidencyLine,
+  type StepCosts,
+} from './residency-lines.ts'
 
 export interface ResidencyMoves {
   readonly copies: KeptCopies
@@ -20,10 +26,8 @@ const extraShare = 3 / 4
 const keptShare = 7 / 8
 /** Replicas that get the files of what found no place. */
 const diskCopies = 2
-/** Milliseconds of a step for each running request, and for each distinct adapter among them: only their ratio counts
- * here. Source: 89 public runs of vLLM with LoRA (F. Agulló et al., arXiv:2508.08343; fitted anew). */
-const requestMs = 0.109
-const adapterMs = 0.463
+/** Before any were learned. Source: 89 public runs of vLLM with LoRA (F. Agulló et al., arXiv:2508.08343; fitted anew). */
+const publishedCosts: StepCosts = { perRequestMs: 0.109, perAdapterMs: 0.463 }
 /** Of so many replicas, those that have a copy first, one that is not over its share is looked for; of a hundred, that finds
  * one as well as all of them would. */
 const fewChoices = 16
@@ -42,7 +46,7 @@ export function planMoves(input: MovesInput): ResidencyMoves {
   for (const { pinned } of lines) {
     pinned.forEach((host) => rooms.take(host))
   }
-  wantByDemand(lines, hosts, input.residenceSeconds)
+  wantByDemand(lines, hosts, input)
   for (const line of lines) {
     placeFirst(line, rooms)
   }
@@ -56,8 +60,9 @@ export function planMoves(input: MovesInput): ResidencyMoves {
 function wantByDemand(
   lines: readonly ResidencyLine[],
   hosts: readonly ResidencyHost[],
-  residenceSeconds: number,
+  { residenceSeconds, costs = publishedCosts }: MovesInput,
 ): void {
+  const { perRequestMs, perAdapterMs } = costs.perRequestMs > 0 ? costs : publishedCosts
   const asked = lines.filter(({ ask }) => ask.rate > 0)
   const idle = hosts.map((_, host) =>
     lines.reduce((sum, { ask, pinned }) => sum + (ask.rate === 0 && pinned.has(host) ? 1 : 0), 0),
@@ -78,8 +83,8 @@ function wantByDemand(
         (idle[replica] ?? 0),
       ranked: (adapter) => choices[adapter] ?? [],
       isKept: (adapter, replica) => asked[adapter]?.kept.has(replica) === true,
-      requestWork: requestMs * residenceSeconds,
-      adapterWork: (rate) => adapterMs * (1 - Math.exp(-rate * residenceSeconds)),
+      requestWork: perRequestMs * residenceSeconds,
+      adapterWork: (rate) => perAdapterMs * (1 - Math.exp(-rate * residenceSeconds)),
       ...copiesDefaults,
     },
   )

@@ -30,7 +30,7 @@ export function ours(options: OursOptions): RoutePolicy {
       ? { ...options.costs, perAdapterMs: 0 }
       : options.costs
   const prefixes = withPrefixes ? new PrefixIndex() : undefined
-  const residency = new LabResidency()
+  const residency = new LabResidency(options.costs)
   const sizes = { requests: 0, output: 0 }
 
   const optionAt = (request: LabRequest, replica: LabReplica, nowMs: number): Option => {
@@ -114,6 +114,11 @@ class LabResidency {
   #arrivals = new Map<string, number>()
   #memory: DemandMemory | undefined
   #kept: KeptCopies = new Map()
+  readonly #costs: EngineCosts | undefined
+
+  constructor(costs: EngineCosts | undefined) {
+    this.#costs = costs
+  }
 
   note({ adapter }: LabRequest): void {
     if (adapter !== undefined) {
@@ -147,7 +152,14 @@ class LabResidency {
         return adapter !== undefined && (replica.isResident(adapter) || replica.isLoading(adapter))
       },
     }))
-    const { copies } = planMoves({ asks, hosts, previous: this.#kept, nowMs, residenceSeconds })
+    const { copies } = planMoves({
+      asks,
+      hosts,
+      previous: this.#kept,
+      nowMs,
+      residenceSeconds,
+      costs: this.#costs,
+    })
     this.#kept = copies
     const wanted = new Map(replicas.map(({ name }) => [name, new Set<number>()]))
     for (const [name, places] of copies) {
