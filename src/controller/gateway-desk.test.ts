@@ -23,11 +23,22 @@ describe('what gateways ask for', () => {
     desk.take('b', demand(3))
     expect(desk.demandOf('models/llama')).toEqual({
       waiting: 5,
+      cold: 0,
       running: 1,
       arrivals: 3,
       isFresh: true,
       silence: undefined,
     })
+  })
+
+  test('knows who waits for an adapter, and for no place', () => {
+    const { desk } = aDesk()
+    for (const [name, cold] of Object.entries({ a: 2, b: undefined, c: 1 })) {
+      desk.add(name, true)
+      const asked = { waiting: 3, running: 0, arrivals: 3, ...(cold === undefined ? {} : { cold }) }
+      desk.take(name, { type: 'demand', pools: { 'models/llama': { base: asked } } })
+    }
+    expect(desk.demandOf('models/llama')).toMatchObject({ waiting: 9, cold: 3 })
   })
 
   test('holds for a minute when one falls silent, and nothing may go meanwhile', () => {

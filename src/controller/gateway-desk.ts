@@ -94,7 +94,7 @@ export class GatewayDesk {
   }
 
   demandOf(poolKey: string): PoolDemand {
-    const sum = { waiting: 0, running: 0 }
+    const sum = { waiting: 0, cold: 0, running: 0 }
     const works: (WorkOfPool | undefined)[] = []
     const now = this.#now()
     let isFresh = this.#gateways.size > 0 && now - this.#heardAtMs < freshMs
@@ -104,6 +104,7 @@ export class GatewayDesk {
       if (silentMs < heldMs) {
         for (const one of Object.values(demand[poolKey] ?? {})) {
           sum.waiting += one.waiting
+          sum.cold += one.cold ?? 0
           sum.running += one.running
         }
         if (demand[poolKey] !== undefined || work?.[poolKey] !== undefined) {

@@ -64,18 +64,11 @@ export function emptyMemory(nowMs: number): AutoscaleMemory {
   }
 }
 
-export interface AroundSample {
-  readonly isAsked: boolean
-  /** Replicas that the cluster was asked for. */
-  readonly current: number
-  /** So many requests may wait before those that are ready. */
-  readonly mostQueued: number
-}
-
 export function rememberSample(
   memory: AutoscaleMemory,
   sample: Sample,
-  { isAsked, current, mostQueued }: AroundSample,
+  isAsked: boolean,
+  current: number,
 ): AutoscaleMemory {
   const before = memory.samples.at(-1)
   // A gateway went, or started again: its counters are no longer in the sum. Or tokens are counted only now, or no more.
@@ -92,7 +85,7 @@ export function rememberSample(
   return {
     ...memory,
     samples,
-    capacity: learn(memory, sample, mostQueued),
+    capacity: learn(memory, sample),
     ...(isBroken
       ? // Rates are of little from here on, as after a rise.
         { jump: { fromMs: sample.atMs, isMore: true } }
@@ -118,26 +111,26 @@ export function rememberNeed(
 }
 
 /**
- * A replica is full while more requests wait than should; for a moment, or with some replicas just up, that says nothing. A few
- * may wait for an adapter or a slot, where nothing is full.
+ * A replica is full while requests wait for a place in it; for a moment, or with some replicas just up, that says nothing, and
+ * nothing at all while they wait for an adapter.
  */
-function learn(
-  { samples, capacity }: AutoscaleMemory,
-  sample: Sample,
-  mostQueued: number,
-): number | undefined {
+function learn({ samples, capacity }: AutoscaleMemory, sample: Sample): number | undefined {
   const recent = samples.slice(-2)
   const isFull =
-    sample.waiting > mostQueued &&
+    lacksPlace(sample) &&
     sample.ready > 0 &&
     sample.running > 0 &&
     recent.length === 2 &&
-    recent.every(({ waiting, ready }) => waiting > mostQueued && ready === sample.ready)
+    recent.every((one) => lacksPlace(one) && one.ready === sample.ready)
   if (!isFull) {
     return capacity
   }
   const seen = sample.running / sample.ready
   return capacity === undefined ? seen : capacity + learning * (seen - capacity)
+}
+
+function lacksPlace({ waiting, cold = 0 }: Sample): boolean {
+  return waiting > cold
 }
 
 function learnAnswers(

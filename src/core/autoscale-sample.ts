@@ -2,6 +2,8 @@
 export interface Sample {
   readonly atMs: number
   readonly waiting: number
+  /** Of these, for adapters that have to be loaded first. */
+  readonly cold?: number | undefined
   readonly running: number
   readonly arrivals: number
   readonly ready: number

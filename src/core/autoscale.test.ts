@@ -78,7 +78,8 @@ describe('how many replicas', () => {
     let memory = emptyMemory(0)
     for (let second = 0; second < 600; second += 1) {
       const arrivals = 8 * second
-      const demand = { waiting: second % 30 < 5 ? 2 : 0, running: 8, arrivals, isFresh: true }
+      const waiting = second % 30 < 5 ? 2 : 0
+      const demand = { waiting, cold: waiting, running: 8, arrivals, isFresh: true }
       const decision = decideReplicas(at({ nowMs: second * 1000, demand }), memory)
       expect(decision.desired).toBe(1)
       memory = decision.memory

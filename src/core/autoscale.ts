@@ -21,6 +21,8 @@ export interface AutoscaleInput {
   readonly demand: {
     /** In gateways and engines alike. */
     readonly waiting: number
+    /** Of these, for adapters that have to be loaded first; absent: none. */
+    readonly cold?: number | undefined
     readonly running: number
     /** Since the gateways started; may fall when one restarts. */
     readonly arrivals: number
@@ -80,12 +82,7 @@ export function decideReplicas(input: AutoscaleInput, before: AutoscaleMemory): 
   const isAsked = demand.waiting + demand.running > 0 || input.isJudging
   const arrived = (before.samples.at(-1)?.arrivals ?? demand.arrivals) < demand.arrivals
   const sample: Sample = { atMs: nowMs, ...demand, ...replicas }
-  const mostQueued = policy.targetQueueDepth * replicas.ready
-  const sampled = rememberSample(before, sample, {
-    isAsked: isAsked || arrived,
-    current: replicas.current,
-    mostQueued,
-  })
+  const sampled = rememberSample(before, sample, isAsked || arrived, replicas.current)
   const known = input.service === undefined ? undefined : tokenNeed(sampled, nowMs, input.service)
   const need = known?.need
   const memory = known === undefined ? sampled : rememberNeed(sampled, nowMs, known)

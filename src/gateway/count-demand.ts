@@ -15,6 +15,7 @@ export function countDemand(
   }
   for (const [poolKey, { admission, arrivals }] of pools) {
     demand.waits(poolKey, admission.waiting())
+    demand.waitsForLoads(poolKey, admission.waitingForLoads())
     demand.arrived(poolKey, arrivals)
   }
   demand.loads(loading.waitingByPool())

@@ -6,10 +6,11 @@ export type PoolDemand = Readonly<Record<string, Readonly<Record<string, DemandO
 
 type Counts = Iterable<readonly [revision: string | undefined, count: number]>
 type Field = keyof DemandOfRevision
+type Cell = { -readonly [field in Field]?: number } & Record<Exclude<Field, 'cold'>, number>
 
 /** Adds up what pools and replicas say of their requests; a revision without any is not named. */
 export class DemandCount {
-  readonly #pools: Record<string, Record<string, Record<Field, number>>> = {}
+  readonly #pools: Record<string, Record<string, Cell>> = {}
 
   get byPool(): PoolDemand {
     return this.#pools
@@ -19,13 +20,20 @@ export class DemandCount {
     this.#add(poolKey, 'waiting', counts)
   }
 
+  /** Of those that wait. */
+  waitsForLoads(poolKey: string, counts: Counts): void {
+    this.#add(poolKey, 'cold', counts)
+  }
+
   runs(poolKey: string, counts: Counts): void {
     this.#add(poolKey, 'running', counts)
   }
 
   loads(waiting: ReadonlyMap<string, number>): void {
     for (const [poolKey, count] of waiting) {
-      this.#cell(poolKey, 'loading').waiting += count
+      const cell = this.#cell(poolKey, 'loading')
+      cell.waiting += count
+      cell.cold = (cell.cold ?? 0) + count
     }
   }
 
@@ -39,12 +47,13 @@ export class DemandCount {
   #add(poolKey: string, field: Field, counts: Counts): void {
     for (const [revision, count] of counts) {
       if (count > 0) {
-        this.#cell(poolKey, revision ?? base)[field] += count
+        const cell = this.#cell(poolKey, revision ?? base)
+        cell[field] = (cell[field] ?? 0) + count
       }
     }
   }
 
-  #cell(poolKey: string, revision: string): Record<Field, number> {
+  #cell(poolKey: string, revision: string): Cell {
     const pool = (this.#pools[poolKey] ??= {})
     return (pool[revision] ??= { waiting: 0, running: 0, arrivals: 0 })
   }

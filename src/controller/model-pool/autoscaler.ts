@@ -8,6 +8,8 @@ import type { PoolCounts } from '../pool-counters.ts'
 /** What gateways and engines have of a pool at this moment. */
 export interface PoolDemand {
   readonly waiting: number
+  /** Of these, for adapters that have to be loaded first; absent: none. */
+  readonly cold?: number
   readonly running: number
   /** Since gateways were first heard; never falls. */
   readonly arrivals: number
@@ -153,8 +155,8 @@ export class Autoscaler {
 }
 
 /** Where tokens are known, requests that a limit of their tenant refused are not among those that came. */
-function demandIn({ waiting, running, arrivals, tokens, isFresh }: PoolDemand) {
+function demandIn({ waiting, cold, running, arrivals, tokens, isFresh }: PoolDemand) {
   return tokens === undefined
-    ? { waiting, running, arrivals, isFresh }
-    : { waiting, running, isFresh, ...tokens, arrivals: tokens.requests }
+    ? { waiting, cold, running, arrivals, isFresh }
+    : { waiting, cold, running, isFresh, ...tokens, arrivals: tokens.requests }
 }

@@ -83,6 +83,7 @@ describe('what a line lacks is asked for', () => {
     await settled()
     to.sweep()
     expect(first().ensured).toEqual(['a', 'a'])
+    expect([...to.waitingForLoads()]).toEqual([['a', 2]])
   })
 
   test('not the adapter where it is only full', () => {
@@ -90,6 +91,7 @@ describe('what a line lacks is asked for', () => {
     const to = admission()
     to.submit(ticket('a1'))
     expect(first().ensured).toEqual([])
+    expect([[...to.waitingForLoads()], [...to.waiting()]]).toEqual([[], [['a', 1]]])
   })
 
   test('nothing for the base', () => {

@@ -62,6 +62,15 @@ export class PoolAdmission {
     }
   }
 
+  /** Of those, requests whose adapter has to be loaded first. */
+  *waitingForLoads(): Iterable<readonly [revision: string | undefined, count: number]> {
+    for (const { revision, tickets, waitsFor } of this.#lines.all()) {
+      if (waitsFor === 'Load') {
+        yield [revision, tickets.length]
+      }
+    }
+  }
+
   /** Who lacks nothing but a place at a certain engine, those with most right first. */
   waitsFor(couldTake: (revision: string | undefined) => boolean): readonly TenantWait[] {
     const waits: TenantWait[] = []
