@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { EngineMetrics } from '../../src/engine/types.ts'
 import { ask, begin, frames } from './ask.ts'
-import { withClient } from './running.ts'
+import { ending, endingTestMs, withClient } from './running.ts'
 import type { Running } from './running.ts'
 import { base, chat, completion, fixtures, good, load, unload } from './sample-requests.ts'
 
@@ -212,7 +212,7 @@ const several = 8
  * work here, every call has a deadline, and who starts engines kills them in the end.
  */
 export function describeDrain(engine: Running): void {
-  it('drains: what runs goes on, new work is refused, then streams end or are cut', async () => {
+  const drains = async (): Promise<void> => {
     await isIdle(engine)
     const streams = await Promise.all(
       Array.from({ length: several }, () =>
@@ -241,7 +241,13 @@ export function describeDrain(engine: Running): void {
       expectEnd(all)
     }
     await engine().ended
-  }, 120_000)
+  }
+
+  it(
+    'drains: what runs goes on, new work is refused, then streams end or are cut',
+    ending(engine, drains),
+    endingTestMs,
+  )
 }
 
 /** Done within the drain, or cut by an error frame. Under load vLLM may leave before it writes one. */
@@ -274,8 +280,13 @@ export function describeDeath(engine: Running): void {
     }
   })
 
-  it('dies when its files are gone: all streams end with an error frame, then it refuses connections', async () => {
-    rmSync(join(folder, names[0]), { recursive: true, force: true })
+  const dies = async (): Promise<void> => {
+    cpSync(join(fixtures, 'adapters'), folder, { recursive: true })
+    for (const name of names) {
+      // They are there already, unless this is another engine.
+      await ask(engine(), load(name, join(folder, name)))
+    }
+    rmSync(join(folder, names[0]), { recursive: true })
     // The first chat of an engine waits for a template to be compiled, and what came with it ends meanwhile.
     await ask(engine(), chat(base))
     const plain = ask(engine(), completion(base, long))
@@ -297,5 +308,11 @@ export function describeDeath(engine: Running): void {
       await expect(ask(engine(), { path: '/v1/models' })).rejects.toThrow()
     }, wait)
     await engine().ended
-  })
+  }
+
+  it(
+    'dies when its files are gone: all streams end with an error frame, then it refuses connections',
+    ending(engine, dies),
+    endingTestMs,
+  )
 }

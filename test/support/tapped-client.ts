@@ -10,9 +10,11 @@ export interface Taps {
 export function tapped(real: EngineClient, taps: Taps): EngineClient {
   async function around<T>(call: keyof EngineClient, name: string, run: () => Promise<T>) {
     await taps.before?.(call, name)
-    const result = await run()
-    await taps.after?.(call, name)
-    return result
+    try {
+      return await run()
+    } finally {
+      await taps.after?.(call, name)
+    }
   }
   return {
     address: real.address,
