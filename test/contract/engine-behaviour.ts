@@ -70,11 +70,13 @@ export function describeLifeOfRequests(engine: Running): void {
 
     it('outlives the unload of its adapter, which answers nobody else', async () => {
       await ask(engine(), load('short-lived', good('globex-shout')))
-      const asked = ask(engine(), completion('short-lived', { max_tokens: 150 }))
-      await vi.waitFor(async () => expect((await gauge(engine)).running).toBe(1), wait)
+      const stream = completion('short-lived', { ...long, stream: true })
+      const { answer } = await begin(engine(), stream)
       expect((await ask(engine(), unload('short-lived'))).status).toBe(200)
       expect((await ask(engine(), completion('short-lived'))).status).toBe(404)
-      expect((await asked).status).toBe(200)
+      const { status, body } = await answer
+      expect([status, frames(body).at(-1)]).toEqual([200, '[DONE]'])
+      expect(body).not.toContain('error')
     })
   })
 }
@@ -111,10 +113,9 @@ export function describeSlots(engine: Running): void {
       const alone = await say()
       // One after the other, so that both slots are taken, whichever is the last one.
       for (const name of ['acme', 'globex']) {
-        const beside = ask(engine(), completion(name, { max_tokens: 150 }))
-        await vi.waitFor(async () => expect((await gauge(engine)).running).toBe(1), wait)
+        const { answer } = await begin(engine(), completion(name, { ...long, stream: true }))
         expect(await say()).toBe(alone)
-        await beside
+        await answer
       }
     })
 
