@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { patience } from '../test/support/eventually.ts'
 import { parseStat, processTree, sampleTree } from './cpu.ts'
 
 test('a command with spaces and brackets does not shift the fields', () => {
@@ -18,7 +19,7 @@ test('a tree holds the children of children', async () => {
     process.kill(-(child.pid ?? 0), 'SIGKILL')
     await exit
   })
-  await vi.waitFor(() => expect(processTree(child.pid ?? 0)).toHaveLength(2))
+  await vi.waitFor(() => expect(processTree(child.pid ?? 0)).toHaveLength(2), patience)
 })
 
 test('CPU time grows while this process works and memory is that of a process', () => {

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { expect, test, vi } from 'vitest'
+import { patience } from '../../test/support/eventually.ts'
 import { BaseCourier } from './base-courier.ts'
 import { systemClock } from './clock.ts'
 import { silentLogger } from './logger.ts'
@@ -19,8 +20,8 @@ test('brings the base where it is missing, and again where it was lost', async (
     },
   })
   courier.start()
-  await vi.waitFor(() => expect(depot.got).toBe(1))
+  await vi.waitFor(() => expect(depot.got).toBe(1), patience)
   depot.has = false
-  await vi.waitFor(() => expect(depot.got).toBe(2))
+  await vi.waitFor(() => expect(depot.got).toBe(2), patience)
   await courier.close()
 })

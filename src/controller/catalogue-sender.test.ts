@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import { patience } from '../../test/support/eventually.ts'
 import type { DesiredRequest } from '../api/agent-protocol.ts'
 import type { WantedRevision } from '../core/adapter-plan.ts'
 import { CatalogueSender } from './catalogue-sender.ts'
@@ -69,7 +70,7 @@ test('tells each replica what to load and what it may fetch, and nothing twice',
   send(revisions(2, ['r1']))
   expect(counts()).toEqual([1, 1])
   send(revisions(2, ['r1']), 2)
-  await vi.waitFor(() => expect(counts()).toEqual([2, 2]))
+  await vi.waitFor(() => expect(counts()).toEqual([2, 2]), patience)
 })
 
 test('one content of two adapters is loaded where either wants it', () => {
@@ -90,7 +91,7 @@ test('says what changed since what the agent has taken, and the whole where it h
   // Another value, and nothing else of it for this replica.
   send([{ ...first, loadedOn: ['r0', 'r9'] }, second])
   send([{ ...first, loadedOn: ['r9'] }, third])
-  await vi.waitFor(() => expect(counts()).toEqual([2]))
+  await vi.waitFor(() => expect(counts()).toEqual([2]), patience)
   const sequence = agent.orders[0]?.request.sequence
   expect(agent.orders[1]?.request).toMatchObject({
     entries: [
@@ -100,15 +101,15 @@ test('says what changed since what the agent has taken, and the whole where it h
     change: { since: sequence, gone: [second.revision] },
   })
   agent.orders[1]?.refuse()
-  await vi.waitFor(() => expect(counts()).toEqual([3]))
+  await vi.waitFor(() => expect(counts()).toEqual([3]), patience)
   expect(agent.orders[2]?.request.change).toBeUndefined()
   expect(agent.orders[2]?.request.entries.map(({ want }) => want)).toEqual(['Allowed', 'Loaded'])
   // One that may or may not have arrived is not built upon either.
   agent.orders[2]?.answer()
   send([first])
-  await vi.waitFor(() => expect(counts()).toEqual([4]))
+  await vi.waitFor(() => expect(counts()).toEqual([4]), patience)
   agent.orders[3]?.fail()
-  await vi.waitFor(() => expect(counts()).toEqual([5]))
+  await vi.waitFor(() => expect(counts()).toEqual([5]), patience)
   expect(agent.orders[4]?.request.change).toBeUndefined()
 })
 
@@ -117,11 +118,11 @@ test('large catalogues go a few at a time, the others after them', async () => {
   send(revisions(20_000, ['r0']))
   expect(counts()).toEqual([1, 1, 0, 0])
   agents[0]?.orders[0]?.answer()
-  await vi.waitFor(() => expect(counts()).toEqual([1, 1, 1, 0]))
+  await vi.waitFor(() => expect(counts()).toEqual([1, 1, 1, 0]), patience)
   agents[1]?.orders[0]?.fail()
-  await vi.waitFor(() => expect(counts()).toEqual([1, 1, 1, 1]))
+  await vi.waitFor(() => expect(counts()).toEqual([1, 1, 1, 1]), patience)
   // One that failed is told again, and does not count.
-  await vi.waitFor(() => expect(counts()).toEqual([1, 2, 1, 1]))
+  await vi.waitFor(() => expect(counts()).toEqual([1, 2, 1, 1]), patience)
 })
 
 function unexpected(): never {

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { patience } from '../../test/support/eventually.ts'
 import { createEndpointEngine } from './endpoint-backend.ts'
 import { freePort } from './free-port.ts'
 import { reapOrphans } from './pid-file.ts'
@@ -228,8 +229,9 @@ describe('an engine that is a child process', () => {
     })
     engine.start()
     const log = join(stateFolder, 'engines', 'pool-0.log')
-    await vi.waitFor(() =>
-      expect(readFileSync(log, 'utf8')).toContain('saw undefined undefined yes'),
+    await vi.waitFor(
+      () => expect(readFileSync(log, 'utf8')).toContain('saw undefined undefined yes'),
+      patience,
     )
     vi.unstubAllEnvs()
   })
@@ -265,7 +267,7 @@ describe('engines that a killed process left behind', () => {
     expect(isRunning(leader)).toBe(true)
 
     owner.kill('SIGKILL')
-    await vi.waitFor(() => expect(identify(owner.pid!)).toBeUndefined())
+    await vi.waitFor(() => expect(identify(owner.pid!)).toBeUndefined(), patience)
     expect(await reapOrphans(stateFolder)).toEqual(['left'])
     expect(groupMembers(leader)).toEqual([])
     expect(await reapOrphans(stateFolder)).toEqual([])

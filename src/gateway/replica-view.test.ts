@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { patience } from '../../test/support/eventually.ts'
 import type { LeaseAnswer } from '../api/agent-protocol.ts'
 import { aWork } from '../../test/support/a-work.ts'
 import { ScriptedAgent } from '../../test/support/scripted-agent.ts'
@@ -36,7 +37,7 @@ function answersByHand() {
       pending.push((answer) => resolve({ granted: [], reclaimed: [], ttlMs: 5000, ...answer }))
     })
   return async (answer: Partial<LeaseAnswer>): Promise<void> => {
-    await vi.waitFor(() => expect(pending.length).toBeGreaterThan(0))
+    await vi.waitFor(() => expect(pending.length).toBeGreaterThan(0), patience)
     pending.shift()?.(answer)
     await settled()
   }
@@ -299,7 +300,7 @@ describe('a lease', () => {
     const answer = answersByHand()
     view.renewLease()
     await answer({ granted: ['a'], reclaimed: ['a'] })
-    await vi.waitFor(() => expect(agent.leases.at(-1)?.inFlight).toEqual({}))
+    await vi.waitFor(() => expect(agent.leases.at(-1)?.inFlight).toEqual({}), patience)
   })
 
   test('leaves the event loop its turns, whatever the agent answers', async () => {
@@ -307,7 +308,7 @@ describe('a lease', () => {
     agent.leaseAnswers = () => Promise.resolve({ granted: ['a'], reclaimed: ['a'], ttlMs: 5000 })
     view.renewLease()
     let turns = 0
-    await vi.waitFor(() => expect((turns += 1)).toBeGreaterThan(5))
+    await vi.waitFor(() => expect((turns += 1)).toBeGreaterThan(5), { timeout: 15_000 })
   })
 
   test('ends its time after it was asked for, not after it was answered', async () => {

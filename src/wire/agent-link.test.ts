@@ -234,7 +234,10 @@ describe('an agent’s port', () => {
     const [revision = ''] = await it.bench.want(await it.bench.writeSome(1))
     await vi.waitFor(() => expect(seen.routable()).toEqual([revision]), patience)
     const busy = { gateway: 'gw-1', wanted: [revision], inFlight: { [revision]: 1 } }
-    await vi.waitFor(async () => expect((await link.lease(busy)).granted).toEqual([revision]))
+    await vi.waitFor(
+      async () => expect((await link.lease(busy)).granted).toEqual([revision]),
+      patience,
+    )
     const taken = expect(link.drain()).rejects.toMatchObject({ code: 'Refused' })
     await vi.waitFor(() => expect(seen.lastLoad()).toMatchObject({ draining: true }), patience)
     await link.undrain()
@@ -249,7 +252,10 @@ describe('an agent’s port', () => {
     const [revision = ''] = await it.bench.want(await it.bench.writeSome(1))
     await vi.waitFor(() => expect(seen.routable()).toEqual([revision]), patience)
     const busy = { gateway: 'gw-1', wanted: [revision], inFlight: { [revision]: 1 } }
-    await vi.waitFor(async () => expect((await link.lease(busy)).granted).toEqual([revision]))
+    await vi.waitFor(
+      async () => expect((await link.lease(busy)).granted).toEqual([revision]),
+      patience,
+    )
     const taken = expect(link.drain()).rejects.toMatchObject({ code: 'Refused' })
     const hook = status(it.server, preStopPath(wireToken))
     await vi.waitFor(() => expect(seen.lastLoad()).toMatchObject({ draining: true }), patience)

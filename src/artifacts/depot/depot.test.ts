@@ -6,6 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { pino } from 'pino'
 import { describe, expect, test, vi } from 'vitest'
 import { request } from 'undici'
+import { patience } from '../../../test/support/eventually.ts'
 import { serveFiles, testCertificate } from '../../../test/support/https-files.ts'
 import { createDepotClient } from '../../wire/depot-client.ts'
 import { baseKeyOf, poolHeader, type SourceOrigin } from '../../wire/depot-protocol.ts'
@@ -279,7 +280,7 @@ describe('sources of a depot', () => {
     const fetching = it
       .client()
       .fetch({ uri: server.url('/a/'), expectedDigest: undefined, origin: of }, gone.signal)
-    await vi.waitFor(() => expect(server.seen.length).toBe(1))
+    await vi.waitFor(() => expect(server.seen.length).toBe(1), patience)
     gone.abort()
     await expect(fetching).rejects.toBeInstanceOf(Error)
     await vi.waitFor(() => expect(ended).toBe(true), { timeout: 5000 })

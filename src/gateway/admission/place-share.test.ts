@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { patience } from '../../../test/support/eventually.ts'
 import { FairShare } from '../../core/fair-share.ts'
 import { PlaceShare } from './place-share.ts'
 
@@ -109,7 +110,7 @@ describe('a gateway’s part of an engine', () => {
     ask()
     ask()
     expect(asked).toBe(1)
-    await vi.waitFor(() => expect(asked).toBe(2))
+    await vi.waitFor(() => expect(asked).toBe(2), patience)
     share.close()
   })
 })
