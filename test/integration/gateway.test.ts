@@ -12,6 +12,7 @@ import { secretOf, sha256 } from '../support/builders.ts'
 import { ClusterBed, revisionIn } from '../support/cluster-bed.ts'
 import { eventually } from '../support/eventually.ts'
 import { call, dataOf, type HttpAnswer } from '../support/http-caller.ts'
+import { Lateness } from '../support/lateness.ts'
 import { sharedApiServer } from '../support/shared-api-server.ts'
 import { TcpProxy } from '../support/tcp-proxy.ts'
 
@@ -285,13 +286,16 @@ describe('what the controller hears', () => {
     const gateway = await bed.gateway()
     await ready(gateway)
     const controller = await listen(gateway)
+    // What the first request of a process costs is not what is measured.
+    expect((await ask(gateway, 'globex', 'tickets')).status).toBe(404)
+    using lateness = new Lateness()
     const startedAt = performance.now()
     const answer = ask(gateway, 'acme', 'tickets')
     const revision = revisionIn(poolKey, 'acme/tickets')
     await expect
       .poll(() => controller.demand()[poolKey]?.[revision]?.waiting, { interval: 2 })
       .toBe(1)
-    expect(performance.now() - startedAt).toBeLessThan(200)
+    expect(performance.now() - startedAt - lateness.reset()).toBeLessThan(200)
     await bed.pod('llama-engine-a', adapters)
     expect((await answer).status).toBe(200)
     await eventually(() =>
@@ -370,27 +374,6 @@ function hashOf(turn: number): string {
 
 async function statusWith(gateway: GatewayProcess, turn: number): Promise<number> {
   return (await call(`${gateway.url}/v1/models`, { key: secretOf(`burst-${turn}-`) })).status
-}
-
-/** How long this process was kept from running, on a machine with more to do than it can: no time of the gateway's. */
-class Lateness implements Disposable {
-  #lastMs = performance.now()
-  #worstMs = 0
-  readonly #timer = setInterval(() => {
-    const nowMs = performance.now()
-    this.#worstMs = Math.max(this.#worstMs, nowMs - this.#lastMs - 20)
-    this.#lastMs = nowMs
-  }, 10)
-
-  reset(): number {
-    const worstMs = this.#worstMs
-    this.#worstMs = 0
-    return worstMs
-  }
-
-  [Symbol.dispose](): void {
-    clearInterval(this.#timer)
-  }
 }
 
 /** Requests that an engine has answered. */
