@@ -1,4 +1,5 @@
 // The client and the reflector on a real API server.
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RequestCount } from '../../src/resources/kubernetes/api-request.ts'
 import { connectToCluster } from '../../src/resources/kubernetes/connect.ts'
@@ -137,16 +138,16 @@ describe('the client', () => {
   })
 
   it('lists more than a page', async () => {
-    const names = Array.from({ length: 1_020 }, (_, index) => `page-${index}`)
-    const labels = { of: 'pages' }
-    await Promise.all(
-      names.map((name) =>
-        client.create(configMapType, { metadata: { name, namespace: 'default', labels } }),
-      ),
-    )
+    const of = `pages-${randomUUID()}`
+    const names = Array.from({ length: 1_020 }, (_, index) => `${of}-${index}`)
+    const create = (name: string) =>
+      client.create(configMapType, { metadata: { name, namespace: 'default', labels: { of } } })
+    for (let at = 0; at < names.length; at += 50) {
+      await Promise.all(names.slice(at, at + 50).map(create))
+    }
     counts.length = 0
     const { items, resourceVersion } = await client.list(configMapType, {
-      labelSelector: 'of=pages',
+      labelSelector: `of=${of}`,
     })
     expect(new Set(items.map(({ metadata }) => metadata.name))).toEqual(new Set(names))
     expect(Number(resourceVersion)).toBeGreaterThan(0)
