@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { sharedApiServer } from '../support/shared-api-server.ts'
@@ -40,14 +41,16 @@ describe('the API server of the tests', () => {
   })
 
   test('lets a service account do what its role says, and no more', async () => {
-    const account = await api().serviceAccount('rights', 'reader')
-    const pods = '/api/v1/namespaces/rights/pods'
+    // Its own in every attempt: what was granted stays.
+    const namespace = `rights-${randomUUID()}`
+    const account = await api().serviceAccount(namespace, 'reader')
+    const pods = `/api/v1/namespaces/${namespace}/pods`
     expect(await api().ask('GET', pods, undefined, account)).toMatchObject({ status: 403 })
-    await grant('rights', { kind: 'ServiceAccount', name: 'reader', namespace: 'rights' })
+    await grant(namespace, { kind: 'ServiceAccount', name: 'reader', namespace })
     await expect
       .poll(async () => (await api().ask('GET', pods, undefined, account)).status)
       .toBe(200)
-    const secrets = '/api/v1/namespaces/rights/secrets'
+    const secrets = `/api/v1/namespaces/${namespace}/secrets`
     expect(await api().ask('GET', secrets, undefined, account)).toMatchObject({ status: 403 })
   })
 
