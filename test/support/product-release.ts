@@ -1,4 +1,4 @@
-import { helm, kubectl, kubectlApply, kubectlGet, restrictedNamespace } from './cluster-tools.ts'
+import { helm, kubectlApply, kubectlGet, restrictedNamespace } from './cluster-tools.ts'
 import { listObjects, release, type KubeJson, type Manifests } from './product.ts'
 
 const inRelease = `--namespace=${release.namespace}`
@@ -48,18 +48,6 @@ export class ProductRelease {
   async gatewayPods(): Promise<readonly KubeJson[]> {
     const pods = await listObjects('pods', release.namespace, 'app.kubernetes.io/component=gateway')
     return pods.filter((pod) => pod.metadata.deletionTimestamp === undefined)
-  }
-
-  /** The pod that leads. */
-  async leader(): Promise<string> {
-    const lease = await kubectl(
-      'get',
-      'lease',
-      'loraplex-controller',
-      inRelease,
-      '-o=jsonpath={.spec.holderIdentity}',
-    )
-    return lease
   }
 
   async #arguments(): Promise<readonly string[]> {
