@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { shortenKeepAlive } from '../../src/gateway/server.ts'
+import { tiny } from '../../src/sim/profile.ts'
 import { expectRefusal } from '../support/error-shape.ts'
 import { eventually } from '../support/eventually.ts'
-import { GatewayBed, keyOfTenant } from '../support/gateway-bed.ts'
+import { GatewayBed, keyOfTenant, type BedOptions } from '../support/gateway-bed.ts'
 import { call, dataOf, openRaw, rawPost, type HttpAnswer } from '../support/http-caller.ts'
 
 let bed: GatewayBed | undefined
@@ -11,8 +12,8 @@ afterEach(async () => {
   bed = undefined
 })
 
-async function start(): Promise<GatewayBed> {
-  bed = await GatewayBed.start()
+async function start(options: BedOptions = {}): Promise<GatewayBed> {
+  bed = await GatewayBed.start(options)
   return bed
 }
 
@@ -25,7 +26,7 @@ function ask(to: GatewayBed, fields: object = {}): Promise<HttpAnswer> {
 
 describe('a gateway that leaves', () => {
   test('lets streams end, takes nothing new, and asks callers to go elsewhere', async () => {
-    const to = await start()
+    const to = await start({ simulator: { profile: { ...tiny, stepMs: 40 } } })
     const streams = Array.from({ length: 5 }, () =>
       ask(to, { stream: true, max_tokens: 60, ignore_eos: true }),
     )

@@ -1,6 +1,8 @@
 // I10: a request that engines die of is found out, and its neighbours are left alone.
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { SimulatorOptions } from '../../src/sim/options.ts'
+import { tiny } from '../../src/sim/profile.ts'
 import { expectRefusal } from '../support/error-shape.ts'
 import { eventually } from '../support/eventually.ts'
 import { GatewayBed, keyOfTenant, type BedReplica } from '../support/gateway-bed.ts'
@@ -24,8 +26,12 @@ interface Deadly {
 }
 
 /** Engines that die of one prompt, and agents that notice. */
-async function start(replicas: number, afterTokens = 0): Promise<Deadly> {
-  const to = await GatewayBed.start({ replicas })
+async function start(
+  replicas: number,
+  afterTokens = 0,
+  simulator: SimulatorOptions = {},
+): Promise<Deadly> {
+  const to = await GatewayBed.start({ replicas, simulator })
   bed = to
   const deaths: string[] = []
   for (const replica of to.replicas) {
@@ -131,7 +137,7 @@ describe('its neighbours', () => {
   })
 
   test('that were beside it at both deaths are told from it by the third', async () => {
-    const { to, deaths } = await start(1, 3)
+    const { to, deaths } = await start(1, 3, { profile: { ...tiny, stepMs: 20 } })
     const [only] = to.replicas
     const both = async (): Promise<readonly string[]> => {
       const innocent = await begin(`${to.url}/v1/chat/completions`, {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { LeaseRequest } from '../../src/api/agent-protocol.ts'
+import { tiny } from '../../src/sim/profile.ts'
 import { aKey, anAdapterStatus, aPool } from '../support/builders.ts'
 import { expectRefusal } from '../support/error-shape.ts'
 import { eventually } from '../support/eventually.ts'
@@ -336,8 +337,11 @@ describe('an agent that cannot be reached', () => {
 })
 
 describe('a replica that leaves the list', () => {
+  /** Streams last for seconds. */
+  const slow = { simulator: { profile: { ...tiny, stepMs: 40 } } }
+
   test('gets nothing new, and what runs there ends as if nothing had been', async () => {
-    const to = await start({ replicas: 2 })
+    const to = await start({ ...slow, replicas: 2 })
     const stream = ask(to, 'acme', { body: { stream: true, max_tokens: 80, ignore_eos: true } })
     await eventually(() => to.engine.engine.gauges.running).toBe(1)
     to.listReplicas(to.replicas.slice(1))
@@ -348,7 +352,7 @@ describe('a replica that leaves the list', () => {
   })
 
   test('and comes back while something still runs there is two that do not speak for each other', async () => {
-    const to = await start()
+    const to = await start(slow)
     const stream = ask(to, 'acme', { body: { stream: true, max_tokens: 80, ignore_eos: true } })
     await eventually(() => to.engine.engine.gauges.running).toBe(1)
     to.listReplicas([])
