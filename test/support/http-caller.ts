@@ -64,7 +64,10 @@ export function dataOf(text: string): readonly string[] {
   return text.split('\n').flatMap((line) => (line.startsWith('data: ') ? [line.slice(6)] : []))
 }
 
-/** Bytes as they are, one connection: what no HTTP client would send. Resolves with everything that came until the end. */
+/**
+ * Bytes as they are, one connection: what no HTTP client would send. Resolves with everything that came until the end, or
+ * until nothing more came for `waitMs`; without a first byte after 10 s.
+ */
 export async function sendRaw(
   port: number,
   bytes: string | Buffer,
@@ -78,8 +81,12 @@ export async function sendRaw(
       socket.destroy()
       resolve(Buffer.concat(chunks).toString('latin1'))
     }
-    const timer = setTimeout(finish, options.waitMs ?? 1500)
-    socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+    let timer = setTimeout(finish, 10_000)
+    socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk)
+      clearTimeout(timer)
+      timer = setTimeout(finish, options.waitMs ?? 1500)
+    })
     socket.on('end', finish)
     socket.on('error', finish)
     socket.on('connect', () => {
