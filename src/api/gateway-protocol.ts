@@ -10,7 +10,8 @@ export interface GatewayHello {
 
 export interface DemandOfRevision {
   readonly waiting: number
-  /** Of these, for an adapter that has to be loaded first, which says nothing of how full engines are; absent: none. */
+  /** Of these, for an adapter that has to be loaded first, which says nothing of how full engines are; absent: none, or a
+   * gateway from before it was told. */
   readonly cold?: number
   readonly running: number
   /** Since the process started. */

@@ -1,4 +1,4 @@
-import { doneOf, type Sample } from './autoscale-sample.ts'
+import { doneOf, placelessOf, type Sample } from './autoscale-sample.ts'
 import { noColdStart, noteReplicas, type ColdStart } from './cold-start.ts'
 import type { LoadJump } from './load-rates.ts'
 import { noFit, noteServed, type CapacityFit } from './capacity-fit.ts'
@@ -117,20 +117,16 @@ export function rememberNeed(
 function learn({ samples, capacity }: AutoscaleMemory, sample: Sample): number | undefined {
   const recent = samples.slice(-2)
   const isFull =
-    lacksPlace(sample) &&
+    placelessOf(sample) > 0 &&
     sample.ready > 0 &&
     sample.running > 0 &&
     recent.length === 2 &&
-    recent.every((one) => lacksPlace(one) && one.ready === sample.ready)
+    recent.every((one) => placelessOf(one) > 0 && one.ready === sample.ready)
   if (!isFull) {
     return capacity
   }
   const seen = sample.running / sample.ready
   return capacity === undefined ? seen : capacity + learning * (seen - capacity)
-}
-
-function lacksPlace({ waiting, cold = 0 }: Sample): boolean {
-  return waiting > cold
 }
 
 function learnAnswers(
@@ -155,9 +151,10 @@ function answersOf(sample: Sample): number {
 /** While requests wait every replica runs whatever there is, and that says nothing of how it will be with more. */
 function learnActive(
   { samples, activeAdapters }: AutoscaleMemory,
-  { atMs, waiting, ready, activeAdapters: seen }: Sample,
+  sample: Sample,
 ): number | undefined {
-  if (seen === undefined || waiting > ready) {
+  const { atMs, ready, activeAdapters: seen } = sample
+  if (seen === undefined || placelessOf(sample) > ready) {
     return activeAdapters
   }
   const passedMs = atMs - (samples.at(-1)?.atMs ?? atMs)

@@ -7,6 +7,8 @@ export interface Sample {
   readonly running: number
   readonly arrivals: number
   readonly ready: number
+  /** Calls of any kind, those that are no work for a GPU, too; absent: `arrivals`. */
+  readonly calls?: number | undefined
   /** Prompt tokens of all that arrived. */
   readonly inputTokens?: number | undefined
   /** Tokens of all answers that ended. */
@@ -15,6 +17,11 @@ export interface Sample {
   readonly answers?: number | undefined
   /** Distinct adapters in flight on each ready replica, summed. */
   readonly activeAdapters?: number | undefined
+}
+
+/** Of those that wait, who lacks a place at an engine: not an adapter, of which more replicas bring no more. */
+export function placelessOf({ waiting, cold = 0 }: Pick<Sample, 'waiting' | 'cold'>): number {
+  return Math.max(0, waiting - cold)
 }
 
 /** The oldest sample that is not older than the window; the newest one counts to it. */

@@ -74,16 +74,37 @@ describe('how many replicas', () => {
     expect(decideReplicas(given, memory ?? emptyMemory(0)).desired).toBe(want)
   })
 
-  test('a few that wait for adapters, again and again, are no sign of full replicas', () => {
+  test('those who wait for adapters, again and again, are no sign of full replicas', () => {
     let memory = emptyMemory(0)
     for (let second = 0; second < 600; second += 1) {
       const arrivals = 8 * second
-      const waiting = second % 30 < 5 ? 2 : 0
+      const waiting = second % 30 > 24 ? 40 : 0
       const demand = { waiting, cold: waiting, running: 8, arrivals, isFresh: true }
       const decision = decideReplicas(at({ nowMs: second * 1000, demand }), memory)
       expect(decision.desired).toBe(1)
       memory = decision.memory
     }
+  })
+
+  test('who only counts tokens wants the pool awake', () => {
+    const desiredAfter = (callsPerMinute: number): number => {
+      let [memory, desired] = [emptyMemory(0), 1]
+      for (let second = 0; second < 1000; second += 1) {
+        const calls = Math.floor((second / 60) * callsPerMinute)
+        const demand = { waiting: 0, running: 0, arrivals: 0, calls, isFresh: true }
+        const decision = decideReplicas(at({ nowMs: second * 1000, demand }), memory)
+        ;({ memory, desired } = decision)
+      }
+      return desired
+    }
+    expect([desiredAfter(0), desiredAfter(6)]).toEqual([0, 1])
+  })
+
+  test('a pool that sleeps at once does not while it is asked', () => {
+    const asleep = { ...policy, scaleToZeroAfterSeconds: 0 }
+    const given = { policy: asleep, replicas: { current: 0, ready: 0 } }
+    expect(decideReplicas(at({ ...given, waiting: 1 }), emptyMemory(0)).desired).toBe(1)
+    expect(decideReplicas(at(given), emptyMemory(0)).desired).toBe(0)
   })
 
   test('what was wanted is remembered by its most, however long it counts', () => {

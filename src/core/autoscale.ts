@@ -1,5 +1,5 @@
 import { rememberNeed, rememberSample, type AutoscaleMemory } from './autoscale-memory.ts'
-import type { Sample } from './autoscale-sample.ts'
+import { placelessOf, type Sample } from './autoscale-sample.ts'
 import { needAfterBurst, needAhead } from './growth.ts'
 import { queueNeed } from './queue-need.ts'
 import { tokenNeed, type ServiceTarget } from './token-need.ts'
@@ -26,7 +26,9 @@ export interface AutoscaleInput {
     readonly running: number
     /** Since the gateways started; may fall when one restarts. */
     readonly arrivals: number
-    /** Prompt tokens of these; absent: not known. */
+    /** Calls of any kind, those that are no work for a GPU, too; absent: `arrivals`. */
+    readonly calls?: number | undefined
+    /** Prompt tokens of all that arrived; absent: not known. */
     readonly inputTokens?: number | undefined
     /** Tokens of answers that ended, since the gateways started; absent: not known. */
     readonly outputTokens?: number | undefined
@@ -80,8 +82,9 @@ const leastKeepMs = 60_000
 export function decideReplicas(input: AutoscaleInput, before: AutoscaleMemory): AutoscaleDecision {
   const { policy, nowMs, demand, replicas } = input
   const isAsked = demand.waiting + demand.running > 0 || input.isJudging
-  const arrived = (before.samples.at(-1)?.arrivals ?? demand.arrivals) < demand.arrivals
   const sample: Sample = { atMs: nowMs, ...demand, ...replicas }
+  const last = before.samples.at(-1) ?? sample
+  const arrived = callsOf(last) < callsOf(sample)
   const sampled = rememberSample(before, sample, isAsked || arrived, replicas.current)
   const known = input.service === undefined ? undefined : tokenNeed(sampled, nowMs, input.service)
   const need = known?.need
@@ -196,20 +199,22 @@ function drainTerm(
   need: number,
 ) {
   const [first, last] = [memory.samples[0], memory.samples.at(-1)]
-  const isWaiting = demand.waiting > policy.targetQueueDepth * Math.max(replicas.ready, 1)
+  const placeless = placelessOf(demand)
+  const isWaiting = placeless > policy.targetQueueDepth * Math.max(replicas.ready, 1)
   if (!isWaiting || first === undefined || last === undefined || last.arrivals <= first.arrivals) {
     return 0
   }
   const perSecond = ((last.arrivals - first.arrivals) * 1000) / (last.atMs - first.atMs)
-  const replicaSeconds = demand.waiting * (need / perSecond)
+  const replicaSeconds = placeless * (need / perSecond)
   return Math.min(replicaSeconds / drainSeconds, mostDrain * need)
 }
 
 function bounded(wanted: number, input: AutoscaleInput, memory: AutoscaleMemory): number {
   const { policy, nowMs, demand } = input
   const idleMs = nowMs - memory.askedAtMs
-  const isIdle = idleMs >= policy.scaleToZeroAfterSeconds * 1000 && demand.isFresh
-  const asleep = input.replicas.current === 0 && demand.waiting + demand.running === 0
+  const isOpen = demand.waiting + demand.running > 0
+  const isIdle = !isOpen && idleMs >= policy.scaleToZeroAfterSeconds * 1000 && demand.isFresh
+  const asleep = !isOpen && input.replicas.current === 0
   const mayBeZero = !input.isJudging && (isIdle || asleep)
   return clamp(
     // What is known of the load fades, and is never nothing.
@@ -217,6 +222,10 @@ function bounded(wanted: number, input: AutoscaleInput, memory: AutoscaleMemory)
     policy.minReplicas,
     policy.maxReplicas,
   )
+}
+
+function callsOf({ calls, arrivals }: Sample): number {
+  return calls ?? arrivals
 }
 
 function clamp(value: number, low: number, high: number): number {

@@ -1,4 +1,4 @@
-import { doneOf, type Sample } from './autoscale-sample.ts'
+import { doneOf, placelessOf, type Sample } from './autoscale-sample.ts'
 
 /**
  * What a replica can take, learned from what it does. A step takes `a + w·x·T`, x tokens a second on the replica (read and
@@ -31,7 +31,9 @@ export function noteServed(fit: CapacityFit, samples: readonly Sample[]): Capaci
     return fit
   }
   const seconds = (last.atMs - first.atMs) / 1000
-  const isSteady = samples.every(({ waiting, ready }) => ready === first.ready && waiting <= ready)
+  const isSteady = samples.every(
+    (sample) => sample.ready === first.ready && placelessOf(sample) <= sample.ready,
+  )
   const written = (last.outputTokens ?? 0) - (first.outputTokens ?? 0)
   const read = (last.inputTokens ?? 0) - (first.inputTokens ?? 0)
   if (seconds < 30 || !isSteady || first.ready === 0 || written <= 0 || doneOf(last) < 50) {

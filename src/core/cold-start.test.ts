@@ -61,3 +61,25 @@ test('one that went for good does not come back', () => {
   )
   expect(seen.ms).toBe(60_000)
 })
+
+test('an old replica that goes behind a new one is not lost', () => {
+  const seen = after(
+    { nowMs: 0, current: 3, ready: 3 },
+    { nowMs: 60_000, current: 3, ready: 4 },
+    { nowMs: 61_000, current: 3, ready: 3 },
+    { nowMs: 100_000, current: 4, ready: 3 },
+    { nowMs: 340_000, current: 4, ready: 4 },
+  )
+  expect(seen).toMatchObject({ ms: 240_000, lost: 0, orders: [] })
+})
+
+test('one that is taken back before it was there is none that was lost', () => {
+  const seen = after(
+    { nowMs: 0, current: 3, ready: 3 },
+    { nowMs: 1000, current: 4, ready: 2 },
+    { nowMs: 2000, current: 3, ready: 2 },
+    { nowMs: 3000, current: 4, ready: 2 },
+    { nowMs: 5000, current: 4, ready: 3 },
+  )
+  expect(seen).toMatchObject({ ms: undefined, orders: [3000] })
+})

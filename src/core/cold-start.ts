@@ -28,13 +28,14 @@ export function noteReplicas(
   { nowMs, current, ready }: ReplicaCounts,
 ): ColdStart {
   if (before.current < 0) {
-    return { ...before, current, ready }
+    return { ...before, lost: Math.max(0, current - ready), current, ready }
   }
   const more = Math.max(0, current - before.current)
   const fewer = Math.max(0, before.current - current)
   const asked = [...before.orders, ...Array.from({ length: more }, () => nowMs)]
   const kept = asked.slice(0, Math.max(0, asked.length - fewer))
-  const lost = Math.max(0, before.lost + Math.max(0, before.ready - ready) - fewer)
+  const fallen = Math.max(0, before.ready - ready)
+  const lost = Math.max(0, before.lost + fallen - Math.max(0, fewer - asked.length))
   const risen = Math.max(0, ready - before.ready)
   const back = Math.min(lost, risen)
   const up = risen - back
@@ -45,5 +46,11 @@ export function noteReplicas(
       (known, seen) => (known === undefined ? seen : known + learning * (seen - known)),
       before.ms,
     )
-  return { ms, orders: kept.slice(up), lost: lost - back, current, ready }
+  return {
+    ms,
+    orders: kept.slice(up),
+    lost: Math.min(lost - back, Math.max(0, current - ready)),
+    current,
+    ready,
+  }
 }

@@ -54,3 +54,12 @@ describe('a jump', () => {
     expect(findJump(samplesOf([...clumps, 40, 40]), 52_000, 0, work)).toBe(undefined)
   })
 })
+
+test('a jump shows in two looks although timers are late', () => {
+  const late = samplesOf([...steady(58, 10), 30, 30]).map((sample) => ({
+    ...sample,
+    atMs: sample.atMs * 1.001,
+  }))
+  const nowMs = 60_060
+  expect(findJump(late, nowMs, 0, work)).toEqual({ fromMs: nowMs - 2000, isMore: true })
+})

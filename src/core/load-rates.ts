@@ -4,14 +4,17 @@ export interface Rates {
   /** A second. */
   readonly requests: number
   readonly inputTokens: number
-  /** Requests counted. */
+  /** Requests counted, in so many seconds. */
   readonly count: number
+  readonly seconds: number
 }
 
 /** Windows in which a jump shows, shortest first. Milliseconds. */
 const jumpWindowsMs = [2000, 5000, 10_000, 30_000] as const
-/** What came in a tenth of a second, between two words of a gateway, is no rate. */
-const leastSeconds = 1
+/** What came in less is no rate. */
+const leastSeconds = 0.9
+/** Looks are a second apart, and timers late: the first one of a window may be a little older. */
+const lateMs = 250
 /** How far beyond the slower rate a window has to be: 99.9 %. */
 const sigmas = 3
 /** Squared spread of the work of one request: a CV of lengths of 1.2 (ShareGPT; Azure's have 1). */
@@ -35,6 +38,7 @@ export function ratesSince(samples: readonly Sample[], sinceMs: number): Rates |
     requests: count / seconds,
     inputTokens: (last.inputTokens - first.inputTokens) / seconds,
     count,
+    seconds,
   }
 }
 
@@ -62,11 +66,12 @@ export function findJump(
   }
   const known = workOf(slow)
   for (const windowMs of jumpWindowsMs) {
-    const rates = nowMs - windowMs > fromMs ? ratesSince(samples, nowMs - windowMs) : undefined
+    const rates =
+      nowMs - windowMs > fromMs ? ratesSince(samples, nowMs - windowMs - lateMs) : undefined
     if (rates !== undefined) {
       const work = workOf(rates)
       // More than was expected is judged by what came, less by what should have come.
-      const count = Math.max(rates.count, (slow.requests * windowMs) / 1000)
+      const count = Math.max(rates.count, slow.requests * rates.seconds)
       if (Math.abs(work - known) > sigmas * doubtOf(samples, count) * Math.max(work, known)) {
         return { fromMs: nowMs - windowMs, isMore: work > known }
       }

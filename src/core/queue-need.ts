@@ -1,9 +1,11 @@
 import type { AutoscaleMemory } from './autoscale-memory.ts'
-import { doneOf, oldestWithin, type Sample } from './autoscale-sample.ts'
+import { doneOf, oldestWithin, placelessOf, type Sample } from './autoscale-sample.ts'
 
 export interface QueueLoad {
   readonly nowMs: number
   readonly waiting: number
+  /** Of these, for adapters that have to be loaded first. */
+  readonly cold?: number | undefined
   readonly running: number
   readonly current: number
   readonly ready: number
@@ -35,7 +37,8 @@ export function queueNeed(load: QueueLoad, memory: AutoscaleMemory): number {
   if (work === 0 && arrivalsPerSecond(memory, load.nowMs) === 0) {
     return 0
   }
-  const isWaiting = waiting > targetQueueDepth * Math.max(ready, 1)
+  const placeless = placelessOf(load)
+  const isWaiting = placeless > targetQueueDepth * Math.max(ready, 1)
   const measured = concurrencyWanted(memory, load.nowMs)
   if (measured === undefined || ready === 0) {
     const each = (memory.capacity ?? assumedCapacity) + targetQueueDepth
@@ -49,17 +52,14 @@ export function queueNeed(load: QueueLoad, memory: AutoscaleMemory): number {
   const base = measured / (memory.capacity * headroom)
   const wanted = Math.ceil(base + (isWaiting ? drainTerm(load, memory, base) : 0) - 1e-9)
   // Within the target, what there is will do.
-  return waiting > 0 && !isWaiting ? Math.max(Math.min(wanted, current), 1) : wanted
+  return placeless > 0 && !isWaiting ? Math.max(Math.min(wanted, current), 1) : wanted
 }
 
 /** Replicas for the backlog, beyond those for the load: at most as many again. */
-function drainTerm(
-  { ready, nowMs, waiting }: QueueLoad,
-  memory: AutoscaleMemory,
-  base: number,
-): number {
+function drainTerm(load: QueueLoad, memory: AutoscaleMemory, base: number): number {
+  const { ready, nowMs } = load
   const perSecond = completionsPerSecond(memory, nowMs) / Math.max(ready, 1)
-  return perSecond === 0 ? 0 : Math.min(waiting / (perSecond * drainSeconds), base)
+  return perSecond === 0 ? 0 : Math.min(placelessOf(load) / (perSecond * drainSeconds), base)
 }
 
 /** Little's law: requests at once = how many come in a second × how long one runs. */

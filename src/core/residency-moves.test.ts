@@ -133,6 +133,8 @@ describe('where adapters are kept loaded when they do not all fit everywhere', (
     expect(copiesAt({ perRequestMs: 1.09, perAdapterMs: 4.63 })).toBe(asPublished)
     expect(copiesAt({ perRequestMs: 0.109, perAdapterMs: 0.02 })).toBeGreaterThan(asPublished)
     expect(copiesAt({ perRequestMs: 0, perAdapterMs: 0 })).toBe(asPublished)
+    // As if requests cost nothing: a hot adapter has more than one replica nevertheless.
+    expect(copiesAt({ perRequestMs: 0, perAdapterMs: 0.5 })).toBeGreaterThan(60)
   })
 
   test('more demand is more copies, and never more than allowed or than requests at once', () => {

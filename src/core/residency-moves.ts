@@ -28,6 +28,8 @@ const keptShare = 7 / 8
 const diskCopies = 2
 /** Before any were learned. Source: 89 public runs of vLLM with LoRA (F. Agulló et al., arXiv:2508.08343; fitted anew). */
 const publishedCosts: StepCosts = { perRequestMs: 0.109, perAdapterMs: 0.463 }
+/** What was learned may be wrong by much, as the two are hard to tell apart: copies do not come and go with it. */
+const mostOff = 4
 /** Of so many replicas, those that have a copy first, one that is not over its share is looked for; of a hundred, that finds
  * one as well as all of them would. */
 const fewChoices = 16
@@ -62,7 +64,7 @@ function wantByDemand(
   hosts: readonly ResidencyHost[],
   { residenceSeconds, costs = publishedCosts }: MovesInput,
 ): void {
-  const { perRequestMs, perAdapterMs } = costs.perRequestMs > 0 ? costs : publishedCosts
+  const adapterWeight = adapterWeightOf(costs)
   const asked = lines.filter(({ ask }) => ask.rate > 0)
   const idle = hosts.map((_, host) =>
     lines.reduce((sum, { ask, pinned }) => sum + (ask.rate === 0 && pinned.has(host) ? 1 : 0), 0),
@@ -83,8 +85,8 @@ function wantByDemand(
         (idle[replica] ?? 0),
       ranked: (adapter) => choices[adapter] ?? [],
       isKept: (adapter, replica) => asked[adapter]?.kept.has(replica) === true,
-      requestWork: perRequestMs * residenceSeconds,
-      adapterWork: (rate) => perAdapterMs * (1 - Math.exp(-rate * residenceSeconds)),
+      requestWork: residenceSeconds,
+      adapterWork: (rate) => adapterWeight * (1 - Math.exp(-rate * residenceSeconds)),
       ...copiesDefaults,
     },
   )
@@ -95,6 +97,15 @@ function wantByDemand(
     const places = line.kept.size >= most ? line.ranked() : planned
     line.wanted = places.slice(0, Math.min(most, useful[adapter] ?? 1, planned.length))
   }
+}
+
+/** An adapter in flight, in requests in flight. */
+function adapterWeightOf({ perRequestMs, perAdapterMs }: StepCosts): number {
+  const published = publishedCosts.perAdapterMs / publishedCosts.perRequestMs
+  const learned = perAdapterMs / perRequestMs
+  return Number.isNaN(learned)
+    ? published
+    : Math.min(Math.max(learned, published / mostOff), published * mostOff)
 }
 
 /** What is promised, and one copy of what is asked for: first where it leaves room for cold calls, then anywhere. */

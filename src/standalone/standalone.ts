@@ -272,7 +272,8 @@ function inform(
 
 /** What the one gateway there is says of a pool. */
 function demandOf(gateway: Gateway, poolKey: string): PoolDemand {
-  const sum = { waiting: 0, running: 0, arrivals: 0, isFresh: true, silence: undefined }
+  const costs = gateway.pools.get(poolKey)?.admission.costs.costs
+  const sum = { waiting: 0, running: 0, arrivals: 0, costs, isFresh: true, silence: undefined }
   for (const { waiting, running, arrivals } of Object.values(gateway.demand()[poolKey] ?? {})) {
     sum.waiting += waiting
     sum.running += running

@@ -55,6 +55,29 @@ describe('demand that comes between two looks', () => {
     expect(changes).toEqual([1])
   })
 
+  test('finds a changed spec decided on at once, before anybody is told that all is well', () => {
+    const pool = aPool('llama')
+      .with({ scaling: { minReplicas: 1, maxReplicas: 8 } })
+      .build()
+    const autoscaler = new Autoscaler({
+      demandOf: () => ({ waiting: 0, running: 0, arrivals: 0, isFresh: true, silence: undefined }),
+      replicasOf: () => ({ current: 1, ready: 1 }),
+      isJudging: () => false,
+      onChange: () => undefined,
+      now: () => 0,
+    })
+    const sync = (generation: number, minReplicas: number): void => {
+      const scaling = { ...pool.spec.scaling!, minReplicas }
+      const metadata = { ...pool.metadata, generation }
+      autoscaler.sync([{ ...pool, metadata, spec: { ...pool.spec, scaling } }])
+      autoscaler.wake()
+    }
+    sync(1, 1)
+    expect(autoscaler.desiredOf('models/llama')).toBe(1)
+    sync(2, 3)
+    expect(autoscaler.desiredOf('models/llama')).toBe(3)
+  })
+
   test('is no look at one that has replicas, however often it comes', () => {
     const { autoscaler, changes, demand } = asked(2)
     Object.assign(demand, { waiting: 500, running: 16, arrivals: 516 })

@@ -44,6 +44,8 @@ interface Line {
   pool: ModelPool
   memory: AutoscaleMemory
   desired: number | undefined
+  /** Its spec is another one than at the last look. */
+  isOther: boolean
 }
 
 /** Looks at each pool with `scaling` once a second; decides nothing itself. */
@@ -74,8 +76,10 @@ export class Autoscaler {
         present.add(key)
         const line = this.#lines.get(key)
         if (line === undefined) {
-          this.#lines.set(key, { pool, memory: emptyMemory(this.#now()), desired: undefined })
+          const memory = emptyMemory(this.#now())
+          this.#lines.set(key, { pool, memory, desired: undefined, isOther: false })
         } else {
+          line.isOther ||= line.pool.metadata.generation !== pool.metadata.generation
           line.pool = pool
         }
       }
@@ -106,10 +110,11 @@ export class Autoscaler {
     }
   }
 
-  /** Pools at zero that are asked for, which cannot wait for the next look; those that came only now. */
+  /** Pools that cannot wait for the next look: at zero and asked for, or with a spec of which nothing was decided yet. */
   wake(): void {
     for (const [key, line] of this.#lines) {
-      if (line.desired === undefined || (line.desired === 0 && this.#isAskedFor(key))) {
+      const isNew = line.desired === undefined || line.isOther
+      if (isNew || (line.desired === 0 && this.#isAskedFor(key))) {
         this.#lookAt(key, line)
       }
     }
@@ -122,6 +127,7 @@ export class Autoscaler {
 
   #lookAt(poolKey: string, line: Line): void {
     const before = line.desired
+    line.isOther = false
     const words = this.#decide(poolKey, line)
     if (line.desired !== undefined && line.desired !== before) {
       this.#options.onChange(poolKey, line.desired, words)
@@ -158,5 +164,5 @@ export class Autoscaler {
 function demandIn({ waiting, cold, running, arrivals, tokens, isFresh }: PoolDemand) {
   return tokens === undefined
     ? { waiting, cold, running, arrivals, isFresh }
-    : { waiting, cold, running, isFresh, ...tokens, arrivals: tokens.requests }
+    : { waiting, cold, running, calls: arrivals, isFresh, ...tokens, arrivals: tokens.requests }
 }

@@ -21,7 +21,7 @@ export class UnreadPrompts {
     this.#tokens += work.promptTokens
   }
 
-  /** That are kept, of which some may be done with. */
+  /** Entries in memory, some of which may be done with. */
   get kept(): number {
     return this.#queue.length
   }
