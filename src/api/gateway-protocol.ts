@@ -14,13 +14,13 @@ export interface DemandOfRevision {
    * gateway from before it was told. */
   readonly cold?: number
   readonly running: number
-  /** Since the process started. */
+  /** Since the process started, without those that a limit of their tenant refused. */
   readonly arrivals: number
 }
 
 /** What a pool's requests ask of its engines, since the process started; the counts never fall. */
 export interface WorkOfPool {
-  /** That came to the pool's queue: not those that a limit of their tenant refused. */
+  /** That came to the pool's queue and want an answer, not a count of tokens. */
   readonly requests: number
   /** Of their prompts, those tokens that engines have to read: expected by size, and put right when counted. */
   readonly inputTokens: number

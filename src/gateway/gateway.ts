@@ -367,7 +367,6 @@ export class Gateway {
     const charge = this.meter.charge(caller, target, request, id, engines)
     const { admission, retries, arrivals } = this.#poolOf(target.poolKey)
     retries.noteRequest()
-    arrivals.note(target.revision)
     const exchange = new Exchange(
       {
         id,
@@ -380,6 +379,7 @@ export class Gateway {
         patience,
         admission,
         retries,
+        arrivals,
         suspicion: createSuspicion(this.#quarantine, caller.tenant, target, request),
         limits: this.#limits,
         now: () => performance.now(),

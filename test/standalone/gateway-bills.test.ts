@@ -90,6 +90,14 @@ function never(): never {
   throw new Error('there are three')
 }
 
+test('what a limit refuses is no demand: it keeps no pool awake and no adapter loaded', async () => {
+  const { bed } = await metered({ limits: { requestsPerDay: 2 } })
+  const statuses = await Promise.all([chat(bed), chat(bed), chat(bed), chat(bed)])
+  expect(statuses.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 200, 429, 429])
+  const said = Object.values(bed.gateway.demand()['models/llama'] ?? {})
+  expect(said.map(({ arrivals }) => arrivals)).toEqual([2])
+})
+
 describe('what is left and what was used', () => {
   const budgets = [{ name: 'monthly', window: 'Month', timeZone: 'Europe/Berlin', amount: '5' }]
 

@@ -160,7 +160,7 @@ export class Autoscaler {
   }
 }
 
-/** Where tokens are known, requests that a limit of their tenant refused are not among those that came. */
+/** Where tokens are known, it is known too which calls only count some. */
 function demandIn({ waiting, cold, running, arrivals, tokens, isFresh }: PoolDemand) {
   return tokens === undefined
     ? { waiting, cold, running, arrivals, isFresh }

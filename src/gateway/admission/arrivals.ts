@@ -4,7 +4,7 @@ interface Count {
 }
 
 /**
- * Requests that came for each revision of one pool since the process started; `undefined` is the base. Revisions that
+ * Requests that came to the queue of one pool for each revision since the process started; `undefined` is the base. Revisions that
  * nobody asks for any more are counted together, so that the sum of all never falls.
  */
 export class Arrivals {

@@ -12,7 +12,7 @@ export class TokenTotals {
   #output = 0
   #answers = 0
 
-  /** That came to the queue: not those that a limit of their tenant refused. */
+  /** That came to the queue and want an answer, not a count of tokens. */
   get requests(): number {
     return this.#requests
   }

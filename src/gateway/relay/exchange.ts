@@ -6,6 +6,7 @@ import { engineNameOf, fingerprintOf } from '../../api/names.ts'
 import { LoraplexError, type ErrorCode } from '../../errors.ts'
 import { asRefusal } from '../as-refusal.ts'
 import type { PoolAdmission } from '../admission/admission.ts'
+import type { Arrivals } from '../admission/arrivals.ts'
 import type { EngineFate } from './engine-fate.ts'
 import { EngineAttempt } from './engine-attempt.ts'
 import { ExchangeTicket } from './exchange-ticket.ts'
@@ -55,6 +56,7 @@ export interface ExchangeContext {
   readonly patience: Patience
   readonly admission: PoolAdmission
   readonly retries: RetryBudget
+  readonly arrivals: Arrivals
   /** Whether it may be what kills engines. */
   readonly suspicion: Suspicion
   readonly limits: ExchangeLimits
@@ -116,11 +118,14 @@ export class Exchange {
     }
   }
 
-  /** I5: nothing waits for an engine without a hold on what it may use there. */
+  /** I5: nothing waits for an engine without a hold on what it may use there. What gets none is no demand, either. */
   #seekPlace(): void {
-    const { admission, charge } = this.context
+    const { admission, arrivals, charge, target } = this.context
     const submit = (): void => {
       if (this.#state === 'Waiting') {
+        if (this.#attempts === 0) {
+          arrivals.note(target.revision)
+        }
         admission.submit(this.#ticket)
       }
     }
