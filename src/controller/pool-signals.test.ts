@@ -138,7 +138,12 @@ describe('metrics for other scalers', () => {
       [`loraplex_scaling_replicas_ready${of}`]: 2,
       [`loraplex_scaling_replicas_desired${of}`]: 3,
     })
-    bench.demand = { ...bench.demand, waiting: 0, running: 0 }
+    bench.demand = { ...bench.demand, cold: 4 }
+    expect(await scraped(bench)).toMatchObject({
+      [`loraplex_scaling_requests_waiting${of}`]: 8,
+      [`loraplex_scaling_queue_depth${of}`]: 2,
+    })
+    bench.demand = { ...bench.demand, cold: 0, waiting: 0, running: 0 }
     expect(await scraped(bench)).toMatchObject({
       [`loraplex_scaling_requests_waiting${of}`]: 0,
       [`loraplex_scaling_queue_depth${of}`]: 0,

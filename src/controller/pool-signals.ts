@@ -1,5 +1,6 @@
 import { keyOf } from '../api/metadata.ts'
 import type { ModelPool } from '../api/model-pool.ts'
+import { placelessOf } from '../core/autoscale-sample.ts'
 import {
   adviseMaxLoras,
   observeSlots,
@@ -21,6 +22,8 @@ export interface PoolSignal {
   /** In gateways and engines alike. */
   readonly waiting: number
   readonly running: number
+  /** Waiting for each ready replica, but not for an adapter; all that wait where none is ready. */
+  readonly queueDepth: number
   readonly arrivalsPerSecond: number
   readonly ready: number
   readonly desired: number
@@ -86,13 +89,15 @@ export class PoolSignals {
     const states = Map.groupBy(this.#options.replicas.states(), ({ poolKey }) => poolKey)
     return [...this.#options.pools()].map(([poolKey, { spec }]) => {
       const replicas = (states.get(poolKey) ?? []).filter(({ ready }) => ready)
-      const { waiting, running, silence } = this.#options.demandOf?.(poolKey) ?? noDemand
+      const { waiting, cold, running, silence } = this.#options.demandOf?.(poolKey) ?? noDemand
       const inEngines = replicas.reduce((sum, { load }) => sum + (load?.waiting ?? 0), 0)
       const held = Math.min(inEngines, running)
+      const placeless = placelessOf({ waiting, cold }) + held
       return {
         poolKey,
         waiting: waiting + held,
         running: running - held,
+        queueDepth: replicas.length === 0 ? waiting : placeless / replicas.length,
         arrivalsPerSecond: arrivalsPerSecond(this.#lines.get(poolKey)?.samples ?? []),
         ready: replicas.length,
         desired: this.#options.replicas.factsOf(poolKey).desiredReplicas ?? spec.replicas,

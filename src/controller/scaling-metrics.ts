@@ -21,12 +21,12 @@ const columns: readonly Column[] = [
   },
   {
     name: 'loraplex_scaling_queue_depth',
-    help: 'Requests of a pool that wait for each ready replica; all of them where none is ready.',
-    value: ({ waiting, ready }) => waiting / Math.max(ready, 1),
+    help: 'Requests of a pool that wait for each ready replica, not for an adapter; all of them where none is ready.',
+    value: ({ queueDepth }) => queueDepth,
   },
   {
     name: 'loraplex_scaling_arrivals_per_second',
-    help: 'Requests of a pool that come in a second, over the last minute.',
+    help: 'Requests of a pool that come in a second, over the last minute, without those that limits refused.',
     value: ({ arrivalsPerSecond }) => arrivalsPerSecond,
   },
   {

@@ -22,7 +22,7 @@ export interface AutoscaleMemory {
   readonly answerTokens: number | undefined
   /** Answers of which it is the mean. */
   readonly answers: number
-  /** Distinct adapters in flight on each replica, summed, while nothing waits. */
+  /** Distinct adapters in flight on each replica, summed, while hardly anything waits for a place. */
   readonly activeAdapters: number | undefined
   /** Since then the load is what it is now: rates are not taken from before. */
   readonly jump: LoadJump

@@ -33,7 +33,12 @@ export function oldestWithin(
   return samples.find(({ atMs }) => atMs >= nowMs - windowMs)
 }
 
-/** Requests that ended, as far as counters tell. */
-export function doneOf({ arrivals, waiting, running }: Sample): number {
-  return arrivals - waiting - running
+/** Of any kind: what waits and runs is counted so. */
+export function callsOf({ calls, arrivals }: Pick<Sample, 'calls' | 'arrivals'>): number {
+  return calls ?? arrivals
+}
+
+/** Calls that ended, as far as counters tell. */
+export function doneOf(sample: Sample): number {
+  return callsOf(sample) - sample.waiting - sample.running
 }

@@ -86,6 +86,30 @@ describe('how many replicas', () => {
     }
   })
 
+  test('who waits for an adapter orders no replicas before anybody was served, and keeps none', () => {
+    const desired = (waiting: number, cold: number, current: number, ready = current) => {
+      const demand = { waiting, cold, running: 3, arrivals: 63, isFresh: true }
+      const memory = { ...emptyMemory(0), sinceMs: -1e6 }
+      const given = at({ nowMs: 301_000, demand, replicas: { current, ready } })
+      return decideReplicas(given, memory).desired
+    }
+    expect([desired(60, 60, 1), desired(60, 0, 1)]).toEqual([1, 4])
+    expect([desired(40, 40, 3), desired(40, 0, 3)]).toEqual([1, 4])
+    expect([desired(2, 2, 3, 2), desired(2, 0, 3, 2)]).toEqual([1, 3])
+  })
+
+  test('who only counts tokens brings no replicas, however many do', () => {
+    let memory = emptyMemory(0)
+    for (let second = 0; second < 120; second += 1) {
+      const demand = { waiting: 0, running: 32, arrivals: 0, calls: 32 * second, isFresh: true }
+      const decision = decideReplicas(at({ nowMs: second * 1000, demand }), memory)
+      memory = decision.memory
+      if (second > 0) {
+        expect(decision.desired).toBe(1)
+      }
+    }
+  })
+
   test('who only counts tokens wants the pool awake', () => {
     const desiredAfter = (callsPerMinute: number): number => {
       let [memory, desired] = [emptyMemory(0), 1]

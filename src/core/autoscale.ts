@@ -1,5 +1,5 @@
 import { rememberNeed, rememberSample, type AutoscaleMemory } from './autoscale-memory.ts'
-import { placelessOf, type Sample } from './autoscale-sample.ts'
+import { callsOf, placelessOf, type Sample } from './autoscale-sample.ts'
 import { needAfterBurst, needAhead } from './growth.ts'
 import { queueNeed } from './queue-need.ts'
 import { tokenNeed, type ServiceTarget } from './token-need.ts'
@@ -26,7 +26,7 @@ export interface AutoscaleInput {
     readonly running: number
     /** Since the gateways started; may fall when one restarts. */
     readonly arrivals: number
-    /** Calls of any kind, those that are no work for a GPU, too; absent: `arrivals`. */
+    /** Of any kind, as `waiting` and `running` are, those that are no work for a GPU, too; absent: `arrivals`. */
     readonly calls?: number | undefined
     /** Prompt tokens of all that arrived; absent: not known. */
     readonly inputTokens?: number | undefined
@@ -150,7 +150,7 @@ function downTo(
     return { desired: current, words: 'a gateway is silent: nothing goes' }
   }
   // The queue says nothing of the load after it: what starts for those who wait is not taken back before it is there.
-  if (service === undefined && demand.waiting > 0 && replicas.ready < current) {
+  if (service === undefined && placelessOf(demand) > 0 && replicas.ready < current) {
     return { desired: current, words: 'replicas start, and somebody waits for them' }
   }
   // To zero has its own, longer wait; it is in `wanted` already.
@@ -222,10 +222,6 @@ function bounded(wanted: number, input: AutoscaleInput, memory: AutoscaleMemory)
     policy.minReplicas,
     policy.maxReplicas,
   )
-}
-
-function callsOf({ calls, arrivals }: Sample): number {
-  return calls ?? arrivals
 }
 
 function clamp(value: number, low: number, high: number): number {

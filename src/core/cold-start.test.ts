@@ -73,6 +73,17 @@ test('an old replica that goes behind a new one is not lost', () => {
   expect(seen).toMatchObject({ ms: 240_000, lost: 0, orders: [] })
 })
 
+test('an old replica that goes after another was ordered is not lost', () => {
+  const seen = after(
+    { nowMs: 0, current: 3, ready: 3 },
+    { nowMs: 60_000, current: 3, ready: 4 },
+    { nowMs: 61_000, current: 4, ready: 4 },
+    { nowMs: 62_000, current: 4, ready: 3 },
+    { nowMs: 301_000, current: 4, ready: 4 },
+  )
+  expect(seen).toMatchObject({ ms: 240_000, lost: 0, orders: [] })
+})
+
 test('one that is taken back before it was there is none that was lost', () => {
   const seen = after(
     { nowMs: 0, current: 3, ready: 3 },

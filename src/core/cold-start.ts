@@ -46,11 +46,8 @@ export function noteReplicas(
       (known, seen) => (known === undefined ? seen : known + learning * (seen - known)),
       before.ms,
     )
-  return {
-    ms,
-    orders: kept.slice(up),
-    lost: Math.min(lost - back, Math.max(0, current - ready)),
-    current,
-    ready,
-  }
+  const orders = kept.slice(up)
+  // Who is not there, and was not ordered: not one whose successor is there already.
+  const missing = Math.max(0, current - ready - orders.length)
+  return { ms, orders, lost: Math.min(lost - back, missing), current, ready }
 }

@@ -1,5 +1,5 @@
 import type { AutoscaleMemory } from './autoscale-memory.ts'
-import { doneOf, oldestWithin, placelessOf, type Sample } from './autoscale-sample.ts'
+import { callsOf, doneOf, oldestWithin, placelessOf, type Sample } from './autoscale-sample.ts'
 
 export interface QueueLoad {
   readonly nowMs: number
@@ -33,11 +33,11 @@ const assumedCapacity = 8
  */
 export function queueNeed(load: QueueLoad, memory: AutoscaleMemory): number {
   const { waiting, running, ready, current, targetQueueDepth } = load
-  const work = waiting + running
-  if (work === 0 && arrivalsPerSecond(memory, load.nowMs) === 0) {
+  if (waiting + running === 0 && callsPerSecond(memory, load.nowMs) === 0) {
     return 0
   }
   const placeless = placelessOf(load)
+  const work = running + placeless
   const isWaiting = placeless > targetQueueDepth * Math.max(ready, 1)
   const measured = concurrencyWanted(memory, load.nowMs)
   if (measured === undefined || ready === 0) {
@@ -75,11 +75,11 @@ function concurrencyWanted(memory: AutoscaleMemory, nowMs: number): number | und
     return undefined
   }
   const running = samples.reduce((sum, sample) => sum + sample.running, 0) / samples.length
-  return arrivalsPerSecond(memory, nowMs) * (running / done)
+  return callsPerSecond(memory, nowMs) * (running / done)
 }
 
-function arrivalsPerSecond(memory: AutoscaleMemory, nowMs: number): number {
-  return perSecond(memory, nowMs, rateWindowMs, ({ arrivals }) => arrivals)
+function callsPerSecond(memory: AutoscaleMemory, nowMs: number): number {
+  return perSecond(memory, nowMs, rateWindowMs, callsOf)
 }
 
 function completionsPerSecond(memory: AutoscaleMemory, nowMs: number): number {
