@@ -1,9 +1,11 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { aPool, aSnapshot } from '../../test/support/builders.ts'
 import type { RevisionTraffic } from '../core/adapter-demand.ts'
 import type { WantedRevision } from '../core/adapter-plan.ts'
+import type { StepCosts } from '../core/residency-lines.ts'
 import { aReplicaState } from '../../test/support/a-replica-state.ts'
 import type { ReplicaState } from './model-pool/pool-replicas.ts'
+import { PoolResidency } from './pool-residency.ts'
 import { ResidencyPlans } from './residency-plans.ts'
 
 const poolKey = 'models/llama'
@@ -26,6 +28,7 @@ class Bench {
   readonly plans: ResidencyPlans
   readonly has = new Map<string, Set<string>>()
   readonly traffic = new Map<string, RevisionTraffic>()
+  costs: StepCosts | undefined
   isSilent = false
   changes = 0
   nowMs = 0
@@ -34,6 +37,7 @@ class Bench {
   constructor() {
     this.plans = new ResidencyPlans({
       traffic: () => (this.isSilent ? undefined : this.traffic),
+      costs: () => this.costs,
       onChange: () => {
         this.changes += 1
       },
@@ -172,6 +176,20 @@ describe('which replicas keep what', () => {
     bench.isSilent = true
     bench.look(200, all)
     expect(bench.hostsOf('a4')).toBe(before)
+  })
+
+  test('what engines cost holds, too, while gateways that began anew have not learned it', () => {
+    const plan = vi.spyOn(PoolResidency.prototype, 'plan')
+    onTestFinished(() => plan.mockRestore())
+    const bench = new Bench()
+    const all = wanted(40)
+    bench.settle(all)
+    expect(plan.mock.lastCall?.[1]).toBeUndefined()
+    bench.costs = { perRequestMs: 1, perAdapterMs: 0.1 }
+    bench.look(1, all)
+    bench.costs = undefined
+    bench.look(1, all)
+    expect(plan.mock.lastCall?.[1]).toEqual({ perRequestMs: 1, perAdapterMs: 0.1 })
   })
 
   test('after a start nothing is said before every replica was heard, or for five seconds', () => {

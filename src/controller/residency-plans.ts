@@ -34,6 +34,8 @@ interface Line {
   /** Its replicas were heard when it was first seen. */
   isOpen: boolean
   demand: DemandMemory | undefined
+  /** The last that were known: gateways that all start again are to move nothing. */
+  costs: StepCosts | undefined
   plannedAtMs: number
 }
 
@@ -155,6 +157,7 @@ export class ResidencyPlans {
       sinceMs: this.#now(),
       isOpen: false,
       demand: undefined,
+      costs: undefined,
       plannedAtMs: -Infinity,
     }
     this.#lines.set(poolKey, line)
@@ -167,7 +170,7 @@ export class ResidencyPlans {
 
   #plan(poolKey: string, line: Line): boolean {
     line.plannedAtMs = this.#now()
-    const costs = this.#options.costs?.(poolKey)
-    return line.residency.plan(line.demand, costs, line.plannedAtMs)
+    line.costs = this.#options.costs?.(poolKey) ?? line.costs
+    return line.residency.plan(line.demand, line.costs, line.plannedAtMs)
   }
 }
