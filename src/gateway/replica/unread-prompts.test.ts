@@ -55,7 +55,7 @@ test('nothing is lost over thousands, whatever becomes of them', () => {
   }
 })
 
-test('where nobody ever has a first token, nothing piles up', () => {
+test('where nobody ever has a first token, what is done with goes when those before it have ended', () => {
   const [open] = add(1)
   for (let round = 0; round < 1000; round += 1) {
     add(1, 2).forEach((work) => prompts.drop(work))
