@@ -1,6 +1,10 @@
-/** How long this process was kept from running, on a machine with more to do than it can: no time of who is measured. */
+/**
+ * How long this thread was kept from running, on a machine with more to do than it can. What it worked itself counts to
+ * who is measured, who may be in it.
+ */
 export class Lateness implements Disposable {
   #lastMs = performance.now()
+  #lastWorkedMs = workedMs()
   #worstMs = 0
   readonly #timer = setInterval(() => this.#look(), 10)
 
@@ -18,7 +22,15 @@ export class Lateness implements Disposable {
 
   #look(): void {
     const nowMs = performance.now()
-    this.#worstMs = Math.max(this.#worstMs, nowMs - this.#lastMs - 20)
+    const nowWorkedMs = workedMs()
+    const idleMs = nowMs - this.#lastMs - (nowWorkedMs - this.#lastWorkedMs)
+    this.#worstMs = Math.max(this.#worstMs, idleMs - 20)
     this.#lastMs = nowMs
+    this.#lastWorkedMs = nowWorkedMs
   }
+}
+
+function workedMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
 }
