@@ -9,7 +9,7 @@ import { createTransport, type Transport } from '../../src/resources/kubernetes/
 import type { KubeClient, KubeObject } from '../../src/resources/kubernetes/types.ts'
 import { kubectl, kubectlApply, theCluster } from './cluster-tools.ts'
 import { ProductRelease } from './product-release.ts'
-import { listObjects, loraplex, Manifests, release, type KubeJson } from './product.ts'
+import { eventually, listObjects, loraplex, Manifests, release, type KubeJson } from './product.ts'
 import type { StreamCall, StreamLoad } from './stream-load.ts'
 
 const pools = 'rollout-pools'
@@ -191,11 +191,17 @@ export class RolloutBed implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await kubectl('delete', 'namespace', tenant, pools, '--timeout=90s')
-    await this.product.uninstall()
-    await this.#manifests[Symbol.asyncDispose]()
-    await this.#client.close()
-    await this.#transport.close()
+    try {
+      // A namespace that still has pods ten seconds after its deletion is looked at again half an hour later.
+      await kubectl('delete', '-n', pools, 'modelpools', '--all')
+      await eventually(async () => expect(await listObjects('pods', pools)).toEqual([]))
+      await kubectl('delete', 'namespace', tenant, pools, '--timeout=60s')
+    } finally {
+      await this.product.uninstall()
+      await this.#manifests[Symbol.asyncDispose]()
+      await this.#client.close()
+      await this.#transport.close()
+    }
   }
 }
 
