@@ -291,6 +291,8 @@ export function describeDeath(engine: Running): void {
     // The first chat of an engine waits for a template to be compiled, and what came with it ends meanwhile.
     await ask(engine(), chat(base))
     const plain = ask(engine(), completion(base, long))
+    // Where something before its end fails, it fails too, and nobody hears it.
+    plain.catch(() => undefined)
     const streams = await Promise.all(
       Array.from({ length: several }, () =>
         begin(engine(), chat(base, { ...long, stream: true }), deadline(60_000)),

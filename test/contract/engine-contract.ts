@@ -41,7 +41,8 @@ import {
 /** Everything that Loraplex relies on in a vLLM, asked of one implementation. The samples are what vLLM 0.32 answered. */
 export function describeEngineContract(implementation: Implementation): void {
   describe(`${implementation.name}, launched as Loraplex launches it`, () => {
-    const engine = running(implementation, mainOptions)
+    // Time to drain for all that is asked meanwhile, on a slow machine too.
+    const engine = running(implementation, { ...mainOptions, drainSeconds: 20 })
     describeSamples('before-loads', beforeLoads, engine)
     describeSamples('loads', loads, engine)
     describeSamples('chat', chats, engine)

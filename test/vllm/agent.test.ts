@@ -29,9 +29,12 @@ let sequence = 0
 
 /** Time in which at least one call of the agent's was at its engine. */
 const atEngine = {
-  ms: 0,
+  endedMs: 0,
   open: 0,
   sinceMs: 0,
+  get ms(): number {
+    return atEngine.endedMs + (atEngine.open > 0 ? performance.now() - atEngine.sinceMs : 0)
+  },
   before: () => {
     if (atEngine.open === 0) {
       atEngine.sinceMs = performance.now()
@@ -39,10 +42,10 @@ const atEngine = {
     atEngine.open += 1
   },
   after: () => {
-    atEngine.open -= 1
-    if (atEngine.open === 0) {
-      atEngine.ms += performance.now() - atEngine.sinceMs
+    if (atEngine.open === 1) {
+      atEngine.endedMs = atEngine.ms
     }
+    atEngine.open -= 1
   },
 }
 
