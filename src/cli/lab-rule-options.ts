@@ -1,5 +1,5 @@
 import { UserError } from '../errors.ts'
-import { policyNames } from '../sim/lab/policy-names.ts'
+import { ablationNames, policyNames } from '../sim/lab/policy-names.ts'
 import { queueNames, usualQueue } from '../sim/lab/queue-names.ts'
 import { scalerNames, usualScaler } from '../sim/lab/scaler-names.ts'
 import type { ScalingBounds } from '../sim/lab/scaling-terms.ts'
@@ -10,7 +10,8 @@ export const labRuleOptions = {
   policy: {
     type: 'string',
     short: 'p',
-    summary: 'Routing rules by name, comma-separated, or all',
+    summary:
+      'Routing rules by name, comma-separated, all, or ablations: loraplex without each of its parts',
     default: 'loraplex,least-requests,llm-d-lora-4',
   },
   queue: {
@@ -71,7 +72,10 @@ export interface LabRules {
 /** @throws UserError that names the flag and the rule that is none */
 export function rulesOf({ policy, queue, scaler }: RuleOptionValues): LabRules {
   return {
-    policies: namesOf('--policy', policy, policyNames),
+    policies:
+      policy === 'ablations'
+        ? ['loraplex', ...ablationNames]
+        : namesOf('--policy', policy, policyNames, ablationNames),
     queues: namesOf('--queue', queue, queueNames),
     scalers: namesOf('--scaler', scaler, scalerNames),
   }
@@ -97,8 +101,15 @@ export function boundsOf(
 
 const mostTimes = 3
 
-function namesOf(flag: string, text: string, known: readonly string[]): readonly string[] {
-  const names = text === 'all' ? known : text.split(',').map((name) => name.trim())
+/** @param others may be asked for by name, and are not among all */
+function namesOf(
+  flag: string,
+  text: string,
+  all: readonly string[],
+  others: readonly string[] = [],
+): readonly string[] {
+  const known = [...all, ...others]
+  const names = text === 'all' ? all : text.split(',').map((name) => name.trim())
   const unknown = names.find((name) => !known.includes(name))
   if (unknown !== undefined) {
     throw new UserError(

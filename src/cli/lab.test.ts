@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCommand } from '../../test/support/run-command.ts'
 import { xmlFault } from '../../test/support/well-formed-xml.ts'
-import { policyNames } from '../sim/lab/policy-names.ts'
+import { ablationNames, policyNames } from '../sim/lab/policy-names.ts'
 import { queueNames } from '../sim/lab/queue-names.ts'
 import { scalerNames } from '../sim/lab/scaler-names.ts'
 import { workloads } from '../sim/lab/workloads/workload-names.ts'
@@ -44,6 +44,19 @@ describe('loraplex lab', () => {
     expect(runs.map(({ policy }) => policy)).toEqual(policyNames)
   })
 
+  it('plays ours without each of its parts, one of them by its name', async () => {
+    const namesOf = async (policy: string): Promise<readonly string[]> => {
+      const { out } = await run(...small, '-p', policy, '-o', 'json')
+      const { runs } = JSON.parse(out) as { runs: readonly { policy: string }[] }
+      return runs.map((one) => one.policy)
+    }
+    expect(await namesOf('ablations')).toEqual(['loraplex', ...ablationNames])
+    expect(await namesOf('loraplex-no-placement,random')).toEqual([
+      'loraplex-no-placement',
+      'random',
+    ])
+  })
+
   it('plays several loads, says what each rule takes, and writes a report', async () => {
     const { out } = await run(...small, '-p', 'random', '--rates', '0.5,2', '--report', 'r.svg')
     expect(out).toMatch(/^random +0\.5 × /m)
@@ -67,7 +80,7 @@ describe('loraplex lab', () => {
   it('lists rules and workloads', async () => {
     const { out } = await run('--list')
     const made = workloads.map((workload) => workload.name)
-    for (const name of [...policyNames, ...queueNames, ...scalerNames, ...made]) {
+    for (const name of [...policyNames, ...ablationNames, ...queueNames, ...scalerNames, ...made]) {
       expect(out).toMatch(new RegExp(`^  ${name}(:|$)`, 'm'))
     }
   })

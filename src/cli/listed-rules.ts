@@ -1,5 +1,5 @@
 import { labCosts } from '../sim/lab/lab-engine.ts'
-import { policyNamed, policyNames } from '../sim/lab/policy-names.ts'
+import { ablationNames, policyNamed, policyNames } from '../sim/lab/policy-names.ts'
 import { leastRequests } from '../sim/lab/policies/simple.ts'
 import { queueNamed, queueNames } from '../sim/lab/queue-names.ts'
 import { scalerNamed, scalerNames } from '../sim/lab/scaler-names.ts'
@@ -32,7 +32,9 @@ export function listedRules(options: LabOptionValues): ListedRules {
   const listed = (names: readonly string[], of: (name: string) => { source: string } | undefined) =>
     names.map((name) => ({ name, source: of(name)?.source ?? '' }))
   return {
-    policies: listed(policyNames, (name) => policyNamed(name, { costs, objective, kvTokens })),
+    policies: listed([...policyNames, ...ablationNames], (name) =>
+      policyNamed(name, { costs, objective, kvTokens }),
+    ),
     queues: listed(queueNames, (name) => queueNamed(name, queueContext)?.queue),
     scalers: listed(scalerNames, (name) => scalerNamed(name, context)),
   }

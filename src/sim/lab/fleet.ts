@@ -89,11 +89,11 @@ export class Fleet {
       .map(({ upMs }) => upMs)
   }
 
-  /** There from the start with all adapters, as one that has run for a while. */
-  begin(replicas: number): void {
+  /** There from the start, with what replicas have before they serve, unless it is brought there by plan. */
+  begin(replicas: number, isPlanned = false): void {
     for (let index = 0; index < replicas; index += 1) {
       const member = this.#add(0, 0)
-      for (const adapter of this.#firstAdapters()) {
+      for (const adapter of isPlanned ? [] : this.#firstAdapters()) {
         member.replica.preload(adapter)
       }
       member.stage = 'Serving'

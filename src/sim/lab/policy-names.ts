@@ -5,7 +5,7 @@ import { vtcBasic } from './policies/aibrix.ts'
 import { chwbl } from './policies/chwbl.ts'
 import { dynamoHrw } from './policies/dynamo.ts'
 import { llmD } from './policies/llm-d.ts'
-import { ours } from './policies/ours.ts'
+import { ours, oursParts } from './policies/ours.ts'
 import { preble } from './policies/preble.ts'
 import { lMetric, toppings } from './policies/products.ts'
 import { rendezvous } from './policies/rendezvous.ts'
@@ -41,9 +41,19 @@ const makers: ReadonlyMap<string, PolicyMaker> = new Map<string, PolicyMaker>([
   ['toppings', ({ costs, objective }) => toppings({ costs, tpotMs: objective.tpotMs })],
 ])
 
+/** Ours without one of its parts, and before anything is learned. */
+const ablations: ReadonlyMap<string, PolicyMaker> = new Map<string, PolicyMaker>([
+  ['loraplex-uncalibrated', () => ours({ costs: undefined })],
+  ...oursParts.map((without): [string, PolicyMaker] => [
+    `loraplex-no-${without}`,
+    ({ costs }) => ours({ costs, without }),
+  ]),
+])
+
 export const policyNames: readonly string[] = [...makers.keys()]
+export const ablationNames: readonly string[] = [...ablations.keys()]
 
 /** A fresh rule; undefined where there is none of that name. */
 export function policyNamed(name: string, context: PolicyContext): RoutePolicy | undefined {
-  return makers.get(name)?.(context)
+  return (makers.get(name) ?? ablations.get(name))?.(context)
 }

@@ -1,3 +1,4 @@
+import type { ModelAdapter } from '../model-types.ts'
 import type { Random } from './random.ts'
 import type { LabReplica } from './lab-replica.ts'
 import type { LabRequest } from './lab-request.ts'
@@ -23,6 +24,11 @@ export interface RoutePolicy {
   readonly source: string
   /** Adapters are brought to replicas by plan, and only sent to where they are; else every replica has every name. */
   readonly isPlanned: boolean
+  /**
+   * Before the first request, for who plans: brings all adapters there are to replicas, by `LabReplica.preload`. Absent: each
+   * replica has those that are called first.
+   */
+  readonly begin?: ((adapters: readonly ModelAdapter[], view: RouteView) => void) | undefined
   route(request: LabRequest, view: RouteView): RouteChoice
   /** Every few seconds, for who plans; undefined: nothing is planned. */
   plan?(view: RouteView): void

@@ -53,6 +53,7 @@ export function runLab(options: LabOptions): LabRun {
 class Lab {
   readonly #options: LabOptions
   readonly #fleet: Fleet
+  readonly #adapters: readonly ModelAdapter[]
   readonly #requests: LabRequest[]
   readonly #waiting: RequestQueue
   readonly #view: { nowMs: number; replicas: RouteView['replicas'] } & RouteView
@@ -71,6 +72,7 @@ class Lab {
         adapters.set(adapter, { id: adapters.size + 1, name: adapter, path: '' })
       }
     }
+    this.#adapters = [...adapters.values()]
     const expected = meanOutputOf(options.tape)
     this.#requests = options.tape.map(
       (entry) => new LabRequest(entry, adapters.get(entry.adapter), expected, entry.blocks),
@@ -78,7 +80,7 @@ class Lab {
     const { engine, scaling } = options
     const coldStartMs = scaling?.coldStartMs ?? 0
     this.#fleet = new Fleet(
-      { engine, coldStartMs, adapters: [...adapters.values()] },
+      { engine, coldStartMs, adapters: this.#adapters },
       {
         changed: () => {
           this.#hasChanged = true
@@ -97,7 +99,9 @@ class Lab {
 
   run(): LabRun {
     const { planEveryMs = 5000, afterMs = 120_000, failuresMs = [], policy } = this.#options
-    this.#fleet.begin(this.#options.replicas)
+    this.#fleet.begin(this.#options.replicas, policy.begin !== undefined)
+    this.#view.replicas = this.#fleet.serving
+    policy.begin?.(this.#adapters, this.#view)
     const lastMs = this.#requests.at(-1)?.arrivedMs ?? 0
     const endMs = lastMs + afterMs
     let [next, failed, planMs, sampleMs] = [0, 0, 0, 1000]

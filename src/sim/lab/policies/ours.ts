@@ -3,19 +3,23 @@ import { chooseReplica, type RouteOption } from '../../../core/choose-replica.ts
 import type { KeptCopies } from '../../../core/residency-ask.ts'
 import { planMoves } from '../../../core/residency-moves.ts'
 import type { EngineCosts } from '../../../core/route-cost.ts'
+import type { ModelAdapter } from '../../model-types.ts'
 import type { LabReplica } from '../lab-replica.ts'
 import type { LabRequest } from '../lab-request.ts'
 import { load, send, wait, type RouteChoice, type RoutePolicy, type RouteView } from '../policy.ts'
 import { PrefixIndex } from './prefix-index.ts'
 
-/** What can be left out, to see what it is good for. */
+/**
+ * What can be left out, to see what it is good for: the pace seen of replicas, what their caches have of a prompt, the cost
+ * of a further adapter, places by demand (each is loaded where it is asked for, and goes when it was not for longest), and
+ * the wait for a slot at the gateway (the engine's queue has it).
+ */
+export const oursParts = ['pace', 'prefixes', 'adapter-term', 'placement', 'gateway-queue'] as const
+
 export interface OursOptions {
   /** Undefined: nothing is known of the engines, as after a start. */
   readonly costs: EngineCosts | undefined
-  readonly withSeenPace?: boolean
-  readonly withPrefixes?: boolean
-  /** No term for distinct adapters. */
-  readonly isAdapterBlind?: boolean
+  readonly without?: (typeof oursParts)[number]
 }
 
 interface Option extends RouteOption {
@@ -24,12 +28,12 @@ interface Option extends RouteOption {
 
 /** The gateway's and the controller's own decisions. */
 export function ours(options: OursOptions): RoutePolicy {
-  const { withSeenPace = true, withPrefixes = true } = options
+  const { without } = options
   const costs =
-    options.costs !== undefined && options.isAdapterBlind === true
+    options.costs !== undefined && without === 'adapter-term'
       ? { ...options.costs, perAdapterMs: 0 }
       : options.costs
-  const prefixes = withPrefixes ? new PrefixIndex() : undefined
+  const prefixes = without === 'prefixes' ? undefined : new PrefixIndex()
   const residency = new LabResidency(options.costs)
   const sizes = { requests: 0, output: 0 }
 
@@ -46,7 +50,7 @@ export function ours(options: OursOptions): RoutePolicy {
       slotsUsed: replica.slotsUsed,
       isActive: adapter === undefined || replica.inFlightOf(adapter) > 0,
       needsLoad: !replica.isResident(adapter),
-      seenStepMs: withSeenPace ? replica.pace.at(nowMs) : undefined,
+      seenStepMs: without === 'pace' ? undefined : replica.pace.at(nowMs),
       uncachedTokens: promptTokens * (1 - cached),
       outputTokens: request.expectedOutput,
     }
@@ -62,7 +66,7 @@ export function ours(options: OursOptions): RoutePolicy {
 
   return {
     name: nameOf(options),
-    source: 'core/choose-replica.ts and core/residency-moves.ts',
+    source: sourceOf(options),
     isPlanned: true,
     route(request, view): RouteChoice {
       if (request.arrivedMs === view.nowMs) {
@@ -71,7 +75,10 @@ export function ours(options: OursOptions): RoutePolicy {
       const { adapter } = request
       const holders = view.replicas.filter((replica) => replica.isResident(adapter))
       const open = holders.filter(
-        (replica) => replica.inFlightOf(adapter) > 0 || replica.slotsUsed < replica.slots,
+        (replica) =>
+          without === 'gateway-queue' ||
+          replica.inFlightOf(adapter) > 0 ||
+          replica.slotsUsed < replica.slots,
       )
       const isBase = adapter === undefined
       const best = chooseReplica(
@@ -89,7 +96,12 @@ export function ours(options: OursOptions): RoutePolicy {
       const place = chooseReplica(options, { costs, nearness: 0 })
       return place === undefined ? wait : load(place.replica)
     },
+    begin:
+      without === 'placement' ? undefined : (adapters, view) => residency.begin(adapters, view),
     plan(view): void {
+      if (without === 'placement') {
+        return
+      }
       const seen = view.replicas.flatMap(({ pace }) => pace.at(view.nowMs) ?? [])
       const paceMs = seen.reduce((sum, ms) => sum + ms, 0) / seen.length || (costs?.stepMs ?? 20)
       const outputTokens = sizes.output / Math.max(1, sizes.requests)
@@ -98,19 +110,26 @@ export function ours(options: OursOptions): RoutePolicy {
   }
 }
 
-function nameOf({ costs, ...options }: OursOptions): string {
-  const parts = [
-    costs === undefined ? 'uncalibrated' : '',
-    options.withSeenPace === false ? 'no-pace' : '',
-    options.withPrefixes === false ? 'no-prefixes' : '',
-    options.isAdapterBlind === true ? 'no-adapter-term' : '',
-  ].filter((part) => part !== '')
-  return ['loraplex', ...parts].join('-')
+function sourceOf({ costs, without }: OursOptions): string {
+  const unknown = costs === undefined ? ', before engine costs are learned' : ''
+  const missing = without === undefined ? '' : `, without its ${without.replace('-', ' ')}`
+  return `core/choose-replica.ts and core/residency-moves.ts${unknown}${missing}`
 }
+
+function nameOf({ costs, without }: OursOptions): string {
+  const parts = [
+    costs === undefined ? '-uncalibrated' : '',
+    without === undefined ? '' : `-no-${without}`,
+  ]
+  return `loraplex${parts.join('')}`
+}
+
+/** Until requests were seen. */
+const assumedResidenceSeconds = 5
 
 /** The controller's part: which adapters are in which host memory. Where all fit, all are everywhere. */
 class LabResidency {
-  readonly #adapters = new Map<string, NonNullable<LabRequest['adapter']>>()
+  #adapters: ReadonlyMap<string, ModelAdapter> = new Map()
   #arrivals = new Map<string, number>()
   #memory: DemandMemory | undefined
   #kept: KeptCopies = new Map()
@@ -120,17 +139,48 @@ class LabResidency {
     this.#costs = costs
   }
 
+  /** As a fleet that was told of all of them before anybody called. */
+  begin(adapters: readonly ModelAdapter[], view: RouteView): void {
+    this.#adapters = new Map(adapters.map((adapter) => [adapter.name, adapter]))
+    if (this.#fits(view)) {
+      view.replicas.forEach((replica) => adapters.forEach((adapter) => replica.preload(adapter)))
+      return
+    }
+    this.#decide(view, assumedResidenceSeconds)
+    this.#eachWanted(view, (adapter, replica) => replica.preload(adapter))
+  }
+
   note({ adapter }: LabRequest): void {
     if (adapter !== undefined) {
-      this.#adapters.set(adapter.name, adapter)
       this.#arrivals.set(adapter.name, (this.#arrivals.get(adapter.name) ?? 0) + 1)
     }
   }
 
-  plan({ replicas, nowMs }: RouteView, residenceSeconds: number): void {
-    if (replicas.every(({ hostCapacity }) => this.#adapters.size <= hostCapacity)) {
-      return
+  plan(view: RouteView, residenceSeconds: number): void {
+    if (!this.#fits(view)) {
+      this.#decide(view, residenceSeconds)
+      this.#eachWanted(view, (adapter, replica) => replica.order(adapter, view.nowMs))
     }
+  }
+
+  #fits({ replicas }: RouteView): boolean {
+    return replicas.every(({ hostCapacity }) => this.#adapters.size <= hostCapacity)
+  }
+
+  #eachWanted(
+    { replicas }: RouteView,
+    use: (adapter: ModelAdapter, replica: LabReplica) => void,
+  ): void {
+    for (const replica of replicas) {
+      for (const adapter of this.#adapters.values()) {
+        if (replica.wanted.has(adapter.id)) {
+          use(adapter, replica)
+        }
+      }
+    }
+  }
+
+  #decide({ replicas, nowMs }: RouteView, residenceSeconds: number): void {
     const traffic = [...this.#adapters].map(([name, adapter]) => {
       const open = replicas.reduce((sum, replica) => sum + replica.inFlightOf(adapter), 0)
       return [name, { arrivals: this.#arrivals.get(name) ?? 0, open }] as const
@@ -169,11 +219,6 @@ class LabResidency {
     }
     for (const replica of replicas) {
       replica.wanted = wanted.get(replica.name) ?? new Set()
-      for (const adapter of this.#adapters.values()) {
-        if (replica.wanted.has(adapter.id)) {
-          replica.order(adapter, nowMs)
-        }
-      }
     }
   }
 }
