@@ -15,37 +15,93 @@ export interface CopiesOptions {
   readonly adapterWork: (rate: number) => number
   /** A replica takes at most so much more than the mean: bounded load (V. Mirrokni et al., arXiv:1608.01350). */
   readonly slack: number
-  /** …and keeps what it has up to so much more, so that chance moves nothing. */
+  /** …and keeps what it has up to so much more, so that chance moves nothing… */
   readonly keptSlack: number
+  /** …until one has so much more than the mean, and at least so much work more: then all are made as even as from scratch. */
+  readonly uneven: number
+  readonly leastUneven: number
   /** Adapters for which a replica has room: for new ones, and for those that it has. */
   readonly room: (replica: number, isKept: boolean) => number
   /** The replica has a copy of it. */
   readonly isKept: (adapter: number, replica: number) => boolean
-  /** Part of a replica's share that one copy may fill before there is another. */
+  /** Part of a replica's share that one copy may fill before there is another, and so much more before one is loaded. */
   readonly copyShare: number
+  readonly copySlack: number
+  /** The same where there is room for more: they cost memory only, and bursts find more replicas to go to. */
+  readonly leastCopyShare: number
 }
 
 /** Adapter to the replicas that hold it. */
 export type CopiesPlan = ReadonlyMap<number, readonly number[]>
 
-/** What new copies and those that are there already may add up to: figures of `test/bars/lab-placement.ts`, `lab-loads.ts`. Two copies before one replica is half full of one. */
-export const copiesDefaults = { slack: 0.1, keptSlack: 0.8, copyShare: 0.5 } as const
+/**
+ * Figures of `test/bars/lab-placement.ts`, `lab-loads.ts` and `lab-memory.ts`. Two copies before one replica is half full of one,
+ * and where there is room before it is an eighth full: at a sixteenth demand that scatters moves copies.
+ */
+export const copiesDefaults = {
+  slack: 0.1,
+  keptSlack: 0.8,
+  uneven: 0.4,
+  leastUneven: 0,
+  copyShare: 0.5,
+  copySlack: 0.3,
+  leastCopyShare: 0.125,
+} as const
+/** Of all room, copies may take so much before they are as many as there is room for. */
+const mostFilled = 0.85
+/** All are moved where that takes so much from the one that has most. */
+const leastGain = 0.1
 
 /**
  * Where adapters belong: as few copies as their load allows, so that a replica sees few distinct adapters, the busiest
  * first, each at the first replicas of its order that are not over their share.
  */
-export function planCopies(demands: readonly AdapterDemand[], options: CopiesOptions): CopiesPlan {
-  const { replicas, requestWork, adapterWork, slack } = options
+export function planCopies(demands: readonly AdapterDemand[], given: CopiesOptions): CopiesPlan {
+  const { replicas, requestWork, adapterWork, slack, uneven, leastUneven } = given
   const total = demands.reduce((sum, { rate }) => sum + rate * requestWork + adapterWork(rate), 0)
   const mean = total / replicas
+  const options = { ...given, copyShare: copyShareFor(demands, given, mean) }
   const { plan, loads } = planWithin(demands, options, mean)
+  const most = Math.max(...loads)
   // Replicas that have just come have nothing that could stay: then all share what there is. One that has copies enough, of what
   // is little asked for, is no reason to move dozens.
   const low = loads.flatMap((load, replica) => (load < mean / 2 ? [replica] : []))
-  return low.length > 0 && hasNew(low, demands, options)
-    ? planWithin(demands, { ...options, keptSlack: slack }, mean).plan
-    : plan
+  const isNew = low.length > 0 && hasNew(low, demands, options)
+  if (!isNew && most <= mean + Math.max(uneven * mean, leastUneven)) {
+    return plan
+  }
+  const even = planWithin(demands, { ...options, keptSlack: slack }, mean)
+  return isNew || Math.max(...even.loads) < most * (1 - leastGain) ? even.plan : plan
+}
+
+/** As small as there is room for the copies that come of it, in halves: what is there for more is there for fewer, too. */
+function copyShareFor(
+  demands: readonly AdapterDemand[],
+  { replicas, requestWork, room, copyShare, leastCopyShare }: CopiesOptions,
+  mean: number,
+): number {
+  let rooms = 0
+  for (let replica = 0; replica < replicas; replica += 1) {
+    rooms += room(replica, false)
+  }
+  let share = copyShare
+  for (let finer = share / 2; finer >= leastCopyShare; finer /= 2) {
+    const each = finer * mean
+    const copies = demands.reduce(
+      (sum, { rate }) => sum + copiesFor(rate * requestWork, each, replicas),
+      0,
+    )
+    if (copies > rooms * mostFilled) {
+      break
+    }
+    share = finer
+  }
+  return share
+}
+
+/** @param each work that one copy may have */
+function copiesFor(work: number, each: number, replicas: number): number {
+  return Math.min(replicas, Math.max(1, Math.ceil(work / each)))
 }
 
 /** One of them has less than a quarter of the copies that replicas have in the mean, of what is asked for. */
@@ -66,20 +122,27 @@ function planWithin(
   options: CopiesOptions,
   mean: number,
 ): { readonly plan: CopiesPlan; readonly loads: readonly number[] } {
-  const { replicas, requestWork, adapterWork, slack, keptSlack, isKept, room, copyShare } = options
+  const { replicas, requestWork, adapterWork, isKept, room } = options
+  const { slack, keptSlack, copyShare, copySlack } = options
   const loads = Array.from({ length: replicas }, () => 0)
   const counts = Array.from({ length: replicas }, () => 0)
   const plan = new Map<number, readonly number[]>()
   for (const { adapter, rate } of [...demands].sort(busiestFirst)) {
     const work = rate * requestWork
-    const copies = Math.min(replicas, Math.max(1, Math.ceil(work / (copyShare * mean))))
+    const order = options.ranked(adapter)
+    const kept = order.filter((replica) => isKept(adapter, replica)).length
+    const most = copiesFor(work, copyShare * mean, replicas)
+    const least = copiesFor(work, copyShare * (1 + copySlack) * mean, replicas)
+    const copies = Math.min(most, Math.max(least, kept))
     const each = work / copies + adapterWork(rate / copies)
     const hasRoom = (replica: number): boolean => {
       const isThere = isKept(adapter, replica)
-      const most = mean * (1 + (isThere ? keptSlack : slack))
-      return (loads[replica] ?? 0) + each <= most && (counts[replica] ?? 0) < room(replica, isThere)
+      const bound = mean * (1 + (isThere ? keptSlack : slack))
+      return (
+        (loads[replica] ?? 0) + each <= bound && (counts[replica] ?? 0) < room(replica, isThere)
+      )
     }
-    const hosts = hostsOf(options.ranked(adapter), loads, copies, hasRoom)
+    const hosts = hostsOf(order, loads, copies, hasRoom)
     for (const host of hosts) {
       loads[host] = (loads[host] ?? 0) + each
       counts[host] = (counts[host] ?? 0) + 1

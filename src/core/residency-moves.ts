@@ -1,6 +1,6 @@
 import { copiesDefaults, planCopies } from './copies-plan.ts'
 import { HostRooms } from './host-rooms.ts'
-import type { KeptCopies, KeptCopy, ResidencyHost } from './residency-ask.ts'
+import type { KeptCopies, KeptCopy, ResidencyAsk, ResidencyHost } from './residency-ask.ts'
 import {
   isAsked,
   readLines,
@@ -24,6 +24,11 @@ const loadsEach = 5
 const extraShare = 3 / 4
 /** …and where they are more, some go elsewhere. */
 const keptShare = 7 / 8
+/** Where promised ones fill more than that, there is still so much to move in, as far as there is so much at all. */
+const roomToMove = 1 / 8
+const leastRoom = 1 / 16
+/** A replica with fewer requests at once more than others is no reason to move anything. */
+const leastUneven = 10
 /** Replicas that get the files of what found no place. */
 const diskCopies = 2
 /** Before any were learned. Source: 89 public runs of vLLM with LoRA (F. Agulló et al., arXiv:2508.08343; fitted anew). */
@@ -48,20 +53,40 @@ export function planMoves(input: MovesInput): ResidencyMoves {
   for (const { pinned } of lines) {
     pinned.forEach((host) => rooms.take(host))
   }
-  wantByDemand(lines, hosts, input)
+  const shares = sharesFor(lines, hosts)
+  wantByDemand(lines, hosts, shares, input)
   for (const line of lines) {
-    placeFirst(line, rooms)
+    placeFirst(line, rooms, shares)
   }
   for (const line of lines) {
-    placeExtra(line, rooms)
+    placeExtra(line, rooms, shares)
   }
   return readPlan(lines, hosts, input.nowMs)
+}
+
+/** Parts of a host cache: for what comes there, and for what is there. */
+interface Shares {
+  readonly extra: number
+  readonly kept: number
+}
+
+function sharesFor(lines: readonly ResidencyLine[], hosts: readonly ResidencyHost[]): Shares {
+  const capacity = hosts.reduce((sum, host) => sum + host.capacity, 0)
+  const first = lines.reduce((sum, { ask }) => sum + firstCopies(ask), 0)
+  const extra = Math.max(extraShare, Math.min(first / capacity + roomToMove, 1 - leastRoom))
+  return { extra, kept: Math.max(keptShare, Math.min(1, extra + leastRoom)) }
+}
+
+/** Copies that it has before anything has further ones. */
+function firstCopies(ask: ResidencyAsk): number {
+  return Math.min(ask.most, Math.max(ask.least, isAsked(ask) ? 1 : 0))
 }
 
 /** Where the copies that demand asks for belong, in the first place. */
 function wantByDemand(
   lines: readonly ResidencyLine[],
   hosts: readonly ResidencyHost[],
+  shares: Shares,
   { residenceSeconds, costs = publishedCosts }: MovesInput,
 ): void {
   const adapterWeight = adapterWeightOf(costs)
@@ -81,13 +106,14 @@ function wantByDemand(
     {
       replicas: hosts.length,
       room: (replica, isKept) =>
-        Math.floor((hosts[replica]?.capacity ?? 0) * (isKept ? keptShare : extraShare)) -
+        Math.floor((hosts[replica]?.capacity ?? 0) * (isKept ? shares.kept : shares.extra)) -
         (idle[replica] ?? 0),
       ranked: (adapter) => choices[adapter] ?? [],
       isKept: (adapter, replica) => asked[adapter]?.kept.has(replica) === true,
       requestWork: residenceSeconds,
       adapterWork: (rate) => adapterWeight * (1 - Math.exp(-rate * residenceSeconds)),
       ...copiesDefaults,
+      leastUneven,
     },
   )
   for (const [adapter, line] of asked.entries()) {
@@ -109,23 +135,28 @@ function adapterWeightOf({ perRequestMs, perAdapterMs }: StepCosts): number {
 }
 
 /** What is promised, and one copy of what is asked for: first where it leaves room for cold calls, then anywhere. */
-function placeFirst(line: ResidencyLine, rooms: HostRooms): void {
-  const { ask, wanted, pinned, chosen } = line
-  const count = Math.min(ask.most, Math.max(ask.least, isAsked(ask) ? 1 : 0))
-  for (const share of [extraShare, 1]) {
-    for (const places of [() => wanted, () => [...pinned], line.ranked]) {
-      for (const host of chosen.size < count ? places() : []) {
-        if (chosen.size < count) {
-          choose(line, host, rooms, share)
-        }
+function placeFirst(line: ResidencyLine, rooms: HostRooms, { extra }: Shares): void {
+  const { wanted, pinned, chosen, ranked } = line
+  const count = firstCopies(line.ask)
+  const choices = [
+    { places: () => wanted, share: extra },
+    { places: () => [...pinned], share: 1 },
+    { places: ranked, share: extraShare },
+    { places: () => wanted, share: 1 },
+    { places: ranked, share: 1 },
+  ]
+  for (const { places, share } of choices) {
+    for (const host of chosen.size < count ? places() : []) {
+      if (chosen.size < count) {
+        choose(line, host, rooms, share)
       }
     }
   }
 }
 
-function placeExtra(line: ResidencyLine, rooms: HostRooms): void {
+function placeExtra(line: ResidencyLine, rooms: HostRooms, { extra }: Shares): void {
   for (const host of line.wanted) {
-    choose(line, host, rooms, extraShare)
+    choose(line, host, rooms, extra)
   }
 }
 
