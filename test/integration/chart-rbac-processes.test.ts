@@ -10,6 +10,7 @@ import { GatewayProcess } from '../../src/cluster/gateway-process.ts'
 import { createSecretReader } from '../../src/cluster/secret-reader.ts'
 import { createKubeClient } from '../../src/resources/kubernetes/kube-client.ts'
 import { createTransport } from '../../src/resources/kubernetes/transport.ts'
+import { anew } from '../support/anew.ts'
 import type { ApiAccess } from '../support/api-server.ts'
 import { renderChart } from '../support/chart.ts'
 import { clusterAccessOf } from '../support/cluster-access-of.ts'
@@ -39,6 +40,7 @@ afterEach(async () => {
 })
 
 test('the controller makes, scales, rolls and tells, and is refused nothing', async () => {
+  const [models, llama] = [anew('models'), anew('llama')]
   await bed.put(`/api/v1/namespaces/${bed.release}/secrets`, {
     metadata: { name: installationSecretName },
     data: { secret: bed.secret.toString('base64') },
@@ -49,51 +51,53 @@ test('the controller makes, scales, rolls and tells, and is refused nothing', as
     secretFile: `${bed.secretFile}.absent`,
     readerTiming: { patienceMs: 100, idleMs: 300, sweepMs: 100 },
   })
-  await bed.pool('models', 'llama', { replicas: 1 })
+  await bed.pool(models, llama, { replicas: 1 })
   const settled = async (replicas: number): Promise<boolean> => {
-    const status = await bed.poolStatus('models', 'llama')
+    const status = await bed.poolStatus(models, llama)
     return (
-      (await bed.readyOf('modelpools', 'models', 'llama')) === 'True Ready' &&
+      (await bed.readyOf('modelpools', models, llama)) === 'True Ready' &&
       status.replicas === replicas &&
       status.updatedReplicas === replicas &&
-      bed.node.of('llama').length === replicas
+      bed.node.of(llama).length === replicas
     )
   }
   await eventually(() => settled(1)).toBe(true)
-  await bed.patchPool('models', 'llama', { replicas: 2 })
+  await bed.patchPool(models, llama, { replicas: 2 })
   await eventually(() => settled(2)).toBe(true)
-  await bed.patchPool('models', 'llama', { replicas: 1 })
+  await bed.patchPool(models, llama, { replicas: 1 })
   await eventually(() => settled(1)).toBe(true)
   const secrets = async (): Promise<readonly string[]> => {
-    const { body } = await api().ask('GET', '/api/v1/namespaces/models/secrets')
+    const { body } = await api().ask('GET', `/api/v1/namespaces/${models}/secrets`)
     return body.items.map(({ metadata }: { metadata: { name: string } }) => metadata.name)
   }
   const [before] = await secrets()
-  await bed.patchPool('models', 'llama', { engine: { image: 'vllm/vllm-openai:v0.33.0' } })
+  await bed.patchPool(models, llama, { engine: { image: 'vllm/vllm-openai:v0.33.0' } })
   await eventually(async () => {
     const names = await secrets()
     return names.length === 1 && names[0] !== before
   }).toBe(true)
   await eventually(async () => {
-    const { body } = await api().ask('GET', '/apis/events.k8s.io/v1/namespaces/models/events')
+    const { body } = await api().ask('GET', `/apis/events.k8s.io/v1/namespaces/${models}/events`)
     return body.items.length > 0
   }).toBe(true)
   // What reads a claim comes, and goes when nobody waits for it.
   const readers = async (): Promise<number> => {
     const selector = 'labelSelector=app.kubernetes.io/component=reader'
-    const path = `/apis/apps/v1/namespaces/models/deployments?${selector}`
+    const path = `/apis/apps/v1/namespaces/${models}/deployments?${selector}`
     return (await api().ask('GET', path)).body.items.length
   }
-  await bed.adapter('models', 'on-claim', 'models/llama', { source: { uri: 'pvc://weights/a' } })
+  await bed.adapter(models, 'on-claim', `${models}/${llama}`, {
+    source: { uri: 'pvc://weights/a' },
+  })
   await eventually(readers).toBe(1)
   await eventually(readers).toBe(0)
   expect(await refusedRequests(controller.adminUrl)).toEqual([])
   // The next one finds everything made, which is another way through than making it.
   await controller.close()
   const next = await bed.controller({ access, secretFile: `${bed.secretFile}.absent` })
-  await bed.patchPool('models', 'llama', { replicas: 2 })
+  await bed.patchPool(models, llama, { replicas: 2 })
   await eventually(() => settled(2)).toBe(true)
-  await bed.patchPool('models', 'llama', { replicas: 1 })
+  await bed.patchPool(models, llama, { replicas: 1 })
   await eventually(() => settled(1)).toBe(true)
   expect(await refusedRequests(next.adminUrl)).toEqual([])
 })

@@ -1,6 +1,6 @@
 // A real API server that goes away, falls silent and comes back, behind a proxy that makes it so.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RequestCount } from '../../src/resources/kubernetes/api-request.ts'
 import { createKubeClient } from '../../src/resources/kubernetes/kube-client.ts'
 import { createKubernetesSource } from '../../src/resources/kubernetes/kubernetes-source.ts'
@@ -14,6 +14,11 @@ import { sharedApiServer } from '../support/shared-api-server.ts'
 const api = sharedApiServer({ crdPaths: ['manifests/crds'] })
 const tenants = '/apis/loraplex.dev/v1alpha1/modeltenants'
 const closing: (() => Promise<void>)[] = []
+
+// Also what an attempt before has made.
+beforeEach(async () => {
+  await api().ask('DELETE', tenants)
+})
 
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) {

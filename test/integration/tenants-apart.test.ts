@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { fingerprintOf } from '../../src/api/names.ts'
 import type { GatewayProcess } from '../../src/cluster/gateway-process.ts'
+import { anew } from '../support/anew.ts'
 import { secretOf, sha256 } from '../support/builders.ts'
 import { anObject, create, crdFolder } from '../support/crd-server.ts'
 import { call, type HttpAnswer } from '../support/http-caller.ts'
@@ -138,43 +139,45 @@ describe('one name in two namespaces of a tenant', () => {
 
 describe('a namespace that may not attach', () => {
   test('is told so, gets no answer, and may once it has the label', async () => {
-    await api().createNamespace('outsider')
-    await tenant('outsider', 'outsider')
-    await bed.adapter('outsider', 'shout', 2)
-    await becomes('outsider', 'shout', 'False NotAllowedByPool')
-    const path = 'namespaces/outsider/loraadapters/shout'
+    const outsider = anew('outsider')
+    await api().createNamespace(outsider)
+    await tenant(outsider, outsider)
+    await bed.adapter(outsider, 'shout', 2)
+    await becomes(outsider, 'shout', 'False NotAllowedByPool')
+    const path = `namespaces/${outsider}/loraadapters/shout`
     expect(await conditionOf(path, 'Ready')).toMatchObject({
       message:
         'ModelPool models/llama does not take adapters of this namespace (spec.allowedNamespaces).',
     })
     expect((await statusOf(path)).revisions ?? []).toEqual([])
-    expect((await ask('outsider-outsider', 'shout')).status).toBeGreaterThanOrEqual(400)
+    expect((await ask(`${outsider}-${outsider}`, 'shout')).status).toBeGreaterThanOrEqual(400)
     await othersAnswer()
-    await bed.objects.patch('/api/v1/namespaces/outsider', { metadata: { labels: mine } })
-    await becomes('outsider', 'shout', 'True Ready')
-    expect(await answering('outsider-outsider', 'shout')).toBe(
-      await fingerprint('outsider', 'shout'),
+    await bed.objects.patch(`/api/v1/namespaces/${outsider}`, { metadata: { labels: mine } })
+    await becomes(outsider, 'shout', 'True Ready')
+    expect(await answering(`${outsider}-${outsider}`, 'shout')).toBe(
+      await fingerprint(outsider, 'shout'),
     )
   })
 })
 
 describe('two tenants that claim one object', () => {
   test('the older has it; the younger is told what it does not get, and cannot call it', async () => {
-    await api().createNamespace('usurper')
-    await tenant('usurper', 'usurper')
-    await bed.objects.patch(`${group}/modeltenants/usurper`, {
-      spec: { namespaces: [{ name: 'usurper' }, { name: 'acme-a' }] },
+    const usurper = anew('usurper')
+    await api().createNamespace(usurper)
+    await tenant(usurper, usurper)
+    await bed.objects.patch(`${group}/modeltenants/${usurper}`, {
+      spec: { namespaces: [{ name: usurper }, { name: 'acme-a' }] },
     })
     await expect
-      .poll(() => conditionOf('modeltenants/usurper', 'OwnershipConflict'), { timeout: 15_000 })
+      .poll(() => conditionOf(`modeltenants/${usurper}`, 'OwnershipConflict'), { timeout: 15_000 })
       .toMatchObject({
         status: 'True',
         reason: 'OlderTenantHoldsIt',
         message: expect.stringContaining('acme-a/tickets (held by acme)'),
       })
     expect(await conditionOf('modeltenants/acme', 'OwnershipConflict')).toBeUndefined()
-    expect((await ask('usurper-usurper', 'acme-a/tickets')).status).toBe(404)
-    expect((await ask('usurper-usurper', 'tickets')).status).toBe(404)
+    expect((await ask(`${usurper}-${usurper}`, 'acme-a/tickets')).status).toBe(404)
+    expect((await ask(`${usurper}-${usurper}`, 'tickets')).status).toBe(404)
     await othersAnswer()
   })
 })
@@ -194,27 +197,28 @@ describe('an adapter whose source is not its own', () => {
   }
 
   test('a volume of the pool’s is refused: it takes files and volumes from its own namespace', async () => {
-    const open = { replicas: 0, allowedNamespaces: { from: 'All' } }
-    await bed.objects.pool('models', 'open', open)
-    expect(await refused('volume', 'open', 'pvc://weights/llama')).toBe(
-      'ModelPool models/open takes files and volumes only from its own namespace. Its operator can allow more in spec.lora.sources.',
+    const open = anew('open')
+    await bed.objects.pool('models', open, { replicas: 0, allowedNamespaces: { from: 'All' } })
+    expect(await refused(anew('volume'), open, 'pvc://weights/llama')).toBe(
+      `ModelPool models/${open} takes files and volumes only from its own namespace. Its operator can allow more in spec.lora.sources.`,
     )
   })
 
   test('a neighbour’s prefix is refused, one’s own is not', async () => {
-    const fenced = { replicas: 0, allowedNamespaces: { from: 'All' }, lora: { sources } }
-    await bed.objects.pool('models', 'fenced', fenced)
-    const words =
-      'ModelPool models/fenced does not take adapters from there. spec.lora.sources of the pool says from where.'
+    const fenced = anew('fenced')
+    const shape = { replicas: 0, allowedNamespaces: { from: 'All' }, lora: { sources } }
+    await bed.objects.pool('models', fenced, shape)
+    const words = `ModelPool models/${fenced} does not take adapters from there. spec.lora.sources of the pool says from where.`
     const ways = ['acme-b/x.tar.gz', 'acme-a/%2e%2e/acme-b/x.tar.gz', 'acme-ab/x.tar.gz']
-    for (const [at, way] of ways.entries()) {
+    for (const way of ways) {
       const uri = `https://models.example/${way}`
-      expect(await refused(`neighbour-${at}`, 'fenced', uri), way).toBe(words)
+      expect(await refused(anew('neighbour'), fenced, uri), way).toBe(words)
     }
-    await bed.objects.adapter('acme-a', 'own', 'models/fenced', {
+    const own = anew('own')
+    await bed.objects.adapter('acme-a', own, `models/${fenced}`, {
       source: { uri: 'https://models.example/acme-a/x.tar.gz' },
     })
-    const fetched = 'namespaces/acme-a/loraadapters/own'
+    const fetched = `namespaces/acme-a/loraadapters/${own}`
     await expect
       .poll(async () => (await conditionOf(fetched, 'Fetched'))?.reason, { timeout: 15_000 })
       .not.toBe('SourceNotAllowed')
