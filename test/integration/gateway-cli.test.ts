@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import process from 'node:process'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { anew } from '../support/anew.ts'
 import { sha256 } from '../support/builders.ts'
 import { Canaries, sayCanaries } from '../support/canary-calls.ts'
 import { ClusterBed } from '../support/cluster-bed.ts'
@@ -75,20 +76,23 @@ describe('commands on a cluster', () => {
   })
 
   test('a key is made, listed and revoked, and a GitOps apply does not bring it back', async () => {
-    const made = await loraplex('keys', 'create', 'laptop', '-n', 'acme')
+    const laptop = anew('laptop')
+    const made = await loraplex('keys', 'create', laptop, '-n', 'acme')
     expect(made.code).toBe(0)
     const key = made.out.trim()
-    const path = '/apis/loraplex.dev/v1alpha1/namespaces/acme/tenantkeys/laptop'
+    const path = `/apis/loraplex.dev/v1alpha1/namespaces/acme/tenantkeys/${laptop}`
     expect((await api().ask('GET', path)).body.spec.sha256).toBe(sha256(key))
-    expect((await loraplex('keys', 'create', 'laptop', '-n', 'acme')).err).toContain('already')
-    expect((await loraplex('keys', 'list', '-n', 'acme')).out).toMatch(/laptop\s+\S+\s+.*Valid/)
+    expect((await loraplex('keys', 'create', laptop, '-n', 'acme')).err).toContain('already')
+    expect((await loraplex('keys', 'list', '-n', 'acme')).out).toMatch(
+      new RegExp(`${laptop}\\s+\\S+\\s+.*Valid`),
+    )
 
-    const revoked = await loraplex('keys', 'revoke', 'laptop', '-n', 'acme')
+    const revoked = await loraplex('keys', 'revoke', laptop, '-n', 'acme')
     expect(revoked.err + revoked.out).toContain('is revoked in the cluster')
     const manifest = join(folder, 'key.yaml')
     await writeFile(
       manifest,
-      `apiVersion: loraplex.dev/v1alpha1\nkind: TenantKey\nmetadata: {name: laptop, namespace: acme}\nspec: {sha256: ${sha256(key)}}\n`,
+      `apiVersion: loraplex.dev/v1alpha1\nkind: TenantKey\nmetadata: {name: ${laptop}, namespace: acme}\nspec: {sha256: ${sha256(key)}}\n`,
     )
     const as = [`--kubeconfig=${api().kubeconfigPath}`]
     await kubectl('kubectl', [...as, 'apply', '--server-side', '--force-conflicts', '-f', manifest])
@@ -101,14 +105,17 @@ describe('commands on a cluster', () => {
     await expect(
       kubectl('kubectl', [...as, 'apply', '--server-side', '--force-conflicts', '-f', manifest]),
     ).rejects.toThrow('a revoked key stays revoked')
-    expect((await loraplex('keys', 'list', '-n', 'acme')).out).toMatch(/laptop.*Revoked/)
+    expect((await loraplex('keys', 'list', '-n', 'acme')).out).toMatch(
+      new RegExp(`${laptop}.*Revoked`),
+    )
   })
 
   test('rotate makes a second key with the rights of the first', async () => {
-    await loraplex('keys', 'create', 'ci', '-n', 'globex', '--models', 'shout')
-    const rotated = await loraplex('keys', 'rotate', 'ci', '-n', 'globex')
-    expect(rotated.err).toContain('loraplex keys revoke ci -n globex')
-    const path = '/apis/loraplex.dev/v1alpha1/namespaces/globex/tenantkeys/ci-2'
+    const ci = anew('ci')
+    await loraplex('keys', 'create', ci, '-n', 'globex', '--models', 'shout')
+    const rotated = await loraplex('keys', 'rotate', ci, '-n', 'globex')
+    expect(rotated.err).toContain(`loraplex keys revoke ${ci} -n globex`)
+    const path = `/apis/loraplex.dev/v1alpha1/namespaces/globex/tenantkeys/${ci}-2`
     expect((await api().ask('GET', path)).body.spec.models).toEqual(['shout'])
   })
 
@@ -146,6 +153,9 @@ describe('loraplex gateway', () => {
       ],
       { cwd: folder, env: { PATH: process.env['PATH'] } },
     )
+    onTestFinished(() => {
+      child.kill('SIGKILL')
+    })
     const lines: Record<string, unknown>[] = []
     let rest = ''
     child.stderr.on('data', (chunk: Buffer) => {
@@ -166,7 +176,7 @@ describe('loraplex gateway', () => {
     await eventually(() => gateway.urls()).toBeDefined()
     const { url, adminUrl } = gateway.urls()
     await eventually(async () => (await call(`${adminUrl}/readyz`)).status).toBe(200)
-    const made = await loraplex('keys', 'create', 'process', '-n', 'acme')
+    const made = await loraplex('keys', 'create', anew('process'), '-n', 'acme')
     const key = made.out.trim()
     const body = { model: 'tickets', messages: [{ role: 'user', content: 'hi' }], max_tokens: 4 }
     await eventually(
@@ -210,28 +220,31 @@ describe('loraplex gateway', () => {
         .toBe(status)
     const keys = (...args: readonly string[]) => loraplex('keys', ...args, '-n', 'acme')
 
-    const first = (await keys('create', 'life')).out.trim()
+    const life = anew('life')
+    const first = (await keys('create', life)).out.trim()
     await becomes(first, 200)
-    const rotated = await keys('rotate', 'life', '--grace', '5s', '--expires', '1d')
+    const rotated = await keys('rotate', life, '--grace', '5s', '--expires', '1d')
     expect(rotated.err).toContain('The old key works until ')
     const second = rotated.out.trim()
     await becomes(second, 200)
     await becomes(first, 401)
     expect((await ask(first)).text).toContain('expired')
-    await keys('revoke', 'life-2')
+    await keys('revoke', `${life}-2`)
     await becomes(second, 401)
     expect((await ask(second)).text).toContain('revoked')
 
-    const old = ['sk-of-another-gateway-1', 'sk-of-another-gateway-2', 'sk-of-another-gateway-3']
+    const names = [anew('old'), anew('two'), anew('three')] as const
+    const old = names.map((name) => `sk-of-another-gateway-${name}`)
     const [one = '', two = '', three = ''] = old.map(sha256)
-    await writeFile(join(folder, 'a.json'), JSON.stringify([{ key_alias: 'Old One', token: one }]))
+    const alias = names[0].toUpperCase().replace('-', ' ')
+    await writeFile(join(folder, 'a.json'), JSON.stringify([{ key_alias: alias, token: one }]))
     await writeFile(
       join(folder, 'b.csv'),
-      `name,sha256,blocked\ntwo,${two},\nthree,${three},true\n`,
+      `name,sha256,blocked\n${names[1]},${two},\n${names[2]},${three},true\n`,
     )
-    expect((await keys('import', 'a.json')).out).toContain('TenantKey acme/old-one is in')
-    expect((await keys('import', 'b.csv')).out).toContain('TenantKey acme/two is in')
-    expect((await keys('import', 'a.json')).err).toContain('acme/old-one is there already')
+    expect((await keys('import', 'a.json')).out).toContain(`TenantKey acme/${names[0]} is in`)
+    expect((await keys('import', 'b.csv')).out).toContain(`TenantKey acme/${names[1]} is in`)
+    expect((await keys('import', 'a.json')).err).toContain(`acme/${names[0]} is there already`)
     await Promise.all([becomes(old[0] ?? '', 200), becomes(old[1] ?? '', 200)])
     expect((await ask(old[2] ?? '')).status).toBe(401)
 
