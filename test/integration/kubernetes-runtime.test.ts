@@ -1,5 +1,4 @@
 // The client and the reflector on a real API server.
-import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RequestCount } from '../../src/resources/kubernetes/api-request.ts'
 import { connectToCluster } from '../../src/resources/kubernetes/connect.ts'
@@ -10,6 +9,7 @@ import { createKubeClient, type KubeWrite } from '../../src/resources/kubernetes
 import { createReflector } from '../../src/resources/kubernetes/reflector.ts'
 import { createTransport, type Transport } from '../../src/resources/kubernetes/transport.ts'
 import type { KubeClient, KubeObject, ResourceType } from '../../src/resources/kubernetes/types.ts'
+import { anew } from '../support/anew.ts'
 import { clusterAccessOf } from '../support/cluster-access-of.ts'
 import { eventually } from '../support/eventually.ts'
 import { configMapType, type ConfigMap } from '../support/fault-api.ts'
@@ -62,8 +62,9 @@ function reasonOf(promise: Promise<unknown>): Promise<string> {
 
 describe('the client', () => {
   it('creates, reads, patches and deletes', async () => {
-    const made = await client.create(configMapType, configMap('life', { a: '1' }))
-    expect(await reasonOf(client.create(configMapType, configMap('life')))).toBe('AlreadyExists')
+    const life = anew('life')
+    const made = await client.create(configMapType, configMap(life, { a: '1' }))
+    expect(await reasonOf(client.create(configMapType, configMap(life)))).toBe('AlreadyExists')
     const patched = await client.mergePatch(configMapType, made.metadata, {
       data: { a: null, b: '2' },
     })
@@ -79,7 +80,7 @@ describe('the client', () => {
   })
 
   it('refuses a patch on an old resource version', async () => {
-    const made = await client.create(configMapType, configMap('guarded'))
+    const made = await client.create(configMapType, configMap(anew('guarded')))
     await client.mergePatch(configMapType, made.metadata, { data: { a: '1' } })
     const { resourceVersion } = made.metadata
     const late = client.mergePatch(configMapType, made.metadata, {
@@ -90,8 +91,9 @@ describe('the client', () => {
   })
 
   it('applies with a field manager, and names the rival where a field is owned', async () => {
+    const name = anew('applied')
     const deployment = (image: string, replicas?: number) => ({
-      metadata: { name: 'applied', namespace: 'default' },
+      metadata: { name, namespace: 'default' },
       spec: {
         ...(replicas === undefined ? {} : { replicas }),
         selector: { matchLabels: { app: 'x' } },
@@ -127,18 +129,18 @@ describe('the client', () => {
       { spec: { replicas: 5 } },
       { subresource: 'scale' },
     )
-    expect(scaled.metadata.name).toBe('applied')
+    expect(scaled.metadata.name).toBe(name)
     expect((await client.get(deploymentType, again.metadata))?.spec?.replicas).toBe(5)
   })
 
   it('keeps fields that nobody here knows', async () => {
-    const object = { ...configMap('raw'), immutable: true }
+    const object = { ...configMap(anew('raw')), immutable: true }
     const made = await client.create(configMapType, object)
     expect(made).toHaveProperty('immutable', true)
   })
 
   it('lists more than a page', async () => {
-    const of = `pages-${randomUUID()}`
+    const of = anew('pages')
     const names = Array.from({ length: 1_020 }, (_, index) => `${of}-${index}`)
     const create = (name: string) =>
       client.create(configMapType, { metadata: { name, namespace: 'default', labels: { of } } })
@@ -177,16 +179,16 @@ describe('the client', () => {
         writes.push(write)
       },
     })
-    await fenced.create(configMapType, configMap('fenced'))
+    const key = { name: anew('fenced'), namespace: 'default' }
+    await fenced.create(configMapType, configMap(key.name))
     mayWrite = false
-    const key = { name: 'fenced', namespace: 'default' }
     expect(await reasonOf(fenced.mergePatch(configMapType, key, { data: { a: '1' } }))).toBe(
       'NotLeader',
     )
     expect(await reasonOf(fenced.delete(configMapType, key))).toBe('NotLeader')
     expect(await client.get(configMapType, key)).not.toHaveProperty('data')
     expect(writes.map(({ number, verb, key: { name } }) => [number, verb, name])).toEqual([
-      [1, 'create', 'fenced'],
+      [1, 'create', key.name],
     ])
   })
 
@@ -213,7 +215,8 @@ describe('events', () => {
       instance: 'controller-0',
       seriesEveryMs: 50,
     })
-    const regarding = { apiVersion: 'v1', kind: 'ConfigMap', name: 'told', namespace: 'default' }
+    const told = anew('told')
+    const regarding = { apiVersion: 'v1', kind: 'ConfigMap', name: told, namespace: 'default' }
     const news = {
       regarding,
       type: 'Normal',
@@ -222,10 +225,10 @@ describe('events', () => {
       note: 'serves',
     } as const
     recorder.record(news)
-    recorder.record({ ...news, regarding: { apiVersion: 'v1', kind: 'Node', name: 'told' } })
+    recorder.record({ ...news, regarding: { apiVersion: 'v1', kind: 'Node', name: told } })
     const events = async () =>
       (await client.list(eventType, { namespace: 'default' })).items.filter(
-        ({ regarding: { name } }) => name === 'told',
+        ({ regarding: { name } }) => name === told,
       )
     await eventually(async () => (await events()).length).toBe(2)
     recorder.record(news)
@@ -239,41 +242,43 @@ describe('events', () => {
 
 describe('the reflector', () => {
   it('follows a selection of objects, and one that leaves and returns', async () => {
+    const name = anew('w1')
     const reflector = createReflector({
       transport,
       type: configMapType,
-      labelSelector: 'watched=yes',
+      labelSelector: `watched=${name}`,
     })
     const label = (watched: string) => ({ metadata: { labels: { watched } } })
     const first = await client.create(configMapType, {
-      metadata: { name: 'w1', namespace: 'default', labels: { watched: 'yes' } },
+      metadata: { name, namespace: 'default', labels: { watched: name } },
     })
     await reflector.start(new AbortController().signal)
     const names = () => reflector.store.list().map(({ metadata }) => metadata.name)
-    expect(names()).toEqual(['w1'])
+    expect(names()).toEqual([name])
     await client.mergePatch(configMapType, first.metadata, label('no'))
     await eventually(names).toEqual([])
-    await client.mergePatch(configMapType, first.metadata, label('yes'))
-    await eventually(names).toEqual(['w1'])
+    await client.mergePatch(configMapType, first.metadata, label(name))
+    await eventually(names).toEqual([name])
     await client.delete(configMapType, first.metadata)
     await eventually(names).toEqual([])
     await reflector.close()
   })
 
   it('loses nothing of a burst while its watch is cut again and again', async () => {
+    const burst = anew('burst')
     const reflector = createReflector({
       transport,
       type: configMapType,
-      labelSelector: 'of=burst',
+      labelSelector: `of=${burst}`,
       timing: { watchMs: [1_000, 1_000], backoffMs: [20, 100] },
     })
     await reflector.start(new AbortController().signal)
-    const labels = { of: 'burst' }
+    const labels = { of: burst }
     for (let index = 0; index < 150; index += 1) {
       await client.apply(
         configMapType,
         {
-          metadata: { name: `burst-${index % 30}`, namespace: 'default', labels },
+          metadata: { name: `${burst}-${index % 30}`, namespace: 'default', labels },
           data: { n: String(index) },
         } as ConfigMap,
         { fieldManager: 'test' },
