@@ -2,7 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest'
+import { anew } from '../support/anew.ts'
 import { chartFolder, helm } from '../support/chart.ts'
 import { apply } from '../support/dry-run.ts'
 import { sharedApiServer } from '../support/shared-api-server.ts'
@@ -20,6 +21,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
+// The next attempt installs them again.
+beforeEach(() =>
+  onTestFailed(() => {
+    run('uninstall', 'loraplex', 'second', '--ignore-not-found')
+  }),
+)
+
 test('install, upgrade, roll back, uninstall: objects stay, and the next install takes the CRDs over', async () => {
   run('install', 'loraplex', chartFolder, '--create-namespace')
   expect(await gatewayReplicas()).toBe(2)
@@ -27,7 +35,8 @@ test('install, upgrade, roll back, uninstall: objects stay, and the next install
   expect(served.spec.names.shortNames).toEqual(['lpp'])
 
   await untilServed()
-  await addTenant('acme')
+  const tenant = anew('acme')
+  await addTenant(tenant)
   run('upgrade', 'loraplex', chartFolder, '--set=gateway.replicas=5')
   expect(await gatewayReplicas()).toBe(5)
   run('rollback', 'loraplex', '1')
@@ -35,10 +44,10 @@ test('install, upgrade, roll back, uninstall: objects stay, and the next install
 
   run('uninstall', 'loraplex')
   expect((await api().ask('GET', deployments)).body.items).toEqual([])
-  expect(await tenantStatus('acme')).toBe(200)
+  expect(await tenantStatus(tenant)).toBe(200)
 
   run('install', 'loraplex', chartFolder)
-  expect(await tenantStatus('acme')).toBe(200)
+  expect(await tenantStatus(tenant)).toBe(200)
   run('uninstall', 'loraplex')
 })
 
