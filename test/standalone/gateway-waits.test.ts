@@ -324,7 +324,7 @@ describe('more adapters than slots', () => {
 
 describe('an agent that cannot be reached', () => {
   test('gets nothing new until it answers again', async () => {
-    const to = await start({ gateway: { maxQueueMs: 400 } })
+    const to = await start({ gateway: { maxQueueMs: 2000 } })
     expect((await ask(to)).status).toBe(200)
     const answers = to.agent.leaseAnswers
     to.agent.leaseAnswers = () => Promise.reject(new Error('no connection'))
