@@ -50,8 +50,8 @@ describe('in SQLite', () => {
     for (const rows of answered) {
       expect(rows).toMatchObject([{ requests: 20_000n }])
     }
-    // Each of them takes milliseconds.
-    expect((user + system) / 1000).toBeLessThan(50)
+    // In this thread they take some 600 ms; what is left to it is 10 ms, and the garbage of the records.
+    expect((user + system) / 1000).toBeLessThan(250)
     expect(await store.query(query)).toHaveLength(1)
   })
 
