@@ -6,6 +6,7 @@ export class Lateness implements Disposable {
   #lastMs = performance.now()
   #lastWorkedMs = workedMs()
   #worstMs = 0
+  #totalMs = 0
   readonly #timer = setInterval(() => this.#look(), 10)
 
   /** The longest time since the last call. */
@@ -14,6 +15,12 @@ export class Lateness implements Disposable {
     const worstMs = this.#worstMs
     this.#worstMs = 0
     return worstMs
+  }
+
+  /** All such times since it was made, one after the other. */
+  get totalMs(): number {
+    this.#look()
+    return this.#totalMs
   }
 
   [Symbol.dispose](): void {
@@ -25,6 +32,7 @@ export class Lateness implements Disposable {
     const nowWorkedMs = workedMs()
     const idleMs = nowMs - this.#lastMs - (nowWorkedMs - this.#lastWorkedMs)
     this.#worstMs = Math.max(this.#worstMs, idleMs - 20)
+    this.#totalMs += Math.max(0, idleMs - 20)
     this.#lastMs = nowMs
     this.#lastWorkedMs = nowWorkedMs
   }
