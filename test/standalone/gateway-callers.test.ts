@@ -12,6 +12,7 @@ import {
   type BedOptions,
 } from '../support/gateway-bed.ts'
 import { call, openRaw, rawPost } from '../support/http-caller.ts'
+import { Lateness } from '../support/lateness.ts'
 import { leaveAt, randomDeparture } from '../support/leaving-caller.ts'
 
 let bed: GatewayBed | undefined
@@ -34,8 +35,13 @@ const long = {
   ignore_eos: true,
 }
 
-/** The bar of a caller that leaves: the engine is free again within a second. */
-const withinASecond = { timeout: 1000, interval: 10 }
+/** The bar of a caller that leaves: the engine is free again within a second, without what the test itself was late. */
+async function freeWithinASecond(running: () => number): Promise<void> {
+  using lateness = new Lateness()
+  const startedAtMs = performance.now()
+  await eventually(running).toBe(0)
+  expect(performance.now() - startedAtMs - lateness.totalMs).toBeLessThan(1000)
+}
 
 describe('a caller that leaves', () => {
   const ways: Record<string, (socket: ReturnType<typeof openRaw>) => void> = {
@@ -51,7 +57,7 @@ describe('a caller that leaves', () => {
     const socket = openRaw(to.port, rawPost(path, key, { ...long, stream: what === 'a stream' }))
     await eventually(() => to.engine.engine.gauges.running).toBe(1)
     leave(socket)
-    await expect.poll(() => to.engine.engine.gauges.running, withinASecond).toBe(0)
+    await freeWithinASecond(() => to.engine.engine.gauges.running)
     expect(to.gateway.inFlight).toBe(0)
     const metrics = await to.gateway.metrics.registry.metrics()
     expect(metrics).toMatch(/loraplex_requests_total\{[^}]*code="client_closed"[^}]*\} 1\b/)
@@ -72,7 +78,7 @@ describe('a caller that leaves', () => {
     const socket = openRaw(to.port, rawPost(path, key, { ...long, stream: true }).repeat(4))
     await eventually(() => to.engine.engine.gauges.running).toBe(4)
     socket.destroy()
-    await expect.poll(() => to.engine.engine.gauges.running, withinASecond).toBe(0)
+    await freeWithinASecond(() => to.engine.engine.gauges.running)
     expect(to.gateway.inFlight).toBe(0)
   })
 
@@ -99,7 +105,7 @@ describe('a caller that leaves', () => {
         ),
       )
     }
-    await expect.poll(() => to.engine.engine.gauges.running, withinASecond).toBe(0)
+    await freeWithinASecond(() => to.engine.engine.gauges.running)
     expect(to.gateway.inFlight).toBe(0)
     expect(to.gateway.queued).toBe(0)
     expect(to.gateway.views().map((view) => view.inFlight)).toEqual([0])
@@ -158,13 +164,13 @@ describe('a caller that does not read', () => {
     for (const socket of sockets) {
       socket.destroy()
     }
-    await expect.poll(() => hose.open, withinASecond).toBe(0)
+    await freeWithinASecond(() => hose.open)
   })
 
   test('is cut in time, and the engine with it', async () => {
     const { to, hose, sockets } = await flood(1500)
     await eventually(() => to.gateway.inFlight).toBe(0)
-    await expect.poll(() => hose.open, withinASecond).toBe(0)
+    await freeWithinASecond(() => hose.open)
     for (const socket of sockets) {
       socket.destroy()
     }
