@@ -72,9 +72,13 @@ async function runTier(tier: Tier, args: readonly string[]): Promise<TestCounts>
   let prepared: Prepared | void = undefined
   const startedAt = performance.now()
   try {
-    prepared = await tier.prepare?.()
+    prepared = await tier.prepare?.().catch((error: unknown) => {
+      console.error(messageOf(error))
+      console.error(`preparing ${tier.project} failed; trying once more`)
+      return tier.prepare?.()
+    })
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error)
+    console.error(messageOf(error))
     return { passed: 0, failed: 1, skipped: 0, flaky: [] }
   }
   if (tier.prepare !== undefined) {
@@ -88,4 +92,8 @@ async function runTier(tier: Tier, args: readonly string[]): Promise<TestCounts>
   } finally {
     await prepared?.tidy(counts)
   }
+}
+
+function messageOf(error: unknown): unknown {
+  return error instanceof Error ? error.message : error
 }
