@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+
 /**
  * How long this thread was kept from running, on a machine with more to do than it can. What it worked itself counts to
  * who is measured, who may be in it.
@@ -5,6 +7,7 @@
 export class Lateness implements Disposable {
   #lastMs = performance.now()
   #lastWorkedMs = workedMs()
+  #lastWaitedMs = waitedMs()
   #worstMs = 0
   #totalMs = 0
   readonly #timer = setInterval(() => this.#look(), 10)
@@ -17,7 +20,7 @@ export class Lateness implements Disposable {
     return worstMs
   }
 
-  /** All such times since it was made, one after the other. */
+  /** All such times since it was made, one after the other; with those too short to make a timer late. */
   get totalMs(): number {
     this.#look()
     return this.#totalMs
@@ -32,13 +35,24 @@ export class Lateness implements Disposable {
     const nowWorkedMs = workedMs()
     const idleMs = nowMs - this.#lastMs - (nowWorkedMs - this.#lastWorkedMs)
     this.#worstMs = Math.max(this.#worstMs, idleMs - 20)
-    this.#totalMs += Math.max(0, idleMs - 20)
+    const nowWaitedMs = waitedMs()
+    this.#totalMs += Math.max(0, idleMs - 20, nowWaitedMs - this.#lastWaitedMs)
     this.#lastMs = nowMs
     this.#lastWorkedMs = nowWorkedMs
+    this.#lastWaitedMs = nowWaitedMs
   }
 }
 
 function workedMs(): number {
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1000
+}
+
+/** How long this thread was ready to run and did not, as Linux counts. */
+function waitedMs(): number {
+  try {
+    return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[1]) / 1e6
+  } catch {
+    return 0
+  }
 }
