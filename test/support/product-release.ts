@@ -26,8 +26,9 @@ export class ProductRelease {
     await kubectlApply(restrictedNamespace(release.namespace))
   }
 
+  /** Also over what an attempt before has left. */
   async install(): Promise<void> {
-    await helm('install', ...(await this.#arguments()))
+    await helm('upgrade', '--install', ...(await this.#arguments()))
   }
 
   async upgrade(...more: readonly string[]): Promise<void> {
@@ -35,7 +36,14 @@ export class ProductRelease {
   }
 
   async uninstall(): Promise<void> {
-    await helm('uninstall', inRelease, release.name, '--wait', '--timeout=60s')
+    await helm(
+      'uninstall',
+      inRelease,
+      release.name,
+      '--ignore-not-found',
+      '--wait',
+      '--timeout=60s',
+    )
   }
 
   /** Of the tenants' Service. */
