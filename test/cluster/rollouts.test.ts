@@ -8,6 +8,7 @@ import {
   expect,
   inject,
   onTestFailed,
+  onTestFinished,
   test,
 } from 'vitest'
 import { kubectl, kubectlGet } from '../support/cluster-tools.ts'
@@ -29,6 +30,8 @@ const readyCallCount = Number(process.env['LORAPLEX_TEST_READY_CALLS'] ?? 200)
 const inRelease = `--namespace=${release.namespace}`
 // A node of two cores reads some two thousand frames a second beside everything else.
 const slowStepMs = Math.max(50, streamCount / 4)
+// More than all that a test waits for: what it left running when it was out of time would be in its second try's way.
+const limits = { timeout: 400_000 }
 
 let bed: RolloutBed
 let attempts = 0
@@ -38,6 +41,13 @@ beforeAll(async () => {
 })
 afterAll(() => bed[Symbol.asyncDispose]())
 beforeEach(() => onTestFailed(async () => console.log(await describeCluster())))
+
+/** Ends with its test, also with one that is out of time and still waits. */
+function newLoad(): StreamLoad {
+  const load = new StreamLoad()
+  onTestFinished(() => load[Symbol.asyncDispose]())
+  return load
+}
 
 function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((left, right) => left - right)
@@ -63,7 +73,7 @@ function restartsOf(pod: KubeJson): number {
   return pod.status.containerStatuses.find(({ name }: KubeJson) => name === 'vllm').restartCount
 }
 
-describe('changes and faults under load', () => {
+describe('changes and faults under load', limits, () => {
   test('an adapter answers within 5 s of its apply, and at every gateway once it is Ready', async () => {
     const gateways = (await bed.product.gatewayPods()).map(
       (pod) => `http://${pod.status.podIP}:8080`,
@@ -71,7 +81,7 @@ describe('changes and faults under load', () => {
     expect(gateways).toHaveLength(2)
     const callersEach = 10
     const turns = Math.ceil(readyCallCount / (adapterCount * gateways.length * callersEach))
-    await using load = new StreamLoad()
+    const load = newLoad()
     const took: number[] = []
     for (let index = 0; index < adapterCount; index += 1) {
       const startedAt = performance.now()
@@ -108,7 +118,7 @@ describe('changes and faults under load', () => {
     const before = await bed.enginePods()
     expect(before).toHaveLength(3)
     const retriedBefore = await bed.retries()
-    await using load = new StreamLoad()
+    const load = newLoad()
     for (let worker = 0; worker < 19; worker += 1) {
       load.keepUp(() => bed.call(200))
     }
@@ -138,7 +148,7 @@ describe('changes and faults under load', () => {
 
   test('gateways restart one after the other and cut none of their streams', async () => {
     const before = await bed.product.gatewayPods()
-    await using load = new StreamLoad()
+    const load = newLoad()
     const { ended } = await bed.open(load, streamCount, Math.round(35_000 / slowStepMs))
     load.keepUp(() => bed.call(4))
     load.keepUp(() => bed.call(4))
@@ -166,7 +176,7 @@ describe('changes and faults under load', () => {
 
   test('an evicted replica ends its streams first, and a second eviction waits for its successor', async () => {
     const [victim, neighbour] = await bed.enginePods()
-    await using load = new StreamLoad()
+    const load = newLoad()
     const { ended } = await bed.open(load, 30, Math.round(10_000 / slowStepMs))
     load.keepUp(() => bed.call(4))
     const startedAt = performance.now()
@@ -187,7 +197,7 @@ describe('changes and faults under load', () => {
   })
 
   test('a leader that goes hands over within 3 s, and one that is killed is replaced within 20 s', async () => {
-    await using load = new StreamLoad()
+    const load = newLoad()
     load.keepUp(() => bed.call(20))
     load.keepUp(() => bed.call(20))
     await kubectl('rollout', 'status', 'deployment/loraplex-controller', inRelease)
@@ -214,8 +224,8 @@ describe('changes and faults under load', () => {
     async () => {
       const [victim] = await bed.enginePods()
       const before = restartsOf(victim)
-      await using load = new StreamLoad()
-      await using others = new StreamLoad()
+      const load = newLoad()
+      const others = newLoad()
       const { ended } = await bed.open(load, 12, Math.round(5000 / slowStepMs))
       const startedAt = performance.now()
       await killContainer(victim, 'vllm')
@@ -257,7 +267,7 @@ describe('changes and faults under load', () => {
     await bed.applyAdapter(0, sleepy)
     const asleep = async (): Promise<void> => expect(await bed.enginePods(sleepy)).toHaveLength(0)
     await eventually(asleep, 60_000)
-    await using load = new StreamLoad()
+    const load = newLoad()
     const startedAt = performance.now()
     const onStart = (): void =>
       say(`from zero: first token ${secondsSince(startedAt).toFixed(1)} s`)
