@@ -226,11 +226,25 @@ describe('changes and faults under load', limits, () => {
   test.runIf(isOwnNode)(
     'an engine that is killed comes back with its adapters; others go on',
     async () => {
-      const [victim] = await bed.enginePods()
-      const before = restartsOf(victim)
       const load = newLoad()
       const others = newLoad()
-      const { ended } = await bed.open(load, 12, Math.round(5000 / slowStepMs))
+      const pods = await bed.enginePods()
+      const tokens = Math.round(10_000 / slowStepMs)
+      const streams = [await bed.open(load, 12, tokens)]
+      // Callers draw their adapters, and one engine may have all of those.
+      const busy = async (): Promise<number> => {
+        const running = await Promise.all(pods.map((pod) => bed.runningAt(pod)))
+        const count = running.filter((one) => one > 0).length
+        if (count < 2) {
+          streams.push(await bed.open(load, 1, tokens))
+        }
+        return count
+      }
+      await expect.poll(busy, { timeout: 30_000 }).toBeGreaterThan(1)
+      const running = await Promise.all(pods.map((pod) => bed.runningAt(pod)))
+      const at = running.findIndex((count) => count > 0)
+      const [victim, had = 0] = [pods[at], running[at]]
+      const before = restartsOf(victim)
       const startedAt = performance.now()
       await killContainer(victim, 'vllm')
       others.keepUp(() => bed.call(4))
@@ -241,13 +255,13 @@ describe('changes and faults under load', limits, () => {
         expect(await bed.routableAt(pod)).toBe(adapterCount)
       }, 60_000)
       const took = secondsSince(startedAt)
-      await ended
+      await Promise.all(streams.map(({ ended }) => ended))
       await others.stop()
       say(
-        `engine killed: its ${adapterCount} adapters were back after ${took.toFixed(1)} s; of 12 open streams ${load.problems.length} were its own; ${others.ends.length} later ones, failed ${others.problems.length}`,
+        `engine killed: its ${adapterCount} adapters were back after ${took.toFixed(1)} s; of ${load.ends.length} open streams ${had} ran on it, and ${load.problems.length} ended; ${others.ends.length} later ones, failed ${others.problems.length}`,
       )
       // Those on the engine end, with an error that says so; nobody else's do.
-      expect(load.problems.length).toBeLessThan(12)
+      expect(load.problems.length).toBeLessThanOrEqual(had)
       for (const problem of load.problems) {
         expect(problem).toContain('engine')
       }

@@ -138,8 +138,9 @@ export class RolloutBed implements AsyncDisposable {
     count: number,
     tokens: number,
   ): Promise<{ readonly ended: Promise<unknown> }> {
+    const before = load.open
     const streams = Array.from({ length: count }, () => load.read(this.call(tokens)))
-    await expect.poll(() => load.open, { timeout: 30_000 }).toBeGreaterThanOrEqual(count)
+    await expect.poll(() => load.open, { timeout: 30_000 }).toBeGreaterThanOrEqual(before + count)
     return { ended: Promise.all(streams) }
   }
 
@@ -156,6 +157,12 @@ export class RolloutBed implements AsyncDisposable {
   async routableAt(pod: KubeJson): Promise<number> {
     const text = await metricsOf(`${pod.status.podIP}:8100`)
     return Number(/^loraplex_replica_adapters\{state="Routable"\} (\d+)/m.exec(text)?.[1])
+  }
+
+  /** Requests that its engine runs. */
+  async runningAt(pod: KubeJson): Promise<number> {
+    const text = await metricsOf(`${pod.status.podIP}:8000`)
+    return Number(/^vllm:num_requests_running\{.*\} (\d+)/m.exec(text)?.[1])
   }
 
   /** As `kubectl drain` does. */
