@@ -166,6 +166,35 @@ describe('which replicas keep what', () => {
     expect(bench.plans.rateOf(poolKey, 'a4')).toBeUndefined()
   })
 
+  test('what names have placed demand makes even, once: the busiest are on several, and then nothing moves', () => {
+    const bench = new Bench()
+    const all = wanted(24)
+    const rateOf = (at: number) => 20 / (at + 1)
+    const loads = (): readonly number[] => {
+      const sums = [0, 0, 0]
+      for (const [at, { revision }] of all.entries()) {
+        const hosts = bench.hostsOf(revision) ?? []
+        hosts.forEach((host) => (sums[Number(host.slice(1))]! += rateOf(at) / hosts.length))
+      }
+      return sums
+    }
+    bench.settle(all)
+    const [least = 0, , most = 0] = loads().toSorted((left, right) => left - right)
+    expect(most).toBeGreaterThan(1.5 * least)
+    all.forEach(({ revision }, at) =>
+      bench.traffic.set(revision, { arrivals: 5 * rateOf(at), open: 5 * rateOf(at) }),
+    )
+    bench.look(12, all)
+    const even = loads().toSorted((left, right) => left - right)
+    expect(even[2]).toBeLessThan(1.3 * even[0]!)
+    expect(bench.hostsOf('a0')?.length).toBeGreaterThan(1)
+    // What is known of demand has come to rest.
+    bench.look(60, all)
+    const { changes } = bench
+    bench.look(100, all)
+    expect(bench.changes).toBe(changes)
+  })
+
   test('while gateways are silent what was known of demand holds', () => {
     const bench = new Bench()
     const all = wanted(10, 0)
