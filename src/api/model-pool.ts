@@ -195,15 +195,10 @@ const scaling = z
       .default(1)
       .meta({ description: 'Never fewer; 0 lets an idle pool go to zero.' }),
     maxReplicas: z.int().min(1).max(64).meta({ description: 'Never more.' }),
-    targetQueueDepth: z
-      .int()
-      .min(1)
-      .max(10_000)
-      .default(4)
-      .meta({
-        description:
-          'Requests that may wait for each ready replica, wherever they wait, but not for an adapter.',
-      }),
+    targetQueueDepth: z.int().min(1).max(10_000).default(4).meta({
+      description:
+        'Requests that may wait for each ready replica, wherever they wait, but not for an adapter.',
+    }),
     targetTpotMilliseconds: z.int().min(1).max(60_000).optional().meta({
       description:
         'What callers are promised between two tokens: replicas are then enough for the tokens that arrive, by what engines were seen to take. Replicas follow the queue where this is absent, while too little was seen, and where one token alone takes longer.',

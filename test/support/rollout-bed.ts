@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { request } from 'undici'
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import { connectToCluster } from '../../src/resources/kubernetes/connect.ts'
 import { createKubeClient } from '../../src/resources/kubernetes/kube-client.ts'
 import { leaseType } from '../../src/resources/kubernetes/lease.ts'
@@ -9,7 +9,7 @@ import { createTransport, type Transport } from '../../src/resources/kubernetes/
 import type { KubeClient, KubeObject } from '../../src/resources/kubernetes/types.ts'
 import { kubectl, kubectlApply, theCluster } from './cluster-tools.ts'
 import { ProductRelease } from './product-release.ts'
-import { eventually, listObjects, loraplex, Manifests, release, type KubeJson } from './product.ts'
+import { listObjects, loraplex, Manifests, release, type KubeJson } from './product.ts'
 import type { StreamCall, StreamLoad } from './stream-load.ts'
 
 const pools = 'rollout-pools'
@@ -201,7 +201,8 @@ export class RolloutBed implements AsyncDisposable {
     try {
       // A namespace that still has pods ten seconds after its deletion is looked at again half an hour later.
       await kubectl('delete', '-n', pools, 'modelpools', '--all')
-      await eventually(async () => expect(await listObjects('pods', pools)).toEqual([]))
+      const areGone = async () => expect(await listObjects('pods', pools)).toEqual([])
+      await vi.waitFor(areGone, { timeout: 90_000, interval: 500 })
       await kubectl('delete', 'namespace', tenant, pools, '--timeout=60s')
     } finally {
       await this.product.uninstall()
