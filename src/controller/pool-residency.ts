@@ -1,4 +1,4 @@
-import type { DemandMemory } from '../core/adapter-demand.ts'
+import { isKnown, type DemandMemory } from '../core/adapter-demand.ts'
 import type { RevisionPlacement, WantedRevision } from '../core/adapter-plan.ts'
 import { layOut } from '../core/residency-layout.ts'
 import type { ResidencyAsk, ResidencyHost } from '../core/residency-ask.ts'
@@ -88,6 +88,7 @@ export class PoolResidency {
       nowMs,
       // What was loaded everywhere because there was room gives way as soon as there is none.
       heldNeededAtMs: didFit && !fits ? nowMs - leaseMs : nowMs,
+      isDemandKnown: demand !== undefined && isKnown(demand),
       residenceSeconds: residenceOf(demand),
       costs,
     })

@@ -21,6 +21,8 @@ interface Track extends RevisionDemand {
 }
 
 export interface DemandMemory {
+  /** Of the first look. */
+  readonly sinceMs: number
   readonly atMs: number
   /** Revisions that are asked for; all others are not. */
   readonly revisions: ReadonlyMap<string, Track>
@@ -55,7 +57,15 @@ export function estimateDemand(
       revisions.set(revision, track)
     }
   }
-  return { atMs: nowMs, revisions }
+  return { sinceMs: before?.sinceMs ?? nowMs, atMs: nowMs, revisions }
+}
+
+/** What is asked for seldom takes longer to be known; until then what is asked for much seems more than it is beside it. */
+const knownMs = 30_000
+
+/** Enough was seen to compare revisions with each other. */
+export function isKnown({ sinceMs, atMs }: DemandMemory): boolean {
+  return atMs - sinceMs >= knownMs
 }
 
 const nothing: RevisionTraffic = { arrivals: 0, open: 0 }

@@ -15,7 +15,7 @@ function planned({ rates, kept = new Map(), room = 100, more }: Given): CopiesPl
   const isKept = (adapter: number, replica: number) => kept.get(adapter)?.includes(replica) === true
   const all = Array.from({ length: replicas }, (_, replica) => replica)
   return planCopies(
-    rates.map((rate, adapter) => ({ adapter, rate })),
+    rates.map((rate, adapter) => ({ adapter, rate, most: replicas })),
     {
       replicas,
       // Those that have it first, then in an order of its own.
@@ -65,8 +65,10 @@ test('where one has half as much again, all are made as even as from scratch, wi
 test('but not for little work, and not where it would not help', () => {
   const kept = keptBy([32, 16, 16, 16])
   expect(planned({ rates: even(80), kept, more: { leastUneven: 13 } })).toEqual(kept)
-  const nowhereElse = { ranked: (adapter: number) => kept.get(adapter) ?? [] }
-  expect(planned({ rates: even(80), kept, more: nowhereElse })).toEqual(kept)
+  // The first is 30 wherever it is: without the two beside it its replica has hardly less.
+  const rates = [30, ...even(50)]
+  const heavy = keptBy([3, 16, 16, 16])
+  expect(planned({ rates, kept: heavy, more: { copyShare: 2, leastCopyShare: 2 } })).toEqual(heavy)
 })
 
 test('with room for more, the busiest have more copies; without, as few as their load allows', () => {

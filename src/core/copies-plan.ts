@@ -3,6 +3,8 @@ export interface AdapterDemand {
   readonly adapter: number
   /** Requests a second. */
   readonly rate: number
+  /** Copies that it may have, and that are of use. */
+  readonly most: number
 }
 
 export interface CopiesOptions {
@@ -17,7 +19,7 @@ export interface CopiesOptions {
   readonly slack: number
   /** …and keeps what it has up to so much more, so that chance moves nothing… */
   readonly keptSlack: number
-  /** …until one has so much more than the mean, and at least so much work more: then all are made as even as from scratch. */
+  /** …until one has so much more than the mean, and at least so much work more: then what is there counts as if it came. */
   readonly uneven: number
   readonly leastUneven: number
   /** Adapters for which a replica has room: for new ones, and for those that it has. */
@@ -41,20 +43,21 @@ export type CopiesPlan = ReadonlyMap<number, readonly number[]>
 export const copiesDefaults = {
   slack: 0.1,
   keptSlack: 0.8,
-  uneven: 0.4,
+  uneven: 0.3,
   leastUneven: 0,
   copyShare: 0.5,
   copySlack: 0.3,
   leastCopyShare: 0.125,
 } as const
 /** Of all room, copies may take so much before they are as many as there is room for. */
-const mostFilled = 0.85
+const mostFilled = 0.92
 /** All are moved where that takes so much from the one that has most. */
 const leastGain = 0.1
 
 /**
- * Where adapters belong: as few copies as their load allows, so that a replica sees few distinct adapters, the busiest
- * first, each at the first replicas of its order that are not over their share.
+ * Where adapters belong: as few copies as their load allows where room is scarce, so that a replica sees few distinct
+ * adapters, and more where there is room. The busiest first, each at the first replicas of its order that are not over
+ * their share.
  */
 export function planCopies(demands: readonly AdapterDemand[], given: CopiesOptions): CopiesPlan {
   const { replicas, requestWork, adapterWork, slack, uneven, leastUneven } = given
@@ -88,7 +91,7 @@ function copyShareFor(
   for (let finer = share / 2; finer >= leastCopyShare; finer /= 2) {
     const each = finer * mean
     const copies = demands.reduce(
-      (sum, { rate }) => sum + copiesFor(rate * requestWork, each, replicas),
+      (sum, { rate, most }) => sum + copiesFor(rate * requestWork, each, Math.min(most, replicas)),
       0,
     )
     if (copies > rooms * mostFilled) {
@@ -100,8 +103,8 @@ function copyShareFor(
 }
 
 /** @param each work that one copy may have */
-function copiesFor(work: number, each: number, replicas: number): number {
-  return Math.min(replicas, Math.max(1, Math.ceil(work / each)))
+function copiesFor(work: number, each: number, most: number): number {
+  return Math.min(most, Math.max(1, Math.ceil(work / each)))
 }
 
 /** One of them has less than a quarter of the copies that replicas have in the mean, of what is asked for. */
@@ -127,13 +130,13 @@ function planWithin(
   const loads = Array.from({ length: replicas }, () => 0)
   const counts = Array.from({ length: replicas }, () => 0)
   const plan = new Map<number, readonly number[]>()
-  for (const { adapter, rate } of [...demands].sort(busiestFirst)) {
+  for (const { adapter, rate, most } of [...demands].sort(busiestFirst)) {
     const work = rate * requestWork
     const order = options.ranked(adapter)
     const kept = order.filter((replica) => isKept(adapter, replica)).length
-    const most = copiesFor(work, copyShare * mean, replicas)
-    const least = copiesFor(work, copyShare * (1 + copySlack) * mean, replicas)
-    const copies = Math.min(most, Math.max(least, kept))
+    const wanted = copiesFor(work, copyShare * mean, Math.min(most, replicas))
+    const needed = copiesFor(work, copyShare * (1 + copySlack) * mean, Math.min(most, replicas))
+    const copies = Math.min(wanted, Math.max(needed, kept))
     const each = work / copies + adapterWork(rate / copies)
     const hasRoom = (replica: number): boolean => {
       const isThere = isKept(adapter, replica)

@@ -10,6 +10,8 @@ export interface MovesInput {
   readonly nowMs: number
   /** When copies that nobody planned were wanted last: now after a start, when it is not known who calls them. */
   readonly heldNeededAtMs?: number
+  /** False: since a start too little was seen to move what is there, or to have more of it (I12). */
+  readonly isDemandKnown: boolean
   /** How long a request is open, in the mean, as counted. */
   readonly residenceSeconds: number
   /** What running requests and distinct adapters add to a step there, as gateways learned; absent: as on an H100. */

@@ -22,6 +22,7 @@ class Pool {
   onDisk: ReadonlyMap<string, readonly string[]> = new Map()
   nowMs = 0
   costs: StepCosts | undefined
+  isDemandKnown = true
   /** By replica, of the last plan. */
   loads = new Map<string, number>()
   loaded = 0
@@ -39,6 +40,7 @@ class Pool {
       hosts,
       previous: this.copies,
       nowMs,
+      isDemandKnown: this.isDemandKnown,
       residenceSeconds: 5,
       costs: this.costs,
     })
@@ -180,6 +182,59 @@ describe('where adapters are kept loaded when they do not all fit everywhere', (
       pool.hosts.forEach(({ name }) => expect(pool.loads.get(name)).toBeLessThanOrEqual(5))
     }
     expect(asked.every(({ revision }) => pool.hostsOf(revision).length > 0)).toBe(true)
+  })
+
+  /** 160 adapters that are all asked for alike, seventy of them on the first of four replicas. */
+  function uneven(): { readonly pool: Pool; readonly asks: readonly ResidencyAsk[] } {
+    const pool = new Pool(4, 100)
+    const counts = [70, 30, 30, 30]
+    const hosts = counts.flatMap((count, at) =>
+      Array.from({ length: count }, () => pool.hosts[at]!),
+    )
+    const asks = names(160).map((name) => ask(name, { rate: 1, open: 5 }))
+    for (const [at, host] of hosts.entries()) {
+      host.has.add(`a${at}`)
+    }
+    pool.copies = new Map(
+      hosts.map((host, at) => [`a${at}`, [{ replica: host.name, neededAtMs: -leaseMs }]]),
+    )
+    return { pool, asks }
+  }
+  const most = (pool: Pool): number => Math.max(...pool.hosts.map(({ name }) => pool.countOn(name)))
+
+  test('where one has far more to do, others take of it, few at a time, promised or not', () => {
+    const { pool, asks } = uneven()
+    for (let at = 0; at < 30; at += 1) {
+      pool.plan(asks)
+      pool.hosts.forEach(({ name }) => expect(pool.loads.get(name)).toBeLessThanOrEqual(5))
+    }
+    expect(pool.loaded).toBeGreaterThan(0)
+    expect(most(pool)).toBeLessThanOrEqual(52)
+  })
+
+  test('but not before enough was seen of demand', () => {
+    const { pool, asks } = uneven()
+    pool.isDemandKnown = false
+    for (let at = 0; at < 30; at += 1) {
+      pool.plan(asks)
+    }
+    expect([pool.loaded, most(pool)]).toEqual([0, 70])
+  })
+
+  test('further copies give way to what is promised', () => {
+    const pool = new Pool(4, 8)
+    const asked = names(16).map((name, at) =>
+      at < 3 ? ask(name, { rate: 20, open: 100 }) : ask(name, { rate: 0.2, open: 1 }),
+    )
+    for (let at = 0; at < 20; at += 1) {
+      pool.plan(asked)
+    }
+    expect([...pool.copies.values()].flat().length).toBeGreaterThan(16)
+    const all = [...asked, ...names(16, 'b').map((name) => ask(name))]
+    for (let at = 0; at < 30; at += 1) {
+      pool.plan(all)
+    }
+    expect([...pool.short]).toEqual([])
   })
 
   test('steady demand, a little noisy, moves nothing', () => {

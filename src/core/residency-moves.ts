@@ -24,8 +24,9 @@ const loadsEach = 5
 const extraShare = 3 / 4
 /** …and where they are more, some go elsewhere. */
 const keptShare = 7 / 8
-/** Where promised ones fill more than that, there is still so much to move in, as far as there is so much at all. */
+/** Where first copies fill nearly as much, there is so much more, for further ones up to an eighth of the cache that is left… */
 const roomToMove = 1 / 8
+/** …and for moves up to so much of it. */
 const leastRoom = 1 / 16
 /** A replica with fewer requests at once more than others is no reason to move anything. */
 const leastUneven = 10
@@ -58,23 +59,28 @@ export function planMoves(input: MovesInput): ResidencyMoves {
   for (const line of lines) {
     placeFirst(line, rooms, shares)
   }
-  for (const line of lines) {
+  // Further copies give way to promised ones, as soon as their leases end.
+  const isShort = lines.some((line) => line.chosen.size < Math.min(line.ask.least, hosts.length))
+  for (const line of isShort ? [] : lines) {
     placeExtra(line, rooms, shares)
   }
   return readPlan(lines, hosts, input.nowMs)
 }
 
-/** Parts of a host cache: for what comes there, and for what is there. */
+/** Parts of a host cache: for further copies, for what moves there, and for what is there. */
 interface Shares {
   readonly extra: number
+  readonly move: number
   readonly kept: number
 }
 
 function sharesFor(lines: readonly ResidencyLine[], hosts: readonly ResidencyHost[]): Shares {
   const capacity = hosts.reduce((sum, host) => sum + host.capacity, 0)
   const first = lines.reduce((sum, { ask }) => sum + firstCopies(ask), 0)
-  const extra = Math.max(extraShare, Math.min(first / capacity + roomToMove, 1 - leastRoom))
-  return { extra, kept: Math.max(keptShare, Math.min(1, extra + leastRoom)) }
+  const filled = first / capacity + roomToMove
+  const extra = Math.max(extraShare, Math.min(filled, keptShare))
+  const move = Math.max(extra, Math.min(filled, 1 - leastRoom))
+  return { extra, move, kept: Math.max(keptShare, move + leastRoom) }
 }
 
 /** Copies that it has before anything has further ones. */
@@ -87,7 +93,7 @@ function wantByDemand(
   lines: readonly ResidencyLine[],
   hosts: readonly ResidencyHost[],
   shares: Shares,
-  { residenceSeconds, costs = publishedCosts }: MovesInput,
+  { residenceSeconds, isDemandKnown, costs = publishedCosts }: MovesInput,
 ): void {
   const adapterWeight = adapterWeightOf(costs)
   const asked = lines.filter(({ ask }) => ask.rate > 0)
@@ -95,35 +101,36 @@ function wantByDemand(
     lines.reduce((sum, { ask, pinned }) => sum + (ask.rate === 0 && pinned.has(host) ? 1 : 0), 0),
   )
   // More copies than requests at once serve nobody.
-  const useful = asked.map(({ ask: { open, rate } }) =>
-    Math.max(1, Math.ceil(Math.max(open, rate * residenceSeconds))),
-  )
-  const choices = asked.map(({ ranked }, at) =>
-    ranked().slice(0, Math.max(fewChoices, useful[at] ?? 1)),
-  )
-  const plan = planCopies(
-    asked.map(({ ask }, adapter) => ({ adapter, rate: ask.rate })),
-    {
-      replicas: hosts.length,
-      room: (replica, isKept) =>
-        Math.floor((hosts[replica]?.capacity ?? 0) * (isKept ? shares.kept : shares.extra)) -
-        (idle[replica] ?? 0),
-      ranked: (adapter) => choices[adapter] ?? [],
-      isKept: (adapter, replica) => asked[adapter]?.kept.has(replica) === true,
-      requestWork: residenceSeconds,
-      adapterWork: (rate) => adapterWeight * (1 - Math.exp(-rate * residenceSeconds)),
-      ...copiesDefaults,
-      leastUneven,
-    },
-  )
-  for (const [adapter, line] of asked.entries()) {
-    const { most } = line.ask
-    const planned = plan.get(adapter) ?? []
+  const demands = asked.map(({ ask: { open, rate, most } }, adapter) => {
+    const useful = Math.max(1, Math.ceil(Math.max(open, rate * residenceSeconds)))
+    return { adapter, rate, most: Math.min(most, useful) }
+  })
+  const choices = asked.map(({ ask, kept, ranked }, at) =>
     // At its most, a move would be one copy too many for as long as the lease runs.
-    const places = line.kept.size >= most ? line.ranked() : planned
-    line.wanted = places.slice(0, Math.min(most, useful[adapter] ?? 1, planned.length))
+    ranked().slice(
+      0,
+      kept.size >= ask.most ? ask.most : Math.max(fewChoices, demands[at]?.most ?? 1),
+    ),
+  )
+  const plan = planCopies(demands, {
+    replicas: hosts.length,
+    room: (replica, isKept) =>
+      Math.floor((hosts[replica]?.capacity ?? 0) * (isKept ? shares.kept : shares.move)) -
+      (idle[replica] ?? 0),
+    ranked: (adapter) => choices[adapter] ?? [],
+    isKept: (adapter, replica) => asked[adapter]?.kept.has(replica) === true,
+    requestWork: residenceSeconds,
+    adapterWork: (rate) => adapterWeight * (1 - Math.exp(-rate * residenceSeconds)),
+    ...copiesDefaults,
+    leastUneven,
+    ...(isDemandKnown ? {} : nothingMoves),
+  })
+  for (const [adapter, line] of asked.entries()) {
+    line.wanted = plan.get(adapter) ?? []
   }
 }
+
+const nothingMoves = { uneven: Infinity, copySlack: Infinity }
 
 /** An adapter in flight, in requests in flight. */
 function adapterWeightOf({ perRequestMs, perAdapterMs }: StepCosts): number {
@@ -135,11 +142,11 @@ function adapterWeightOf({ perRequestMs, perAdapterMs }: StepCosts): number {
 }
 
 /** What is promised, and one copy of what is asked for: first where it leaves room for cold calls, then anywhere. */
-function placeFirst(line: ResidencyLine, rooms: HostRooms, { extra }: Shares): void {
+function placeFirst(line: ResidencyLine, rooms: HostRooms, { move }: Shares): void {
   const { wanted, pinned, chosen, ranked } = line
   const count = firstCopies(line.ask)
   const choices = [
-    { places: () => wanted, share: extra },
+    { places: () => wanted, share: move },
     { places: () => [...pinned], share: 1 },
     { places: ranked, share: extraShare },
     { places: () => wanted, share: 1 },
@@ -166,7 +173,8 @@ function choose(line: ResidencyLine, host: number, rooms: HostRooms, share: numb
     chosen.add(host)
     return
   }
-  const isPromised = chosen.size < ask.least
+  // No move of one that has a copy.
+  const isPromised = pinned.size + line.added < ask.least
   if (
     !chosen.has(host) &&
     pinned.size + line.added < ask.most &&

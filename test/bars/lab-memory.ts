@@ -1,6 +1,6 @@
-// Load that eight replicas carry whose host memories take a part of the adapters, by routing rule, in the lab: ours from a
+// Load that eight replicas carry, after a minute and a half, whose host memories take a part of the adapters, by routing rule, in the lab: ours from a
 // placement that knows of no demand, the others from memories that are full of what is called first.
-//   node bin/run.mjs test/bars/lab-memory.ts [--seconds 300] [--seed 1]
+//   node bin/run.mjs test/bars/lab-memory.ts [--seconds 360] [--seed 1]
 // Bar: never more than 2 % below the best rule of others.
 import process from 'node:process'
 import { parseArgs } from 'node:util'
@@ -12,7 +12,7 @@ const others = ['least-requests', 'rendezvous', 'chwbl', 'llm-d-lora-4', 'toppin
 const rules = [...others, 'loraplex-no-placement', 'loraplex']
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '300' }, seed: { type: 'string', default: '1' } },
+  options: { seconds: { type: 'string', default: '360' }, seed: { type: 'string', default: '1' } },
 })
 
 function caseOf(name: string, adapters: number, slots: number, hostMemory: number): CapacityCase {
@@ -37,6 +37,8 @@ function caseOf(name: string, adapters: number, slots: number, hostMemory: numbe
     from: 50,
     slots,
     hostMemory,
+    // Demand takes half a minute to be known, and what queued meanwhile as long to be served.
+    warmUpMs: 90_000,
   }
 }
 

@@ -62,7 +62,7 @@ function isEnough(rates: readonly number[], replicas: number): boolean {
   const names = Array.from({ length: replicas }, (_, at) => ({ name: `replica-${at}` }))
   const placeOf = new Map(names.map(({ name }, at) => [name, at]))
   const plan = planCopies(
-    rates.map((rate, adapter) => ({ adapter, rate })),
+    rates.map((rate, adapter) => ({ adapter, rate, most: replicas })),
     {
       ...copiesDefaults,
       slack: Number(values.slack),

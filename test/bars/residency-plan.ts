@@ -42,6 +42,7 @@ for (let at = 0; at < plans; at += 1) {
     hosts,
     previous: copies,
     nowMs: at * 5000,
+    isDemandKnown: true,
     residenceSeconds: 5,
   })
   const { user, system } = process.threadCpuUsage(before)

@@ -21,6 +21,8 @@ export interface CapacityCase {
   readonly replicas?: number
   /** Part of the requests that has to keep the objective; 0.99. */
   readonly wanted?: number
+  /** Left out at the beginning; a minute, or a quarter of a tape that is shorter than four. */
+  readonly warmUpMs?: number
 }
 
 /** A policy by name, or one made for the purpose. */
@@ -33,8 +35,7 @@ export interface FoundCapacity {
 }
 
 const usuallyWanted = 0.99
-/** Left out at the beginning; a quarter of a shorter tape. */
-const warmUpMs = 60_000
+const usualWarmUpMs = 60_000
 /** Between the load that is kept and the one that is not. */
 const precision = 0.02
 
@@ -57,7 +58,7 @@ export function play(one: CapacityCase, policy: PolicyOf, load: number): Outcome
   if (made === undefined) {
     throw new Error(`no policy ${String(policy)}`)
   }
-  const { replicas = 8 } = one
+  const { replicas = 8, warmUpMs = usualWarmUpMs } = one
   const tape = one.tapeAt(load)
   const run = runLab({
     tape,

@@ -1,4 +1,4 @@
-import { estimateDemand, type DemandMemory } from '../../../core/adapter-demand.ts'
+import { estimateDemand, isKnown, type DemandMemory } from '../../../core/adapter-demand.ts'
 import type { KeptCopies } from '../../../core/residency-ask.ts'
 import { planMoves } from '../../../core/residency-moves.ts'
 import type { EngineCosts } from '../../../core/route-cost.ts'
@@ -90,6 +90,7 @@ export class LabResidency {
       hosts,
       previous: this.#kept,
       nowMs,
+      isDemandKnown: isKnown(this.#memory),
       residenceSeconds,
       costs: this.#costs,
     })

@@ -85,8 +85,8 @@ describe('our routing', () => {
   })
 
   it('hardly reads an adapter again once each has a place, though one host memory holds a part of them', () => {
-    const small = { ...engine, maxCpuLoras: 40 }
-    const tape = syntheticTape({ adapters: 96, zipf: 1, rate: 30, seconds: 240, seed: 3 })
+    const small = { ...engine, maxCpuLoras: 56 }
+    const tape = syntheticTape({ adapters: 96, zipf: 1, rate: 60, seconds: 240, seed: 3 })
     let [settled, before] = [0, 0]
     runLab({
       tape,
