@@ -3,7 +3,7 @@ export interface AdapterDemand {
   readonly adapter: number
   /** Requests a second. */
   readonly rate: number
-  /** Copies that it may have, and that are of use. */
+  /** Copies that it may have, and that are of use: no more than there are replicas. */
   readonly most: number
 }
 
@@ -91,7 +91,7 @@ function copyShareFor(
   for (let finer = share / 2; finer >= leastCopyShare; finer /= 2) {
     const each = finer * mean
     const copies = demands.reduce(
-      (sum, { rate, most }) => sum + copiesFor(rate * requestWork, each, Math.min(most, replicas)),
+      (sum, { rate, most }) => sum + copiesFor(rate * requestWork, each, most),
       0,
     )
     if (copies > rooms * mostFilled) {
@@ -134,8 +134,8 @@ function planWithin(
     const work = rate * requestWork
     const order = options.ranked(adapter)
     const kept = order.filter((replica) => isKept(adapter, replica)).length
-    const wanted = copiesFor(work, copyShare * mean, Math.min(most, replicas))
-    const needed = copiesFor(work, copyShare * (1 + copySlack) * mean, Math.min(most, replicas))
+    const wanted = copiesFor(work, copyShare * mean, most)
+    const needed = copiesFor(work, copyShare * (1 + copySlack) * mean, most)
     const copies = Math.min(wanted, Math.max(needed, kept))
     const each = work / copies + adapterWork(rate / copies)
     const hasRoom = (replica: number): boolean => {

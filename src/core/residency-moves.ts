@@ -60,8 +60,8 @@ export function planMoves(input: MovesInput): ResidencyMoves {
     placeFirst(line, rooms, shares)
   }
   // Further copies give way to promised ones, as soon as their leases end.
-  const isShort = lines.some((line) => line.chosen.size < Math.min(line.ask.least, hosts.length))
-  for (const line of isShort ? [] : lines) {
+  const isFull = lines.some((line) => isShort(line, hosts))
+  for (const line of isFull ? [] : lines) {
     placeExtra(line, rooms, shares)
   }
   return readPlan(lines, hosts, input.nowMs)
@@ -103,7 +103,7 @@ function wantByDemand(
   // More copies than requests at once serve nobody.
   const demands = asked.map(({ ask: { open, rate, most } }, adapter) => {
     const useful = Math.max(1, Math.ceil(Math.max(open, rate * residenceSeconds)))
-    return { adapter, rate, most: Math.min(most, useful) }
+    return { adapter, rate, most: Math.min(most, useful, hosts.length) }
   })
   const choices = asked.map(({ ask, kept, ranked }, at) =>
     // At its most, a move would be one copy too many for as long as the lease runs.
@@ -185,6 +185,11 @@ function choose(line: ResidencyLine, host: number, rooms: HostRooms, share: numb
   }
 }
 
+/** First copies have been chosen, and are fewer than promised. */
+function isShort({ ask, chosen }: ResidencyLine, hosts: readonly ResidencyHost[]): boolean {
+  return chosen.size < Math.min(ask.least, hosts.length)
+}
+
 function readPlan(
   lines: readonly ResidencyLine[],
   hosts: readonly ResidencyHost[],
@@ -194,7 +199,8 @@ function readPlan(
   const short = new Set<string>()
   const onDisk = new Map<string, readonly string[]>()
   const nameOf = (host: number): string => hosts[host]?.name ?? ''
-  for (const { ask, ranked, kept, leaving, pinned, chosen } of lines) {
+  for (const line of lines) {
+    const { ask, ranked, kept, leaving, pinned, chosen } = line
     const stays = [...chosen, ...[...pinned].filter((host) => !chosen.has(host))]
     copies.set(ask.revision, [
       ...stays.map((host) => ({
@@ -203,7 +209,7 @@ function readPlan(
       })),
       ...leaving,
     ])
-    if (stays.length < Math.min(ask.least, hosts.length)) {
+    if (isShort(line, hosts)) {
       short.add(ask.revision)
     }
     if (stays.length === 0 && (ask.rate > 0 || ask.open > 0)) {
