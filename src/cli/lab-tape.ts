@@ -3,7 +3,12 @@ import { resolve } from 'node:path'
 import { UserError } from '../errors.ts'
 import { parseTape, type Tape } from '../sim/lab/tape.ts'
 import { workloads } from '../sim/lab/workloads/workload-names.ts'
-import type { Knob, Workload, WorkloadFile } from '../sim/lab/workloads/workload.ts'
+import {
+  readerOf,
+  type Knob,
+  type Workload,
+  type WorkloadFile,
+} from '../sim/lab/workloads/workload.ts'
 
 export type KnobValues = ReadonlyMap<Knob, number>
 
@@ -66,10 +71,7 @@ async function madeTape(ask: TapeAsk): Promise<NamedTape> {
     )
   }
   const files = await Promise.all(workload.files.map((file) => contentOf(workload, file, ask)))
-  const knob = (name: Knob): number | undefined => {
-    const usual = workload.knobs[name]
-    return ask.knobs.get(name) ?? (usual === 'recorded' ? undefined : usual)
-  }
+  const knob = readerOf(workload, ask.knobs)
   const tape = workload.make({ knob, files, seed: ask.seed })
   if (tape.length === 0) {
     throw new UserError(

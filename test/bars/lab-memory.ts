@@ -1,11 +1,11 @@
-// Load that eight replicas carry, after a minute and a half, whose host memories take a part of the adapters, by routing rule, in the lab: ours from a
-// placement that knows of no demand, the others from memories that are full of what is called first.
+// Load that eight replicas carry, after a minute and a half, whose host memories take a part of the adapters, by routing
+// rule, in the lab: ours from a placement that knows of no demand, the others from memories full of what is called first.
 //   node bin/run.mjs test/bars/lab-memory.ts [--seconds 360] [--seed 1]
 // Bar: never more than 2 % below the best rule of others.
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { workloads } from '../../src/sim/lab/workloads/workload-names.ts'
-import type { Knob } from '../../src/sim/lab/workloads/workload.ts'
+import { readerOf, type Knob } from '../../src/sim/lab/workloads/workload.ts'
 import { findCapacity, type CapacityCase } from '../support/capacity-search.ts'
 
 const others = ['least-requests', 'rendezvous', 'chwbl', 'llm-d-lora-4', 'toppings'] as const
@@ -21,16 +21,11 @@ function caseOf(name: string, adapters: number, slots: number, hostMemory: numbe
     throw new Error(`no workload ${name}`)
   }
   const seconds = Number(values.seconds)
-  const knobs: Partial<Record<Knob, number>> = { adapters, seconds, 'period-seconds': seconds / 2 }
-  const tapeAt = (rate: number) =>
-    workload.make({
-      knob: (knob) => {
-        const usual = workload.knobs[knob]
-        return knob === 'rate' ? rate : (knobs[knob] ?? (usual === 'recorded' ? undefined : usual))
-      },
-      files: [],
-      seed: Number(values.seed),
-    })
+  const tapeAt = (rate: number) => {
+    const knobs = { rate, adapters, seconds, 'period-seconds': seconds / 2 }
+    const knob = readerOf(workload, new Map(Object.entries(knobs) as [Knob, number][]))
+    return workload.make({ knob, files: [], seed: Number(values.seed) })
+  }
   return {
     name: `${name}, ${adapters} adapters, ${slots} slots, host memories of ${hostMemory}`,
     tapeAt,

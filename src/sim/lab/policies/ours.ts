@@ -31,7 +31,7 @@ export function ours(options: OursOptions): RoutePolicy {
       ? { ...options.costs, perAdapterMs: 0 }
       : options.costs
   const prefixes = without === 'prefixes' ? undefined : new PrefixIndex()
-  const residency = new LabResidency(options.costs)
+  const residency = without === 'placement' ? undefined : new LabResidency(options.costs)
   const sizes = { requests: 0, output: 0 }
 
   const optionAt = (request: LabRequest, replica: LabReplica, nowMs: number): Option => {
@@ -57,7 +57,7 @@ export function ours(options: OursOptions): RoutePolicy {
     sizes.requests += 1
     sizes.output += request.expectedOutput
     if (request.adapter !== undefined) {
-      residency.note(request)
+      residency?.note(request)
     }
   }
 
@@ -93,16 +93,12 @@ export function ours(options: OursOptions): RoutePolicy {
       const place = chooseReplica(options, { costs, nearness: 0 })
       return place === undefined ? wait : load(place.replica)
     },
-    begin:
-      without === 'placement' ? undefined : (adapters, view) => residency.begin(adapters, view),
+    begin: residency && ((adapters, view) => residency.begin(adapters, view)),
     plan(view): void {
-      if (without === 'placement') {
-        return
-      }
       const seen = view.replicas.flatMap(({ pace }) => pace.at(view.nowMs) ?? [])
       const paceMs = seen.reduce((sum, ms) => sum + ms, 0) / seen.length || (costs?.stepMs ?? 20)
       const outputTokens = sizes.output / Math.max(1, sizes.requests)
-      residency.plan(view, (outputTokens * paceMs) / 1000)
+      residency?.plan(view, (outputTokens * paceMs) / 1000)
     },
   }
 }

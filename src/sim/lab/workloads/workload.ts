@@ -39,3 +39,14 @@ export interface Workload {
   readonly files: readonly WorkloadFile[]
   make(input: WorkloadInput): Tape
 }
+
+/** What its knobs stand at. @param asked for instead of its defaults */
+export function readerOf(
+  workload: Workload,
+  asked: ReadonlyMap<Knob, number>,
+): WorkloadInput['knob'] {
+  return (name) => {
+    const usual = workload.knobs[name]
+    return asked.get(name) ?? (usual === 'recorded' ? undefined : usual)
+  }
+}
