@@ -24,7 +24,10 @@ const mostBeyond = 3
 
 export const noFit: CapacityFit = { weight: 0, x: 0, y: 0, xx: 0, xy: 0, atMs: -Infinity }
 
-/** One point every ten seconds, from the samples of the last minute, where hardly anything waits for a place and no replica came or went. */
+/**
+ * One point every ten seconds, from the samples of the last minute, where hardly anything waits for a place and no replica
+ * came or went.
+ */
 export function noteServed(fit: CapacityFit, samples: readonly Sample[]): CapacityFit {
   const [first, last] = [samples[0], samples.at(-1)]
   if (first === undefined || last === undefined || last.atMs - fit.atMs < everyMs) {

@@ -62,26 +62,29 @@ test('one that went for good does not come back', () => {
   expect(seen.ms).toBe(60_000)
 })
 
-test('an old replica that goes behind a new one is not lost', () => {
-  const seen = after(
-    { nowMs: 0, current: 3, ready: 3 },
-    { nowMs: 60_000, current: 3, ready: 4 },
-    { nowMs: 61_000, current: 3, ready: 3 },
-    { nowMs: 100_000, current: 4, ready: 3 },
-    { nowMs: 340_000, current: 4, ready: 4 },
-  )
-  expect(seen).toMatchObject({ ms: 240_000, lost: 0, orders: [] })
-})
-
-test('an old replica that goes after another was ordered is not lost', () => {
-  const seen = after(
-    { nowMs: 0, current: 3, ready: 3 },
-    { nowMs: 60_000, current: 3, ready: 4 },
-    { nowMs: 61_000, current: 4, ready: 4 },
-    { nowMs: 62_000, current: 4, ready: 3 },
-    { nowMs: 301_000, current: 4, ready: 4 },
-  )
-  expect(seen).toMatchObject({ ms: 240_000, lost: 0, orders: [] })
+test.each([
+  {
+    when: 'behind a new one',
+    counts: [
+      { nowMs: 0, current: 3, ready: 3 },
+      { nowMs: 60_000, current: 3, ready: 4 },
+      { nowMs: 61_000, current: 3, ready: 3 },
+      { nowMs: 100_000, current: 4, ready: 3 },
+      { nowMs: 340_000, current: 4, ready: 4 },
+    ],
+  },
+  {
+    when: 'after another was ordered',
+    counts: [
+      { nowMs: 0, current: 3, ready: 3 },
+      { nowMs: 60_000, current: 3, ready: 4 },
+      { nowMs: 61_000, current: 4, ready: 4 },
+      { nowMs: 62_000, current: 4, ready: 3 },
+      { nowMs: 301_000, current: 4, ready: 4 },
+    ],
+  },
+])('an old replica that goes $when is not lost', ({ counts }) => {
+  expect(after(...counts)).toMatchObject({ ms: 240_000, lost: 0, orders: [] })
 })
 
 test('one that is taken back before it was there is none that was lost', () => {

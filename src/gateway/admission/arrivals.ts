@@ -4,8 +4,8 @@ interface Count {
 }
 
 /**
- * Requests that came to the queue of one pool for each revision since the process started; `undefined` is the base. Revisions that
- * nobody asks for any more are counted together, so that the sum of all never falls.
+ * Requests that came to the queue of one pool for each revision since the process started; `undefined` is the base.
+ * Revisions that nobody asks for any more are counted together, so that the sum of all never falls.
  */
 export class Arrivals {
   readonly #counts = new Map<string | undefined, Count>()
